@@ -1,0 +1,84 @@
+/* What the files of the administration share. */
+#ifndef OTPRING_ADMIN_ACTS_H
+#define OTPRING_ADMIN_ACTS_H
+
+#include <jansson.h>
+
+#include "admin/admin.h"
+#include "admin/csv.h"
+
+enum { ADMIN_BATCH_MAX = 4096, LIST_LIMIT_MAX = 1000, WALK_MAX = 65536 };
+
+/* Tokens on their way to core, with room for their texts and seeds. */
+struct admin_batch {
+    size_t count;
+    struct core_token_spec *specs;
+    struct csv_token *tokens; /* text of each spec; without seeds, which are in locked memory */
+    uint8_t (*seeds)[OTP_SEED_SIZE_MAX];
+    uint64_t *lines; /* what the caller calls each: line or index */
+    struct result *results;
+    uint32_t *ordinals;
+};
+
+struct admin {
+    struct admin_options options;
+    struct core *core;
+    struct admin_batch batch;
+    uint64_t started_ms; /* boot clock */
+    /* company.purge goes on where it stopped */
+    char purge_company[OTP_NAME_SIZE_MAX + 1];
+    uint8_t purge_after[16];
+    bool purge_begun;
+    bool purge_found;
+    char detail[200]; /* more about the failure of the request being served */
+};
+
+/* One request being served. */
+struct act {
+    struct admin *admin;
+    struct core_actor actor;
+    json_t *request;
+    json_t *answer; /* an object with "ok" */
+};
+
+/* Fields of a request. A field of the wrong type is BAD_JSON; detail names it. Absent optional ones leave ret as it is.
+ */
+struct result act_text(struct act *act, const char *key, bool needed, const char **ret_text) MUST_USE;
+struct result act_number(struct act *act, const char *key, bool needed, uint64_t least, uint64_t most,
+                         uint64_t *ret_number) MUST_USE;
+struct result act_detail(struct act *act, enum result_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4))) MUST_USE;
+
+/* type, algorithm, digits, period, t0, look_ahead, profile of a request; and the profile that has them. */
+struct result act_profile_find(struct act *act, uint16_t *ret_profile, struct profile_row *ret_row) MUST_USE;
+struct result admin_profile_for(struct act *act, const struct otp_parameters *parameters, int look_ahead,
+                                uint16_t *ret_profile) MUST_USE;
+
+/* The batch: text and seed are copied. */
+void batch_clear(struct admin_batch *batch);
+void batch_put(struct admin_batch *batch, const struct csv_token *token, uint16_t profile, uint64_t line);
+/* Adds the batch's tokens: results and ordinals in the batch. Waits for journal room within reason. */
+struct result batch_add(struct act *act) MUST_USE;
+/* Lets journal and store breathe between two acts when nobody else does. */
+struct result admin_keep(struct admin *admin) MUST_USE;
+
+/* The tokens that a request names: ordinal, ordinals, or company and user (all that live). */
+struct result act_tokens(struct act *act, uint32_t *ret_ordinals, size_t capacity, size_t *ret_count) MUST_USE;
+
+struct result admin_account_get(struct admin *admin, struct store_txn *txn, const uint8_t name[16],
+                                struct account_row *ret_row) MUST_USE;
+struct result admin_token_get(struct admin *admin, struct store_txn *txn, uint32_t ordinal,
+                              struct token_row *ret_row) MUST_USE;
+json_t *admin_token_json(struct admin *admin, const struct token_row *row, const struct account_row *account);
+json_t *admin_profile_json(const struct profile_row *row);
+
+/* A function type, for the table of acts; no struct hides behind it. */
+typedef struct result act_function(struct act *act);
+act_function act_status, act_backup, act_checkpoint, act_clock_consent;
+act_function act_token_add, act_token_add_batch, act_token_remove, act_token_suspend, act_token_resume, act_token_set,
+    act_token_unlock, act_token_resync, act_company_purge;
+act_function act_token_list, act_token_show;
+act_function act_profile_add, act_profile_list, act_profile_set;
+act_function act_import;
+
+#endif

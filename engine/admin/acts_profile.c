@@ -1,0 +1,136 @@
+/* Profiles in JSON. */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/acts.h"
+
+/* Fields that are plain numbers, and where they stand. */
+static const struct {
+    const char *key;
+    size_t offset;
+    size_t size;
+    uint64_t most;
+} number_fields[] = {
+    {"digits", offsetof(struct profile_row, digits), 1, 8},
+    {"period", offsetof(struct profile_row, period_s), 4, OTP_PERIOD_S_MAX},
+    {"t0", offsetof(struct profile_row, t0_s), 8, INT64_MAX / 2},
+    {"window_behind", offsetof(struct profile_row, window_behind), 1, 255},
+    {"window_ahead", offsetof(struct profile_row, window_ahead), 1, 255},
+    {"look_ahead", offsetof(struct profile_row, look_ahead), 1, 255},
+    {"look_behind", offsetof(struct profile_row, look_behind), 1, 255},
+    {"resync_window", offsetof(struct profile_row, resync_window), 2, UINT16_MAX},
+    {"throttle_free", offsetof(struct profile_row, throttle_free), 1, 255},
+    {"throttle_base_s", offsetof(struct profile_row, throttle_base_s), 4, UINT32_MAX},
+    {"throttle_max_s", offsetof(struct profile_row, throttle_max_s), 4, UINT32_MAX},
+    {"drift_max", offsetof(struct profile_row, drift_max), 1, 127},
+};
+
+enum { NUMBER_FIELD_COUNT = sizeof(number_fields) / sizeof(number_fields[0]) };
+
+/* Hosts are little-endian (format.h of the journal says so for all of otpring): the low bytes come first. */
+static uint64_t field_get(const struct profile_row *row, size_t i)
+{
+    uint64_t number = 0;
+    memcpy(&number, (const uint8_t *)row + number_fields[i].offset, number_fields[i].size);
+    return number;
+}
+
+static void field_set(struct profile_row *row, size_t i, uint64_t number)
+{
+    memcpy((uint8_t *)row + number_fields[i].offset, &number, number_fields[i].size);
+}
+
+json_t *admin_profile_json(const struct profile_row *row)
+{
+    static const char *const algorithms[] = {"sha1", "sha256", "sha512"};
+    json_t *profile = json_pack("{s:i,s:s,s:s,s:s}", "id", row->id, "name", row->name, "type",
+                                row->type == OTP_TOTP ? "totp" : "hotp", "algorithm",
+                                row->algorithm < 3 ? algorithms[row->algorithm] : "");
+    for (size_t i = 0; profile && i < NUMBER_FIELD_COUNT; i++) {
+        json_object_set_new(profile, number_fields[i].key, json_integer((json_int_t)field_get(row, i)));
+    }
+    return profile;
+}
+
+static struct result fields_take(struct act *act, struct profile_row *row)
+{
+    const char *name = row->name;
+    char copy[SCHEMA_LABEL_MAX + 1];
+    TRY(act_text(act, "name", false, &name));
+    if (strlen(name) > SCHEMA_LABEL_MAX) return act_detail(act, BAD_NAME, "name");
+    snprintf(copy, sizeof(copy), "%s", name);
+    memcpy(row->name, copy, sizeof(row->name));
+    for (size_t i = 0; i < NUMBER_FIELD_COUNT; i++) {
+        uint64_t number = field_get(row, i);
+        TRY(act_number(act, number_fields[i].key, false, 0, number_fields[i].most, &number));
+        field_set(row, i, number);
+    }
+    return result_ok();
+}
+
+static struct result codes_take(struct act *act, struct profile_row *row)
+{
+    const char *type = row->type == OTP_TOTP ? "totp" : "hotp", *algorithm = NULL;
+    enum otp_type type_new;
+    enum kernel_algorithm algorithm_new = row->algorithm;
+    TRY(act_text(act, "type", false, &type));
+    TRY(act_text(act, "algorithm", false, &algorithm));
+    if (!csv_type_parse(type, strlen(type), &type_new)) return act_detail(act, BAD_ARGUMENT, "type is totp or hotp");
+    if (algorithm && !csv_algorithm_parse(algorithm, strlen(algorithm), &algorithm_new)) {
+        return act_detail(act, BAD_ARGUMENT, "algorithm is sha1, sha256 or sha512");
+    }
+    row->type = (uint8_t)type_new;
+    row->algorithm = (uint8_t)algorithm_new;
+    return result_ok();
+}
+
+static struct result profile_write(struct act *act, const struct profile_row *row)
+{
+    uint16_t id;
+    TRY(core_profile_set(act->admin->options.worker, &act->actor, row, &id));
+    json_object_set_new(act->answer, "id", json_integer(id));
+    return result_ok();
+}
+
+struct result act_profile_add(struct act *act)
+{
+    struct profile_row row = {.type = OTP_TOTP};
+    struct otp_parameters parameters;
+    uint16_t id;
+    const char *name;
+    TRY(act_text(act, "name", true, &name));
+    TRY(codes_take(act, &row));
+    /* The defaults of a type are those of its own default profile. */
+    parameters = (struct otp_parameters){
+        .type = row.type, .algorithm = KERNEL_SHA1, .digits = 6, .period_s = row.type == OTP_TOTP ? 30 : 0};
+    enum kernel_algorithm algorithm = row.algorithm;
+    TRY(core_profile_for(act->admin->options.worker, &act->actor, &parameters, &id));
+    if (!core_profile_get(act->admin->core, id, &row)) return result_of(STORE_DAMAGED);
+    row.algorithm = (uint8_t)algorithm;
+    row.id = UINT16_MAX;
+    TRY(fields_take(act, &row));
+    return profile_write(act, &row);
+}
+
+struct result act_profile_set(struct act *act)
+{
+    struct profile_row row;
+    uint64_t id;
+    TRY(act_number(act, "id", true, 0, UINT16_MAX - 1, &id));
+    if (!core_profile_get(act->admin->core, (uint16_t)id, &row)) return act_detail(act, STORE_NOT_FOUND, "profile");
+    TRY(codes_take(act, &row));
+    TRY(fields_take(act, &row));
+    return profile_write(act, &row);
+}
+
+struct result act_profile_list(struct act *act)
+{
+    struct profile_row row;
+    json_t *profiles = json_array();
+    for (uint16_t id = 0; id < UINT16_MAX; id++) {
+        if (core_profile_get(act->admin->core, id, &row)) json_array_append_new(profiles, admin_profile_json(&row));
+    }
+    json_object_set_new(act->answer, "profiles", profiles);
+    return result_ok();
+}

@@ -1,0 +1,263 @@
+/* Requests to acts and back. What may be asked stands in one table, with every field that an act knows: all else is
+ * refused. */
+#include "admin/acts.h"
+
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/arena.h"
+
+#define PROFILE_KEYS " type algorithm digits period t0 look_ahead profile "
+
+static const struct {
+    const char *name;
+    act_function *serve;
+    const char *keys; /* fields it knows, each between blanks */
+} act_table[] = {
+    {"status", act_status, " "},
+    {"token.add", act_token_add, " company user label secret counter" PROFILE_KEYS},
+    {"token.add-batch", act_token_add_batch, " company users seeds counter" PROFILE_KEYS},
+    {"token.list", act_token_list, " after limit company user state "},
+    {"token.show", act_token_show, " ordinal company user "},
+    {"token.set", act_token_set, " ordinal label "},
+    {"token.remove", act_token_remove, " ordinal ordinals company user "},
+    {"token.suspend", act_token_suspend, " ordinal ordinals company user "},
+    {"token.resume", act_token_resume, " ordinal ordinals company user "},
+    {"token.unlock", act_token_unlock, " company user "},
+    {"token.resync", act_token_resync, " ordinal company user code code_next "},
+    {"profile.add", act_profile_add,
+     " name type algorithm digits period t0 window_behind window_ahead look_ahead look_behind resync_window"
+     " throttle_free throttle_base_s throttle_max_s drift_max "},
+    {"profile.list", act_profile_list, " "},
+    {"profile.set", act_profile_set,
+     " id name type algorithm digits period t0 window_behind window_ahead look_ahead look_behind resync_window"
+     " throttle_free throttle_base_s throttle_max_s drift_max "},
+    {"import", act_import, " text company header first_line "},
+    {"company.purge", act_company_purge, " company "},
+    {"backup", act_backup, " folder "},
+    {"checkpoint", act_checkpoint, " "},
+    {"clock.consent", act_clock_consent, " "},
+};
+
+/* ---- memory: JSON holds seeds, so whatever jansson gives back is wiped ---- */
+
+static void wiping_free(void *memory)
+{
+    if (memory) secret_wipe(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+void admin_text_free(char *text)
+{
+    wiping_free(text);
+}
+
+static struct result batch_create(struct admin_batch *batch)
+{
+    void *seeds;
+    batch->specs = calloc(ADMIN_BATCH_MAX, sizeof(*batch->specs));
+    batch->tokens = calloc(ADMIN_BATCH_MAX, sizeof(*batch->tokens));
+    batch->lines = calloc(ADMIN_BATCH_MAX, sizeof(*batch->lines));
+    batch->results = calloc(ADMIN_BATCH_MAX, sizeof(*batch->results));
+    batch->ordinals = calloc(ADMIN_BATCH_MAX, sizeof(*batch->ordinals));
+    if (!batch->specs || !batch->tokens || !batch->lines || !batch->results || !batch->ordinals) {
+        return result_of(NO_MEMORY);
+    }
+    TRY(arena_take((size_t)ADMIN_BATCH_MAX * OTP_SEED_SIZE_MAX, false, &seeds));
+    batch->seeds = seeds;
+    return result_ok();
+}
+
+struct result admin_create(const struct admin_options *options, struct admin **ret_admin)
+{
+    struct admin *admin = calloc(1, sizeof(*admin));
+    if (!admin) return result_of(NO_MEMORY);
+    json_set_alloc_funcs(malloc, wiping_free);
+    admin->options = *options;
+    admin->core = options->engine->core;
+    admin->started_ms = os_time(options->os).boot_ms;
+    struct result result = batch_create(&admin->batch);
+    if (result_failed(result)) {
+        admin_destroy(admin);
+        return result;
+    }
+    *ret_admin = admin;
+    return result_ok();
+}
+
+void admin_destroy(struct admin *admin)
+{
+    arena_release(admin->batch.seeds, (size_t)ADMIN_BATCH_MAX * OTP_SEED_SIZE_MAX);
+    free(admin->batch.specs);
+    free(admin->batch.tokens);
+    free(admin->batch.lines);
+    free(admin->batch.results);
+    free(admin->batch.ordinals);
+    free(admin);
+}
+
+/* ---- fields ---- */
+
+struct result act_detail(struct act *act, enum result_code code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(act->admin->detail, sizeof(act->admin->detail), format, arguments);
+    va_end(arguments);
+    return result_of(code);
+}
+
+struct result act_text(struct act *act, const char *key, bool needed, const char **ret_text)
+{
+    const json_t *value = json_object_get(act->request, key);
+    if (!value && !needed) return result_ok();
+    if (!json_is_string(value)) return act_detail(act, BAD_JSON, "%s must be a text", key);
+    if (strlen(json_string_value(value)) != json_string_length(value)) {
+        return act_detail(act, BAD_JSON, "%s holds a zero byte", key);
+    }
+    *ret_text = json_string_value(value);
+    return result_ok();
+}
+
+struct result act_number(struct act *act, const char *key, bool needed, uint64_t least, uint64_t most,
+                         uint64_t *ret_number)
+{
+    const json_t *value = json_object_get(act->request, key);
+    if (!value && !needed) return result_ok();
+    if (!json_is_integer(value) || json_integer_value(value) < 0 || (uint64_t)json_integer_value(value) < least ||
+        (uint64_t)json_integer_value(value) > most) {
+        return act_detail(act, BAD_JSON, "%s must be a whole number from %llu to %llu", key, (unsigned long long)least,
+                          (unsigned long long)most);
+    }
+    *ret_number = (uint64_t)json_integer_value(value);
+    return result_ok();
+}
+
+/* ---- requests ---- */
+
+static struct result keys_check(struct act *act, const char *known)
+{
+    const char *key;
+    json_t *value;
+    char wanted[64];
+    json_object_foreach(act->request, key, value)
+    {
+        if (strcmp(key, "act") == 0) continue;
+        int size = snprintf(wanted, sizeof(wanted), " %s ", key);
+        if (size >= (int)sizeof(wanted) || strchr(key, ' ') || !strstr(known, wanted)) {
+            return act_detail(act, BAD_JSON, "this act has no field \"%.40s\"", key);
+        }
+    }
+    return result_ok();
+}
+
+static struct result act_serve(struct act *act)
+{
+    const char *name = NULL;
+    if (!json_is_object(act->request)) return act_detail(act, BAD_JSON, "a request is a JSON object");
+    TRY(act_text(act, "act", true, &name));
+    for (size_t i = 0; i < sizeof(act_table) / sizeof(act_table[0]); i++) {
+        if (strcmp(act_table[i].name, name) != 0) continue;
+        TRY(keys_check(act, act_table[i].keys));
+        return act_table[i].serve(act);
+    }
+    return act_detail(act, BAD_JSON, "there is no act \"%.40s\"", name);
+}
+
+struct result admin_request(struct admin *admin, uint32_t uid, const char *json, size_t size, char **ret_json)
+{
+    json_error_t error;
+    struct act act = {.admin = admin, .actor = {.uid = uid}, .answer = json_object()};
+    if (!act.answer) return result_of(NO_MEMORY);
+    admin->detail[0] = 0;
+    act.request = json_loadb(json, size, JSON_REJECT_DUPLICATES, &error);
+    struct result result;
+    if (act.request) {
+        result = act_serve(&act);
+    } else {
+        /* Not jansson's own text: it quotes what stands near the error, which may be a seed. */
+        result = act_detail(&act, BAD_JSON, "not JSON: line %d, column %d", error.line, error.column);
+    }
+    batch_clear(&admin->batch);
+    json_object_set_new(act.answer, "ok", json_boolean(!result_failed(result)));
+    if (result_failed(result)) {
+        char text[sizeof(admin->detail) + 300];
+        snprintf(text, sizeof(text), "%s%s%s", result_text(result), admin->detail[0] ? ": " : "", admin->detail);
+        json_object_set_new(act.answer, "code", json_string(result_name(result)));
+        json_object_set_new(act.answer, "error", json_string(text));
+    }
+    char *answer = json_dumps(act.answer, JSON_COMPACT);
+    json_decref(act.answer);
+    json_decref(act.request);
+    if (!answer) return result_of(NO_MEMORY);
+    *ret_json = answer;
+    return result;
+}
+
+/* ---- the batch ---- */
+
+void batch_clear(struct admin_batch *batch)
+{
+    if (batch->count > 0) secret_wipe(batch->seeds, batch->count * sizeof(batch->seeds[0]));
+    batch->count = 0;
+}
+
+void batch_put(struct admin_batch *batch, const struct csv_token *token, uint16_t profile, uint64_t line)
+{
+    size_t at = batch->count++;
+    struct csv_token *text = &batch->tokens[at];
+    strcpy(text->company, token->company);
+    strcpy(text->user, token->user);
+    strcpy(text->label, token->label);
+    memcpy(batch->seeds[at], token->seed, token->seed_size);
+    batch->lines[at] = line;
+    batch->specs[at] = (struct core_token_spec){.company = text->company,
+                                                .user = text->user,
+                                                .label = text->label,
+                                                .profile = profile,
+                                                .seed = batch->seeds[at],
+                                                .seed_size = token->seed_size,
+                                                .counter = token->counter};
+}
+
+struct result admin_keep(struct admin *admin)
+{
+    bool more = true;
+    if (!admin->options.alone) {
+        struct os_op pause = {.kind = OS_TIMER, .timeout_ns = 5000000};
+        return os_result(os_run(admin->options.os, &pause));
+    }
+    for (int i = 0; more && i < 64; i++) TRY(core_keep(admin->options.worker, &more));
+    return result_ok();
+}
+
+static bool room_short(struct result result)
+{
+    return result.code == JOURNAL_NO_ROOM || result.code == FULL;
+}
+
+/* Where the journal had no room for all of them, the rest is offered again. `from` is the first not yet decided:
+ * results are in order, and room ends once a call. */
+struct result batch_add(struct act *act)
+{
+    enum { ATTEMPTS = 400 };
+    struct admin_batch *batch = &act->admin->batch;
+    size_t from = 0;
+    for (int attempt = 0; from < batch->count; attempt++) {
+        struct result result = core_token_add(act->admin->options.worker, &act->actor, batch->specs + from,
+                                              batch->count - from, batch->results + from, batch->ordinals + from);
+        size_t end = from;
+        if (!result_failed(result)) {
+            while (end < batch->count && !room_short(batch->results[end])) end++;
+        } else if (!room_short(result) || attempt == ATTEMPTS) {
+            for (size_t i = from; i < batch->count; i++) batch->results[i] = result;
+            return result;
+        }
+        from = end;
+        if (from < batch->count) TRY(admin_keep(act->admin));
+    }
+    return act->admin->options.alone ? admin_keep(act->admin) : result_ok();
+}

@@ -1,0 +1,297 @@
+/* Candidates: which steps a code may fit, computed in full kernel batches over many tokens, or for one token where a
+ * word moved.
+ *
+ * Codes are compared as numbers, without a branch on what does not match; which step matched, and that none did, may
+ * show in the time. */
+#include "core/verify.h"
+
+#include <string.h>
+
+static int64_t greatest(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void pair_window(const struct pair *pair, int64_t floor, int64_t *ret_low, int64_t *ret_high)
+{
+    int64_t middle = pair->profile->type == OTP_HOTP ? floor : pair->expected;
+    *ret_low = greatest(middle - pair->profile->behind, 0);
+    *ret_high = least(middle + pair->profile->ahead, STEP_GREATEST);
+}
+
+void pair_forget(struct pair *pair)
+{
+    pair->low = 0;
+    pair->high = -1;
+    pair->matched = -1;
+}
+
+/* All ones when the code fits, without a branch. */
+static uint32_t fits(uint32_t truncated, unsigned digits, uint32_t code)
+{
+    uint32_t differs = kernel_digits(truncated, digits) ^ code;
+    return (uint32_t)(((uint64_t)differs - 1) >> 32);
+}
+
+static void pair_note(struct pair *pair, int64_t step, uint32_t truncated)
+{
+    int64_t fit = (int64_t)(int32_t)(fits(truncated, pair->profile->digits, pair->code) & pair->live);
+    int64_t later = -(int64_t)(step > pair->matched);
+    pair->matched ^= (pair->matched ^ step) & fit & later;
+}
+
+/* ---- batches over many pairs ---- */
+
+static void batch_run(const struct kernel *kernel, struct group *group, enum kernel_algorithm algorithm)
+{
+    struct batch *batch = &group->batches[algorithm];
+    if (batch->count == 0) return;
+    kernel->steps[algorithm](batch->midstates, batch->steps, batch->truncated, batch->count);
+    for (uint32_t i = 0; i < batch->count; i++)
+        pair_note(&group->pairs[batch->pairs[i]], (int64_t)batch->steps[i], batch->truncated[i]);
+    batch->count = 0;
+}
+
+static void batch_add(const struct kernel *kernel, struct group *group, uint32_t pair_index, int64_t step)
+{
+    const struct pair *pair = &group->pairs[pair_index];
+    enum kernel_algorithm algorithm = pair->profile->algorithm;
+    struct batch *batch = &group->batches[algorithm];
+    batch->midstates[batch->count] = pair->midstates;
+    batch->steps[batch->count] = (uint64_t)step;
+    batch->pairs[batch->count] = pair_index;
+    if (++batch->count == BATCH_STEPS) batch_run(kernel, group, algorithm);
+}
+
+static void batches_run(const struct kernel *kernel, struct group *group)
+{
+    for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++) batch_run(kernel, group, a);
+}
+
+/* ---- making the pairs ---- */
+
+static int64_t expected_step(const struct judge *judge, const struct judge_profile *profile, struct table_tail *tail)
+{
+    if (profile->type == OTP_HOTP)
+        return tail ? token_floor(atomic_load_explicit(&tail->token, memory_order_acquire)) : 0;
+    return profile_step(profile, judge->wall_s) + (tail ? atomic_load_explicit(&tail->drift, memory_order_relaxed) : 0);
+}
+
+static struct pair *pair_add(struct judge *judge, struct group *group, struct group_item *item,
+                             const struct judge_profile *profile)
+{
+    struct pair *pair = &group->pairs[group->pair_count++];
+    item->pair_count++;
+    pair->profile = profile;
+    pair->midstates = judge->dummy;
+    pair->tail = NULL;
+    pair->ordinal = NO_ORDINAL;
+    pair->code = item->query.code;
+    pair->digits_fit = item->query.digits == profile->digits;
+    pair->live = 0;
+    pair->blocked = false;
+    pair_forget(pair);
+    return pair;
+}
+
+/* The name has no token that could match: the same work is done on a dummy line with the default profile. */
+static void pair_add_dummy(struct judge *judge, struct group *group, struct group_item *item)
+{
+    struct pair *pair = pair_add(judge, group, item, &judge->profiles->profiles[0]);
+    pair->expected = expected_step(judge, pair->profile, NULL);
+}
+
+static const struct judge_profile *profile_of(struct judge *judge, uint16_t id)
+{
+    if (id >= CORE_PROFILES_MAX) return NULL;
+    const struct judge_profile *profile = &judge->profiles->profiles[id];
+    /* A profile that came after the turn began is there before its first token. */
+    if (!profile->used) profile_cache_refresh(judge->profiles, judge->core);
+    return profile->used ? profile : NULL;
+}
+
+static void pair_add_hit(struct judge *judge, struct group *group, struct group_item *item, const struct table_hit *hit)
+{
+    uint8_t flags = atomic_load_explicit(&hit->tail->flags, memory_order_acquire);
+    if (flags & TABLE_REMOVED) return;
+    item->live_count++;
+    const struct judge_profile *profile =
+        profile_of(judge, atomic_load_explicit(&hit->tail->profile, memory_order_relaxed));
+    if (!profile || profile->algorithm != table_algorithm(hit->ordinal)) {
+        item->profile_missing = true;
+        return;
+    }
+    struct pair *pair = pair_add(judge, group, item, profile);
+    pair->midstates = hit->midstates;
+    pair->tail = hit->tail;
+    pair->ordinal = hit->ordinal;
+    pair->blocked = (flags & TABLE_SUSPENDED) != 0;
+    pair->live = pair->digits_fit && !pair->blocked ? UINT32_MAX : 0;
+    pair->expected = expected_step(judge, profile, hit->tail);
+}
+
+static void group_find(struct judge *judge, struct group *group)
+{
+    group->lookup_count = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        struct group_item *item = &group->items[i];
+        if (item->preset) continue;
+        memcpy(group->names[group->lookup_count], item->query.company, 8);
+        memcpy(group->names[group->lookup_count] + 8, item->query.account, 8);
+        group->lookups[group->lookup_count++] = (uint16_t)i;
+    }
+    if (group->lookup_count)
+        table_find_batch(judge->core->table, group->names, TABLE_NAME_SIZE, group->lookup_count, group->hits,
+                         group->hit_counts);
+    group->pair_count = 0;
+    for (uint32_t i = 0; i < group->lookup_count; i++) {
+        struct group_item *item = &group->items[group->lookups[i]];
+        const struct table_hit *hits = &group->hits[(size_t)i * TABLE_ACCOUNT_TOKENS_MAX];
+        item->pair_first = group->pair_count;
+        for (unsigned h = 0; h < group->hit_counts[i]; h++) pair_add_hit(judge, group, item, &hits[h]);
+        if (group->hit_counts[i]) {
+            item->first = hits[0].tail;
+            item->first_ordinal = hits[0].ordinal;
+        }
+        if (item->pair_count == 0) pair_add_dummy(judge, group, item);
+    }
+}
+
+/* ---- the two stages ---- */
+
+static void stage_expected(struct judge *judge, struct group *group)
+{
+    for (uint32_t i = 0; i < group->lookup_count; i++) {
+        const struct group_item *item = &group->items[group->lookups[i]];
+        if (item->method != OTPRING_WIRE_VERIFY) continue;
+        for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++) {
+            struct pair *pair = &group->pairs[p];
+            if (pair->expected < 0 || pair->expected > STEP_GREATEST) continue;
+            batch_add(judge->kernel, group, p, pair->expected);
+            pair->low = pair->high = pair->expected;
+        }
+    }
+    batches_run(judge->kernel, group);
+}
+
+static bool any_matched(const struct group *group, const struct group_item *item)
+{
+    int64_t matched = -1;
+    for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++)
+        matched = greatest(matched, group->pairs[p].matched);
+    return matched >= 0;
+}
+
+static void add_rest(struct judge *judge, struct group *group, uint32_t p)
+{
+    struct pair *pair = &group->pairs[p];
+    int64_t low, high;
+    pair_window(pair, pair->expected, &low, &high);
+    if (low > high) return;
+    bool first_done = pair->low <= pair->high;
+    for (int64_t step = low; step <= high; step++) {
+        if (!first_done || step != pair->expected) batch_add(judge->kernel, group, p, step);
+    }
+    pair->low = low;
+    pair->high = high;
+}
+
+static void stage_rest(struct judge *judge, struct group *group)
+{
+    for (uint32_t i = 0; i < group->lookup_count; i++) {
+        const struct group_item *item = &group->items[group->lookups[i]];
+        if (item->method != OTPRING_WIRE_VERIFY || any_matched(group, item)) continue;
+        for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++) add_rest(judge, group, p);
+    }
+    batches_run(judge->kernel, group);
+}
+
+void group_compute(struct judge *judge, struct group *group)
+{
+    uint64_t begun_ns = judge_mark(judge, -1, 0);
+    group_find(judge, group);
+    begun_ns = judge_mark(judge, 0, begun_ns);
+    stage_expected(judge, group);
+    begun_ns = judge_mark(judge, 1, begun_ns);
+    stage_rest(judge, group);
+    judge_mark(judge, 2, begun_ns);
+}
+
+/* ---- one pair ---- */
+
+enum { SCALAR_STEPS = 32 };
+
+static void compute(const struct kernel *kernel, struct pair *pair, int64_t low, int64_t high)
+{
+    const void *midstates[SCALAR_STEPS];
+    uint64_t steps[SCALAR_STEPS];
+    uint32_t truncated[SCALAR_STEPS];
+    for (size_t i = 0; i < SCALAR_STEPS; i++) midstates[i] = pair->midstates;
+    while (low <= high) {
+        size_t count = (size_t)least(high - low + 1, SCALAR_STEPS);
+        for (size_t i = 0; i < count; i++) steps[i] = (uint64_t)low + i;
+        kernel->steps[pair->profile->algorithm](midstates, steps, truncated, count);
+        for (size_t i = 0; i < count; i++) pair_note(pair, low + (int64_t)i, truncated[i]);
+        low += (int64_t)count;
+    }
+}
+
+void pair_cover(const struct kernel *kernel, struct pair *pair, int64_t low, int64_t high)
+{
+    if (low > high) return;
+    /* What lies apart is forgotten: it is no longer in any window. */
+    if (pair->low <= pair->high && (low > pair->high + 1 || high < pair->low - 1)) pair_forget(pair);
+    if (pair->low > pair->high) {
+        compute(kernel, pair, low, high);
+        pair->low = low;
+        pair->high = high;
+        return;
+    }
+    if (low < pair->low) {
+        compute(kernel, pair, low, pair->low - 1);
+        pair->low = low;
+    }
+    if (high > pair->high) {
+        compute(kernel, pair, pair->high + 1, high);
+        pair->high = high;
+    }
+}
+
+bool pair_far(const struct kernel *kernel, const struct pair *pair, int64_t low, int64_t high)
+{
+    struct pair far = *pair;
+    pair_forget(&far);
+    pair_cover(kernel, &far, greatest(low, 0), least(high, STEP_GREATEST));
+    return far.matched >= 0;
+}
+
+int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint32_t code_next, int64_t low,
+                      int64_t high)
+{
+    const void *midstates[SCALAR_STEPS];
+    uint64_t steps[SCALAR_STEPS];
+    uint32_t truncated[SCALAR_STEPS];
+    unsigned digits = pair->profile->digits;
+    int64_t found = -1;
+    low = greatest(low, 0);
+    high = least(high, STEP_GREATEST - 1);
+    for (size_t i = 0; i < SCALAR_STEPS; i++) midstates[i] = pair->midstates;
+    while (low <= high) {
+        /* One step more than are tried: each needs the one after it. */
+        size_t count = (size_t)least(high - low + 2, SCALAR_STEPS);
+        for (size_t i = 0; i < count; i++) steps[i] = (uint64_t)low + i;
+        kernel->steps[pair->profile->algorithm](midstates, steps, truncated, count);
+        for (size_t i = 0; i + 1 < count; i++) {
+            uint32_t both = fits(truncated[i], digits, pair->code) & fits(truncated[i + 1], digits, code_next);
+            int64_t mask = (int64_t)(int32_t)(both & pair->live);
+            found ^= (found ^ (low + (int64_t)i)) & mask;
+        }
+        low += (int64_t)count - 1;
+    }
+    return found;
+}

@@ -1,0 +1,217 @@
+/* The checkpoint: replay state into the store, so that a start needs only the journal after it.
+ *
+ * Order, and why:
+ *   1. position P = durable through now. A word changes before its record is appended, so every record at or below P is
+ * in the words.
+ *   2. the words are read one by one, with atomic loads, while verification goes on: each is at least as new as P.
+ *   3. every turn begun by the end of the reading becomes durable. Only now may what was read stand in the store: a
+ * word of a record that never became durable would be a consumption nobody has a record of.
+ *   4. one transaction: changed blocks, sessions, and P.
+ * A crash before 4 leaves the last checkpoint; after it, records above P are applied again, which raises nothing that
+ * is there. The act mutex is held and nothing is pending, so every act at or below P has its rows in the store. */
+#include "core/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+/* Puts a value unless it stands there already: most blocks of a large store do not change between two checkpoints. */
+static struct result put_changed(struct core *core, struct store_txn *txn, enum store_map map, struct store_bytes key,
+                                 struct store_bytes value)
+{
+    struct store_bytes old;
+    struct result got = store_get(core->store, txn, map, key, &old);
+    if (!result_failed(got) && old.size == value.size && memcmp(old.bytes, value.bytes, value.size) == 0) return got;
+    if (result_failed(got) && got.code != STORE_NOT_FOUND) return got;
+    return store_put(core->store, txn, map, key, value);
+}
+
+static struct result words_block(struct core *core, struct store_txn *txn, enum kernel_algorithm algorithm,
+                                 uint32_t first, uint32_t count)
+{
+    uint8_t *block = core->state->block, key[4];
+    size_t size = STATE_WORDS_HEAD + (size_t)count * 17;
+    struct table_hit hit;
+    memset(block, 0, size);
+    block[0] = 1;
+    block[1] = (uint8_t)algorithm;
+    store_le32(block + 4, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!table_line(core->table, table_ordinal(algorithm, first + i), &hit)) continue;
+        uint8_t *words = block + STATE_WORDS_HEAD + (size_t)i * 16;
+        store_le64(words, atomic_load_explicit(&hit.tail->token, memory_order_acquire));
+        store_le64(words + 8, atomic_load_explicit(&hit.tail->budget, memory_order_acquire));
+        block[STATE_WORDS_HEAD + (size_t)count * 16 + i] =
+            (uint8_t)atomic_load_explicit(&hit.tail->drift, memory_order_relaxed);
+    }
+    store_be32(key, table_ordinal(algorithm, first));
+    return put_changed(core, txn, STORE_WORDS, bytes_of(key, sizeof(key)), bytes_of(block, size));
+}
+
+static struct result words_rows(struct core *core, struct store_txn *txn)
+{
+    for (int algorithm = 0; algorithm < KERNEL_ALGORITHM_COUNT; algorithm++) {
+        uint32_t lines = table_line_count(core->table, algorithm);
+        for (uint32_t first = 0; first < lines; first += SCHEMA_WORDS_PER_BLOCK) {
+            uint32_t count = lines - first < SCHEMA_WORDS_PER_BLOCK ? lines - first : SCHEMA_WORDS_PER_BLOCK;
+            TRY(words_block(core, txn, algorithm, first, count));
+        }
+    }
+    return result_ok();
+}
+
+static bool all_zero(const uint8_t *bytes, size_t size)
+{
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+static struct result unknown_rows(struct core *core, struct store_txn *txn)
+{
+    uint8_t *block = core->state->block, key[4];
+    struct store_bytes old;
+    uint32_t blocks = unknown_block_count(core->unknown);
+    for (uint32_t i = 0; i < blocks; i++) {
+        store_le32(block, 1);
+        store_le32(block + 4, blocks * UNKNOWN_BLOCK_ENTRIES);
+        unknown_block_read(core->unknown, i, block + STATE_UNKNOWN_HEAD);
+        store_be32(key, i);
+        struct store_bytes name = bytes_of(key, sizeof(key));
+        if (all_zero(block + STATE_UNKNOWN_HEAD, UNKNOWN_BLOCK_ENTRIES * 8) &&
+            store_get(core->store, txn, STORE_UNKNOWN, name, &old).code == STORE_NOT_FOUND) {
+            continue;
+        }
+        TRY(put_changed(core, txn, STORE_UNKNOWN, name,
+                        bytes_of(block, STATE_UNKNOWN_HEAD + UNKNOWN_BLOCK_ENTRIES * 8)));
+    }
+    return result_ok();
+}
+
+/* ---- sessions: those that live are put, rows of others go ---- */
+
+struct session_saving {
+    struct core *core;
+    struct store_txn *txn;
+    uint64_t *ids;
+    size_t count;
+    size_t capacity;
+    uint64_t id_next;
+};
+
+static struct result session_put(void *context, uint64_t id, const void *bytes, size_t size)
+{
+    struct session_saving *saving = context;
+    uint8_t key[8];
+    if (saving->count == saving->capacity) return result_of(FULL);
+    saving->ids[saving->count++] = id;
+    if (saving->id_next <= id) saving->id_next = id + 1;
+    store_be64(key, id);
+    return put_changed(saving->core, saving->txn, STORE_SESSIONS, bytes_of(key, sizeof(key)), bytes_of(bytes, size));
+}
+
+static int id_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static struct result sessions_prune(struct session_saving *saving)
+{
+    struct store *store = saving->core->store;
+    uint8_t after[8];
+    struct store_bytes key, value, from = {0};
+    qsort(saving->ids, saving->count, sizeof(saving->ids[0]), id_compare);
+    for (;;) {
+        struct result got = store_next(store, saving->txn, STORE_SESSIONS, from, false, &key, &value);
+        if (got.code == STORE_NOT_FOUND) return result_ok();
+        TRY(got);
+        if (key.size != sizeof(after)) return result_of(STORE_DAMAGED);
+        memcpy(after, key.bytes, sizeof(after));
+        from = bytes_of(after, sizeof(after));
+        uint64_t id = load_be64(after);
+        if (!bsearch(&id, saving->ids, saving->count, sizeof(id), id_compare)) {
+            TRY(store_erase(store, saving->txn, STORE_SESSIONS, from));
+        }
+    }
+}
+
+static struct result sessions_rows(struct core *core, struct store_txn *txn, uint64_t *ret_next)
+{
+    struct session_saving saving = {.core = core, .txn = txn, .capacity = core->options.sessions_max + 64u};
+    saving.ids = malloc(saving.capacity * sizeof(saving.ids[0]));
+    if (!saving.ids) return result_of(NO_MEMORY);
+    struct result result = sessions_save(core->sessions, session_put, &saving);
+    if (!result_failed(result)) result = sessions_prune(&saving);
+    free(saving.ids);
+    *ret_next = saving.id_next;
+    return result;
+}
+
+struct result checkpoint_words(struct core *core, struct store_txn *txn)
+{
+    TRY(words_rows(core, txn));
+    return unknown_rows(core, txn);
+}
+
+struct result checkpoint_rows(struct core *core, struct store_txn *txn, uint64_t position)
+{
+    uint8_t value[SCHEMA_ROW_MAX];
+    struct checkpoint_row row = {
+        .position = position, .incarnation = journal_status(core->journal).incarnation, .wall_ms = core_now_ms(core)};
+    TRY(checkpoint_words(core, txn));
+    TRY(sessions_rows(core, txn, &row.session_next));
+    size_t size = schema_checkpoint_encode(&row, value);
+    TRY(row_meta_put(core, txn, META_CHECKPOINT, value, size));
+    return act_apply_seal(core, txn, position > core->admin_position ? position : core->admin_position);
+}
+
+/* Under the act mutex, nothing pending. */
+static struct result checkpoint_locked(struct core_worker *worker)
+{
+    struct core *core = worker->core;
+    struct store_txn *txn;
+    uint64_t position = journal_durable_through(core->journal);
+    TRY(store_begin(core->store, true, &txn));
+    struct result result = checkpoint_rows(core, txn, position);
+    if (!result_failed(result)) result = core_wait_all_durable(worker);
+    if (!result_failed(result) && journal_status(core->journal).poisoned) result = result_of(JOURNAL_POISONED);
+    if (result_failed(result)) {
+        store_abort(core->store, txn);
+        return result;
+    }
+    TRY(store_commit(core->store, txn));
+    if (core->admin_position < position) core->admin_position = position;
+    atomic_store(&core->checkpoint_position, position);
+    atomic_store(&core->checkpoint_ms, core_now_ms(core));
+    core->checkpoint_bytes_at = journal_status(core->journal).bytes_appended;
+    core->state->replayed_bytes = 0;
+    return result_ok();
+}
+
+struct result core_checkpoint(struct core_worker *worker)
+{
+    TRY(act_enter(worker->core));
+    struct result result = checkpoint_locked(worker);
+    act_leave(worker->core);
+    return result;
+}
+
+struct result core_backup(struct core_worker *worker, const struct core_actor *actor, const char *folder,
+                          struct result (*copy_segments)(void *context, uint64_t from_position, uint64_t to_position),
+                          void *context)
+{
+    struct core *core = worker->core;
+    TRY(act_enter(core));
+    /* The act mutex stays taken: no checkpoint moves on, so no segment that the copy needs is recycled meanwhile. */
+    struct result result = act_simple(worker, ACT_BACKUP, actor, folder, (uint32_t)strnlen(folder, 512));
+    if (!result_failed(result) && atomic_load(&core->state->pending)) result = result_of(STORE_PENDING);
+    if (!result_failed(result)) result = checkpoint_locked(worker);
+    if (!result_failed(result)) result = store_backup(core->store, folder);
+    if (!result_failed(result)) {
+        result =
+            copy_segments(context, atomic_load(&core->checkpoint_position), journal_durable_through(core->journal));
+    }
+    act_leave(core);
+    return result;
+}

@@ -1,0 +1,84 @@
+/* Housekeeping: what one thread does beside verification, in bounded steps. */
+#include "core/state.h"
+
+#include "base/check.h"
+
+enum { CHECKPOINT_RETRY_MS = 1000 };
+
+static void session_gone(void *context, uint64_t id)
+{
+    (void)context;
+    (void)id; /* its row goes with the next checkpoint, which keeps the rows of living sessions alone */
+}
+
+/* Every worker that was in a turn at the last call has ended it: nobody holds a line found before. */
+static void quiesce_try(struct core *core)
+{
+    struct core_state *state = core->state;
+    for (unsigned i = 0; i < CORE_WORKERS_MAX; i++) {
+        const struct core_progress *progress = &core->progress[i];
+        if (!atomic_load(&progress->used)) continue;
+        if (atomic_load_explicit(&progress->durable, memory_order_acquire) < state->quiesce_begun[i]) return;
+    }
+    table_quiesce(core->table);
+    for (unsigned i = 0; i < CORE_WORKERS_MAX; i++) {
+        state->quiesce_begun[i] = atomic_load_explicit(&core->progress[i].begun, memory_order_acquire);
+    }
+}
+
+static bool checkpoint_due(const struct core *core, const struct journal_status *status)
+{
+    uint64_t bytes = status->bytes_appended - core->checkpoint_bytes_at + core->state->replayed_bytes;
+    bool could_free = status->no_room && status->durable_through > atomic_load(&core->checkpoint_position);
+    return bytes >= core->options.checkpoint_bytes || could_free;
+}
+
+static struct result keep_state(struct core_worker *worker)
+{
+    struct core *core = worker->core;
+    pthread_mutex_lock(&core->act_mutex);
+    struct result result = act_retry(core);
+    if (!result_failed(result)) quiesce_try(core);
+    bool due = false;
+    struct journal_status status = journal_status(core->journal);
+    int64_t now_ms = (int64_t)os_time(worker->os).boot_ms;
+    if (!result_failed(result) && !status.poisoned && now_ms >= core->state->checkpoint_retry_ms) {
+        due = checkpoint_due(core, &status);
+    }
+    pthread_mutex_unlock(&core->act_mutex);
+    if (result_class(result) == RESULT_RETRY)
+        result = result_ok(); /* tried again with the next step; core_status tells */
+    if (!due || result_failed(result)) return result;
+    result = core_checkpoint(worker);
+    if (result_failed(result) && result_class(result) == RESULT_RETRY) {
+        pthread_mutex_lock(&core->act_mutex);
+        core->state->checkpoint_retry_ms = now_ms + CHECKPOINT_RETRY_MS;
+        pthread_mutex_unlock(&core->act_mutex);
+        result = result_ok();
+    }
+    return result;
+}
+
+struct result core_keep(struct core_worker *worker, bool *ret_more)
+{
+    struct core *core = worker->core;
+    bool more = false;
+    int64_t now_ms = clock_journal_ms(&core->clock, os_time(worker->os));
+    TRY(keep_state(worker));
+    TRY(journal_keep(core->journal, worker->writer, now_ms, atomic_load(&core->checkpoint_position), &more));
+    sessions_expire(core->sessions, now_ms, session_gone, NULL);
+    *ret_more = more;
+    return result_ok();
+}
+
+struct result core_finish(struct core_worker *worker)
+{
+    struct core *core = worker->core;
+    int64_t now_ms = clock_journal_ms(&core->clock, os_time(worker->os));
+    TRY(act_enter(core));
+    struct result result = act_simple(worker, ACT_STOP, NULL, NULL, 0);
+    act_leave(core);
+    TRY(result);
+    TRY(core_checkpoint(worker));
+    return journal_finish(core->journal, worker->writer, now_ms);
+}

@@ -1,0 +1,140 @@
+/* A restored backup, or a copy served elsewhere: taken over only when an operator says so and states the time. What was
+ * accepted after the backup is not known here, so it is assumed of every code that could have been: TOTP: floors go
+ * past the greatest step that any code accepted by now could have had; HOTP: no time bounds the counter, so unless the
+ * journal supplied reaches the end, tokens come back suspended until someone states a floor (two adjacent codes) or
+ * enrols again. One transaction holds floors (as a checkpoint), suspensions and the marker's removal, after ACT_RESTORE
+ * is durable; a crash before it leaves the marker, and the store is asked for again. */
+#include "core/state.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+
+uint32_t restore_floor(const struct profile_row *profile, int64_t restore_now_ms)
+{
+    struct otp_parameters parameters = profile_parameters(profile);
+    if (profile->type != OTP_TOTP || restore_now_ms <= 0) return 0;
+    int64_t step = otp_step(&parameters, restore_now_ms / 1000) + profile->window_ahead + profile->drift_max + 1;
+    return step < 0 ? 0 : step > UINT32_MAX ? UINT32_MAX : (uint32_t)step;
+}
+
+struct restoring {
+    struct core *core;
+    struct act_restore act;
+    uint64_t raised;
+    uint64_t suspended;
+};
+
+static void line_restore(struct restoring *restoring, const struct table_hit *hit, bool apply)
+{
+    struct profile_row profile;
+    uint8_t flags = atomic_load(&hit->tail->flags);
+    if (flags & TABLE_REMOVED) return;
+    if (!core_profile_get(restoring->core, atomic_load(&hit->tail->profile), &profile)) return;
+    if (profile.type == OTP_TOTP) {
+        uint64_t word = atomic_load(&hit->tail->token);
+        uint64_t raised = token_word(restore_floor(&profile, restoring->act.restore_now_ms), token_change(word));
+        restoring->raised += raised > word;
+        if (apply) word_raise(&hit->tail->token, raised);
+    } else if (!restoring->act.journal_complete && !(flags & TABLE_SUSPENDED)) {
+        restoring->suspended++;
+        if (!apply) return;
+        atomic_fetch_or(&hit->tail->flags, TABLE_SUSPENDED);
+        atomic_fetch_add(&hit->tail->token, 1);
+    }
+}
+
+static void lines_restore(struct restoring *restoring, bool apply)
+{
+    struct table_hit hit;
+    struct table *table = restoring->core->table;
+    restoring->raised = restoring->suspended = 0;
+    for (int algorithm = 0; algorithm < KERNEL_ALGORITHM_COUNT; algorithm++) {
+        uint32_t lines = table_line_count(table, algorithm);
+        for (uint32_t line = 0; line < lines; line++) {
+            if (table_line(table, table_ordinal(algorithm, line), &hit)) line_restore(restoring, &hit, apply);
+        }
+    }
+}
+
+/* Rows of tokens that the table has suspended and the store has not. */
+static struct result rows_suspend(struct core *core, struct store_txn *txn)
+{
+    struct table_hit hit;
+    struct token_row row;
+    for (int algorithm = 0; algorithm < KERNEL_ALGORITHM_COUNT; algorithm++) {
+        uint32_t lines = table_line_count(core->table, algorithm);
+        for (uint32_t line = 0; line < lines; line++) {
+            uint32_t ordinal = table_ordinal(algorithm, line);
+            if (!table_line(core->table, ordinal, &hit)) continue;
+            uint8_t flags = atomic_load(&hit.tail->flags);
+            if ((flags & TABLE_REMOVED) || !(flags & TABLE_SUSPENDED)) continue;
+            TRY(row_token_get(core, txn, ordinal, &row));
+            row.state = TOKEN_SUSPENDED;
+            row.change = token_change(atomic_load(&hit.tail->token));
+            TRY(row_token_put(core, txn, &row));
+        }
+    }
+    return result_ok();
+}
+
+static struct result restore_rows(struct core *core, struct store_txn *txn, int64_t restore_now_ms, uint64_t position)
+{
+    uint8_t value[8];
+    TRY(rows_suspend(core, txn));
+    TRY(checkpoint_rows(core, txn, position));
+    store_le64(value, (uint64_t)restore_now_ms);
+    TRY(row_meta_put(core, txn, META_RESTORE_FLOOR, value, sizeof(value)));
+    return store_erase(core->store, txn, STORE_META, bytes_of(META_RESTORED, strlen(META_RESTORED)));
+}
+
+static struct result restore_commit(struct core *core, int64_t restore_now_ms, uint64_t position)
+{
+    struct store_txn *txn;
+    TRY(store_begin(core->store, true, &txn));
+    struct result result = restore_rows(core, txn, restore_now_ms, position);
+    if (result_failed(result)) {
+        store_abort(core->store, txn);
+        return result;
+    }
+    TRY(store_commit(core->store, txn));
+    core->admin_position = position;
+    core->state->restore_floor_ms = restore_now_ms;
+    atomic_store(&core->checkpoint_position, position);
+    atomic_store(&core->checkpoint_ms, core_now_ms(core));
+    core->state->replayed_bytes = 0;
+    return result_ok();
+}
+
+struct result restore_marked(struct core *core, struct store_txn *txn, bool *ret_marked)
+{
+    struct store_bytes value;
+    struct result got = store_get(core->store, txn, STORE_META, bytes_of(META_RESTORED, strlen(META_RESTORED)), &value);
+    if (result_failed(got) && got.code != STORE_NOT_FOUND) return got;
+    *ret_marked = !result_failed(got);
+    return result_ok();
+}
+
+struct result restore_take_over(struct core *core, struct open_writer *writer)
+{
+    uint8_t slots[2 * JOURNAL_SLOT_SIZE] = {0};
+    struct slot_act *act = (struct slot_act *)slots;
+    uint64_t position;
+    if (!core->state->restoring) return result_ok();
+    struct restoring restoring = {.core = core,
+                                  .act = {.restore_now_ms = core->options.restore_now_ms,
+                                          .journal_complete = core->options.restore_journal_complete}};
+    lines_restore(&restoring, false);
+    restoring.act.floors_raised = restoring.raised;
+    restoring.act.suspended = restoring.suspended;
+    act->ordinal = UINT32_MAX;
+    act->payload_size = sizeof(restoring.act);
+    act->uid = UINT32_MAX;
+    act->act = ACT_RESTORE;
+    act->slot_count = 1;
+    act->kind = SLOT_ACT;
+    memcpy(act + 1, &restoring.act, sizeof(restoring.act));
+    TRY(open_writer_append(writer, slots, 2, &position));
+    lines_restore(&restoring, true);
+    return restore_commit(core, restoring.act.restore_now_ms, position);
+}

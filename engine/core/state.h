@@ -1,0 +1,164 @@
+/* What the files of the state half share: acts, their records, recovery, checkpoints.
+ *
+ * An act lives three times: as a record in the journal (the truth), as rows in the store (its index), as lines in the
+ * table. It goes through them in this order. The record alone is enough to do the other two again: act_apply_store and
+ * act_apply_table are the only places where an act gets its meaning, for the caller, for recovery and for an act that
+ * waits for room in the store. All of it runs under the act mutex, or in core_open before there are other threads. */
+#ifndef OTPRING_CORE_STATE_H
+#define OTPRING_CORE_STATE_H
+
+#include "core/internal.h"
+
+enum {
+    STATE_ACTS_MAX = 4096,       /* tokens of one call */
+    STATE_RECORD_SLOTS_MAX = 16, /* of one act: a token row and two full names */
+    STATE_WORDS_HEAD = 8,        /* of a block of STORE_WORDS: version 1, algorithm 1, zero 2, count 4 */
+    STATE_WORDS_SIZE = STATE_WORDS_HEAD + SCHEMA_WORDS_PER_BLOCK * 17, /* then words 16 each, then drifts 1 each */
+    STATE_UNKNOWN_HEAD = 8,         /* of a block of STORE_UNKNOWN: version 4, entries of the whole table 4 */
+    STATE_COUNTER_MAX = 0x7fffffff, /* HOTP: leaves 50 years of one code a second below 2^32 */
+};
+
+/* Key of STORE_META beside those of schema.h: 8 bytes, milliseconds. TOTP tokens enrolled after a restore start past
+ * this time, since their seed may have been used in the time that the backup does not know. */
+#define META_RESTORE_FLOOR "restore-floor"
+
+/* The records of one call, as slots; kept here until store and table have them. */
+struct act_batch {
+    uint8_t *slots;
+    uint32_t slot_count;
+    uint32_t durable_slots; /* of whole records */
+    uint32_t table_slots;   /* applied to the table */
+    uint64_t position;      /* of the last durable block */
+};
+
+struct recovery;
+
+struct core_state {
+    struct act_batch batch;
+    _Atomic bool pending; /* the batch is durable, store or table do not have all of it */
+    bool pending_store;
+    struct recovery *recovery;                  /* in core_open alone */
+    struct store_txn *recovery_txn;             /* the same */
+    uint32_t profile_tokens[CORE_PROFILES_MAX]; /* live tokens of each profile */
+    uint64_t lines_total;                       /* in the table's index, removed first lines too */
+    uint64_t replayed_bytes;                    /* journal read at start: counts towards the next checkpoint */
+    uint64_t quiesce_begun[CORE_WORKERS_MAX];
+    int64_t restore_floor_ms;
+    bool stuck;     /* the os failed with a block of core_open in flight */
+    bool restoring; /* the store is marked as restored, and may be taken over */
+    int64_t checkpoint_retry_ms;
+    uint8_t *block; /* room for one block of words or of unknown names */
+};
+
+/* ---- rows (rows.c): keys and encodings, nothing else ---- */
+
+struct result row_meta_get(struct core *core, struct store_txn *txn, const char *key, void *ret, size_t size) MUST_USE;
+struct result row_meta_put(struct core *core, struct store_txn *txn, const char *key, const void *bytes,
+                           size_t size) MUST_USE;
+struct result row_token_get(struct core *core, struct store_txn *txn, uint32_t ordinal,
+                            struct token_row *ret_row) MUST_USE;
+struct result row_token_put(struct core *core, struct store_txn *txn, const struct token_row *row) MUST_USE;
+struct result row_account_get(struct core *core, struct store_txn *txn, const uint8_t name[16],
+                              struct account_row *ret_row) MUST_USE;
+struct result row_account_put(struct core *core, struct store_txn *txn, const uint8_t name[16],
+                              const struct account_row *row) MUST_USE;
+struct result row_fingerprint_get(struct core *core, struct store_txn *txn, const uint8_t fingerprint[16],
+                                  struct fingerprint_row *ret_row) MUST_USE;
+struct result row_fingerprint_put(struct core *core, struct store_txn *txn, const uint8_t fingerprint[16],
+                                  const struct fingerprint_row *row) MUST_USE;
+struct result row_profile_put(struct store *store, struct store_txn *txn, const struct profile_row *row) MUST_USE;
+/* Opens the seed of a row; ret_seed has OTP_SEED_SIZE_MAX bytes, the caller wipes them. */
+struct result row_seed_open(const struct core *core, const struct token_row *row, uint8_t *ret_seed,
+                            size_t *ret_size) MUST_USE;
+struct result row_seed_seal(const struct core *core, struct token_row *row, const uint8_t *seed, size_t size) MUST_USE;
+
+/* ---- acts (act.c) ---- */
+
+/* Takes the act mutex; STORE_PENDING, STOPPING or JOURNAL_POISONED when nothing may be administered (the mutex is free
+ * then). */
+struct result act_enter(struct core *core) MUST_USE;
+void act_leave(struct core *core);
+
+/* The next record of the batch: zeroed, kind and sizes set; ret_payload has payload_size bytes rounded up to slots. */
+struct slot_act *act_record(struct core *core, enum core_act act, const struct core_actor *actor, uint32_t payload_size,
+                            uint8_t **ret_payload);
+/* Puts the batch's records not yet durable into the journal, in as many blocks as it takes; on failure
+ * batch.durable_slots says how far it came. */
+struct result act_write(struct core_worker *worker) MUST_USE;
+/* One block that the caller has begun: for acts whose words must be raised between begin and commit. */
+struct result act_write_block(struct core_worker *worker, struct journal_block *block, int64_t journal_ms) MUST_USE;
+/* The durable batch into the store (through txn, which may hold its rows already when rows_done; NULL: a new one) and
+ * the table. What does not go through stays pending. */
+void act_settle(struct core *core, struct store_txn *txn, bool rows_done);
+/* Tries again what is pending. */
+struct result act_retry(struct core *core) MUST_USE;
+/* An act without rows: one record, durable when this returns. */
+struct result act_simple(struct core_worker *worker, enum core_act act, const struct core_actor *actor,
+                         const void *payload, uint32_t payload_size) MUST_USE;
+
+/* ---- the meaning of acts (apply.c) ---- */
+
+/* Payload of ACT_TOKEN_ADD. */
+struct act_token_add {
+    struct token_row row;
+    char company[SCHEMA_NAME_MAX + 1];
+    char user[SCHEMA_NAME_MAX + 1];
+};
+uint32_t act_token_add_encode(const struct act_token_add *add, uint8_t *ret_bytes); /* at most 15 slots */
+struct result act_token_add_decode(const uint8_t *payload, size_t size, struct act_token_add *ret_add) MUST_USE;
+
+/* Both are idempotent. The payload is act->payload_size bytes. */
+struct result act_apply_store(struct core *core, struct store_txn *txn, const struct slot_act *act,
+                              const uint8_t *payload) MUST_USE;
+struct result act_apply_table(struct core *core, const struct slot_act *act, const uint8_t *payload) MUST_USE;
+/* What a transaction that applied acts must also say: through which position, and the counters. */
+struct result act_apply_seal(struct core *core, struct store_txn *txn, uint64_t position) MUST_USE;
+/* A row becomes a line of the table. */
+struct result token_to_table(struct core *core, const struct token_row *row) MUST_USE;
+
+/* ---- profiles (act_profile.c) ---- */
+
+struct result profile_check(const struct profile_row *row, int64_t now_s) MUST_USE;
+void profile_publish(struct core *core, const struct profile_row *row);
+struct profile_row profile_default(enum otp_type type);
+struct otp_parameters profile_parameters(const struct profile_row *row);
+
+/* ---- start and checkpoint ---- */
+
+/* The blocks of words and of unknown names into txn; raises nothing, changes no position. */
+struct result checkpoint_words(struct core *core, struct store_txn *txn) MUST_USE;
+/* All rows of a checkpoint at `position` into txn. */
+struct result checkpoint_rows(struct core *core, struct store_txn *txn, uint64_t position) MUST_USE;
+struct result recover_words(struct core *core, struct store_txn *txn) MUST_USE;
+struct result recover_unknown(struct core *core, struct store_txn *txn) MUST_USE;
+struct result recover_sessions(struct core *core, struct store_txn *txn) MUST_USE;
+struct result recover_tokens(struct core *core, struct store_txn *txn) MUST_USE;
+struct result recover_profiles(struct core *core, struct store_txn *txn) MUST_USE;
+
+/* The journal after the checkpoint: opened, folded, torn tail burned, ACT_START written. */
+struct result recover_journal(struct core *core, struct os *os, const struct checkpoint_row *checkpoint) MUST_USE;
+/* For core_open, which has no worker: slots into the journal on a writer of its own; waits until durable. */
+struct open_writer;
+struct result open_writer_create(struct core *core, struct os *os, struct open_writer **ret_writer) MUST_USE;
+struct result open_writer_append(struct open_writer *writer, const uint8_t *slots, uint32_t slot_count,
+                                 uint64_t *ret_position) MUST_USE;
+void open_writer_destroy(struct open_writer *writer);
+
+struct result restore_marked(struct core *core, struct store_txn *txn, bool *ret_marked) MUST_USE;
+/* A restored store is taken over: floors past the stated time, counters suspended, marker gone. */
+struct result restore_take_over(struct core *core, struct open_writer *writer) MUST_USE;
+/* The least floor of a TOTP token after a restore at this time. */
+uint32_t restore_floor(const struct profile_row *profile, int64_t restore_now_ms);
+
+/* Milliseconds of journal time, for acts. */
+static inline int64_t core_now_ms(const struct core *core)
+{
+    return atomic_load_explicit(&core->clock.journal_ms, memory_order_relaxed);
+}
+
+static inline struct store_bytes bytes_of(const void *bytes, size_t size)
+{
+    return (struct store_bytes){.bytes = bytes, .size = size};
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* What the engine says of itself. Any thread. */
+#include "core/state.h"
+
+static enum otpring_reason unavailable_reason(struct core *core, const struct journal_status *journal)
+{
+    if (journal->poisoned) return OTPRING_REASON_POISONED;
+    int stop = atomic_load(&core->stop_reason);
+    if (stop != OTPRING_REASON_NONE) return (enum otpring_reason)stop;
+    if (atomic_load(&core->clock.state) != CORE_CLOCK_SURE) return OTPRING_REASON_CLOCK;
+    if (journal->no_room && journal->spares == 0) return OTPRING_REASON_NO_ROOM;
+    return OTPRING_REASON_NONE;
+}
+
+void core_status(struct core *core, struct core_status *ret_status)
+{
+    struct core_status status = {.tokens = table_token_count(core->table),
+                                 .turns = atomic_load(&core->turns),
+                                 .sessions = sessions_count(core->sessions),
+                                 .memory_size = table_memory_size(core->table),
+                                 .checkpoint_position = atomic_load(&core->checkpoint_position),
+                                 .checkpoint_ms = atomic_load(&core->checkpoint_ms),
+                                 .clock = (enum core_clock_state)atomic_load(&core->clock.state),
+                                 .journal_ms = core_now_ms(core),
+                                 .policy = atomic_load(&core->policy),
+                                 .kernel = core->kernel->name,
+                                 .act_pending = atomic_load(&core->state->pending),
+                                 .journal = journal_status(core->journal)};
+    for (int i = 0; i < 10; i++) status.verdicts[i] = atomic_load(&core->verdicts[i]);
+    status.unavailable = unavailable_reason(core, &status.journal);
+    *ret_status = status;
+}
+
+struct store *core_store(struct core *core)
+{
+    return core->store;
+}
+
+struct vault *core_vault(struct core *core)
+{
+    return core->vault;
+}
+
+struct table *core_table(struct core *core)
+{
+    return core->table;
+}

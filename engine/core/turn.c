@@ -1,0 +1,407 @@
+/* The turn: takes frames, judges them all as one batch, appends one journal block.
+ *
+ * A turn gets its journal block with its first frame, so that what was taken can always be judged and recorded in the
+ * next core_turn. Without journal room, with an unsure clock or while stopping, frames are taken all the same and
+ * answered UNAVAILABLE, unjudged and unkept: the same sequence number is then judged like a new one. */
+#include "core/turn_state.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+/* ---- taking ---- */
+
+static struct turn *free_turn(struct turns *turns)
+{
+    for (uint32_t i = 0; i < turns->turn_count; i++) {
+        if (turns->turns[i].state == TURN_FREE) return &turns->turns[i];
+    }
+    return NULL;
+}
+
+static bool has_room(const struct core_worker *worker, uint32_t items, uint32_t slots)
+{
+    struct turns *turns = worker->turns;
+    const struct turn *turn = turns->collecting;
+    if (!turn) return free_turn(turns) != NULL;
+    return turn->frame_count < turns->frames_max && turn->answer_count + items <= turns->items_max &&
+           turn->slots_wanted + slots <= turns->slots_max;
+}
+
+/* The turn being collected, begun with its journal block; NULL: full for now. */
+static struct turn *collect(struct core_worker *worker)
+{
+    struct turns *turns = worker->turns;
+    if (turns->collecting) return turns->collecting;
+    struct turn *turn = free_turn(turns);
+    if (!turn) return NULL;
+    turn->block = NULL;
+    turn->unavailable = OTPRING_REASON_NONE;
+    struct result result = journal_begin(worker->writer, &turn->block);
+    if (result.code == FULL) return NULL;
+    if (result_failed(result)) {
+        turn->block = NULL;
+        turn->unavailable = result.code == JOURNAL_NO_ROOM ? OTPRING_REASON_NO_ROOM : OTPRING_REASON_POISONED;
+        if (turn->unavailable == OTPRING_REASON_POISONED) core_poisoned(worker->core);
+    } else {
+        turn->block->owner = &turn->block_owner;
+    }
+    turn->state = TURN_COLLECTING;
+    turn->poisoned = turn->others_durable = false;
+    turn->frame_count = turn->hello_count = turn->answer_count = turn->slots_wanted = turn->slot_count = 0;
+    turns->collecting = turn;
+    return turn;
+}
+
+static void frame_mac(const struct core *core, const struct core_frame *frame, uint8_t ret_mac[16])
+{
+    const struct otpring_wire_header *header = frame->header;
+    size_t item_size =
+        header->kind == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
+    uint8_t head[18];
+    store_le16(head, header->kind);
+    store_le16(head + 2, header->count);
+    store_le64(head + 4, header->session);
+    store_le16(head + 12, header->slot);
+    store_le32(head + 14, header->sequence);
+    vault_frame_mac(core->vault, head, sizeof head, frame->items, header->count * item_size, ret_mac);
+}
+
+static enum core_admit give_kept(struct core_worker *worker, const struct core_frame *frame)
+{
+    struct core_answer answer = {.owner = frame->owner,
+                                 .header = *frame->header,
+                                 .answers = worker->turns->scratch,
+                                 .count = frame->header->count};
+    worker->options.answered(worker->options.context, &answer);
+    return CORE_ANSWERED;
+}
+
+static void take(struct core_worker *worker, struct turn *turn, const struct core_frame *frame,
+                 const struct session_ticket *ticket, bool retry)
+{
+    struct turn_frame *taken = &turn->frames[turn->frame_count++];
+    *taken = (struct turn_frame){.header = *frame->header,
+                                 .items = frame->items,
+                                 .client = frame->client,
+                                 .owner = frame->owner,
+                                 .ticket = *ticket,
+                                 .answer_first = turn->answer_count,
+                                 .retry = retry};
+    struct otpring_wire_answer *answers = turn->answers + turn->answer_count;
+    if (retry) memcpy(answers, worker->turns->scratch, ticket->count * sizeof *answers);
+    turn->answer_count += ticket->count;
+    turn->slots_wanted += 1u + ticket->count + (ticket->recorded ? 0 : SESSION_RECORD_SLOTS);
+}
+
+enum core_admit core_frame(struct core_worker *worker, const struct core_frame *frame,
+                           enum otpring_wire_error_code *ret_error)
+{
+    struct core *core = worker->core;
+    const struct otpring_wire_header *header = frame->header;
+    bool verifies = header->kind == OTPRING_WIRE_VERIFY || header->kind == OTPRING_WIRE_RESYNC;
+    enum otpring_wire_error_code error = !verifies ? OTPRING_ERROR_KIND
+                                         : !(frame->client->rights & CORE_RIGHT_VERIFY)
+                                             ? OTPRING_ERROR_NO_RIGHT
+                                             : sessions_check(core->sessions, header, frame->client->id);
+    if (!error && header->count > worker->turns->items_max) error = OTPRING_ERROR_TOO_MANY;
+    if (error) {
+        *ret_error = error;
+        return CORE_ERROR;
+    }
+    if (!has_room(worker, header->count, 1u + header->count + SESSION_RECORD_SLOTS)) return CORE_FULL;
+    uint8_t mac[16];
+    frame_mac(core, frame, mac);
+    struct session_ticket ticket;
+    enum session_admit admit =
+        sessions_offer(core->sessions, header, frame->client->id, mac, &ticket, worker->turns->scratch, ret_error);
+    if (admit == SESSION_KEPT) return give_kept(worker, frame);
+    if (admit == SESSION_IN_FLIGHT) return CORE_JOIN_LATER;
+    if (admit == SESSION_REFUSED) return CORE_ERROR;
+    struct turn *turn = collect(worker);
+    if (!turn) {
+        sessions_release(core->sessions, &ticket);
+        return CORE_FULL;
+    }
+    take(worker, turn, frame, &ticket, admit == SESSION_RETRY);
+    return CORE_TAKEN;
+}
+
+/* ---- hello ---- */
+
+static struct otpring_wire_hello_answer hello_of(const struct core_worker *worker, const struct act_session *act,
+                                                 const struct core_client *client, bool resumed, int64_t now_ms)
+{
+    uint32_t kinds = 1u << OTPRING_WIRE_HELLO | 1u << OTPRING_WIRE_PING;
+    if (client->rights & CORE_RIGHT_VERIFY) kinds |= 1u << OTPRING_WIRE_VERIFY | 1u << OTPRING_WIRE_RESYNC;
+    return (struct otpring_wire_hello_answer){.version = OTPRING_WIRE_VERSION,
+                                              .slots = act->slots,
+                                              .items_max = act->items_max,
+                                              .resumed = resumed,
+                                              .session = act->id,
+                                              .idle_timeout_s = sessions_idle_s(worker->core->sessions),
+                                              .kinds = kinds,
+                                              .server_time_ms = (uint64_t)now_ms};
+}
+
+static enum core_admit hello_now(struct core_worker *worker, uint64_t owner, enum otpring_wire_error_code error,
+                                 const struct otpring_wire_hello_answer *hello)
+{
+    struct core_hello_answer answer = {.owner = owner, .error = error};
+    if (!error) answer.hello = *hello;
+    worker->options.hello_answered(worker->options.context, &answer);
+    return CORE_ANSWERED;
+}
+
+static uint16_t within(uint16_t wished, uint16_t standard, uint32_t most)
+{
+    if (wished == 0) wished = standard;
+    return wished < most ? wished : (uint16_t)most;
+}
+
+enum core_admit core_hello(struct core_worker *worker, const struct otpring_wire_hello *hello,
+                           const struct core_client *client, uint64_t owner)
+{
+    struct sessions *sessions = worker->core->sessions;
+    struct os_time now = os_time(worker->os);
+    int64_t journal_ms = clock_journal_ms(&worker->core->clock, now);
+    if (hello->version_min > OTPRING_WIRE_VERSION || hello->version_max < OTPRING_WIRE_VERSION)
+        return hello_now(worker, owner, OTPRING_ERROR_VERSION, NULL);
+    struct act_session act;
+    if (hello->session && sessions_resume(sessions, hello->session, client->id, journal_ms, &act)) {
+        struct otpring_wire_hello_answer answer = hello_of(worker, &act, client, true, now.wall_ms);
+        return hello_now(worker, owner, 0, &answer);
+    }
+    if (!has_room(worker, 0, SESSION_RECORD_SLOTS)) return CORE_FULL;
+    if (worker->turns->collecting && worker->turns->collecting->hello_count == TURN_HELLOS_MAX) return CORE_FULL;
+    uint16_t slots = within(hello->slots, 16, OTPRING_WIRE_SLOTS_MAX);
+    uint32_t items_most =
+        worker->turns->items_max < OTPRING_WIRE_ITEMS_MAX ? worker->turns->items_max : OTPRING_WIRE_ITEMS_MAX;
+    uint16_t items_max = within(hello->items_max, 1024, items_most);
+    uint64_t random;
+    os_random(worker->os, &random, sizeof random);
+    if (!sessions_open(sessions, client->id, slots, items_max, random, journal_ms, &act))
+        return hello_now(worker, owner, OTPRING_ERROR_LIMIT, NULL);
+    struct turn *turn = collect(worker);
+    if (!turn) {
+        sessions_close(sessions, act.id);
+        return CORE_FULL;
+    }
+    struct turn_hello *taken = &turn->hellos[turn->hello_count++];
+    *taken = (struct turn_hello){.owner = owner, .act = act, .uid = client->uid};
+    taken->hello = hello_of(worker, &act, client, false, now.wall_ms);
+    turn->slots_wanted += SESSION_RECORD_SLOTS;
+    return CORE_TAKEN;
+}
+
+/* ---- judging ---- */
+
+static bool company_allowed(const struct core_client *client, const uint8_t company[8])
+{
+    if (client->company_count == 0) return true;
+    bool allowed = false;
+    for (uint32_t i = 0; i < client->company_count && i < CORE_CLIENT_COMPANIES_MAX; i++)
+        allowed |= memcmp(client->companies[i], company, 8) == 0;
+    return allowed;
+}
+
+static bool code_fits(uint32_t code, uint8_t digits)
+{
+    static const uint32_t limits[] = {1000000, 10000000, 100000000};
+    return digits >= OTP_DIGITS_MIN && digits <= OTP_DIGITS_MAX && code < limits[digits - OTP_DIGITS_MIN];
+}
+
+/* What the query itself decides, before anything is looked up. */
+static void preset(struct group_item *item, const struct core_client *client, uint32_t pair_reserved)
+{
+    const struct otpring_wire_query *query = &item->query;
+    bool pair = item->method == OTPRING_WIRE_RESYNC;
+    if (query->kind != OTPRING_QUERY_CODE || query->source_class > 1 || query->flags || pair_reserved) {
+        item->preset = OTPRING_MALFORMED;
+        item->preset_reason = OTPRING_REASON_RESERVED;
+    } else if (!code_fits(query->code, query->digits) || (pair && !code_fits(item->code_next, query->digits))) {
+        item->preset = OTPRING_MALFORMED;
+        item->preset_reason = OTPRING_REASON_CODE_RANGE;
+    } else if (!company_allowed(client, query->company)) {
+        item->preset = OTPRING_REJECTED;
+        item->preset_reason = OTPRING_REASON_COMPANY;
+    }
+}
+
+static void item_read(struct group_item *item, const struct turn_frame *frame, uint16_t index)
+{
+    uint32_t reserved = 0;
+    item->code_next = 0;
+    item->method = (uint8_t)frame->header.kind;
+    if (frame->header.kind == OTPRING_WIRE_RESYNC) {
+        struct otpring_wire_pair pair;
+        memcpy(&pair, frame->items + (size_t)index * sizeof pair, sizeof pair);
+        item->query = pair.query;
+        item->code_next = pair.code_next;
+        reserved = pair.reserved;
+    } else {
+        memcpy(&item->query, frame->items + (size_t)index * sizeof item->query, sizeof item->query);
+    }
+    item->index = index;
+    item->first = NULL;
+    item->first_ordinal = NO_ORDINAL;
+    item->pair_count = item->live_count = 0;
+    item->preset = item->preset_reason = 0;
+    item->profile_missing = false;
+    item->sees_states = (frame->client->rights & CORE_RIGHT_SEE_STATES) != 0;
+    item->client = frame->client->id;
+    preset(item, frame->client, reserved);
+}
+
+/* Judges what the group holds, in order. */
+static void group_judge(struct judge *judge, struct group *group)
+{
+    if (group->count == 0) return;
+    group_compute(judge, group);
+    uint64_t begun_ns = judge_mark(judge, -1, 0);
+    for (uint32_t i = 0; i < group->count; i++) {
+        struct group_item *item = &group->items[i];
+        judge_one(judge, group, item);
+        if (item->answer->verdict != OTPRING_UNAVAILABLE) item->answer->record = item->slot_index;
+        if (record_rests_on_others(item->slot)) *item->needs_others = true;
+    }
+    judge_mark(judge, 3, begun_ns);
+    group->count = 0;
+}
+
+static uint16_t to_judge(const struct turn *turn, const struct turn_frame *frame)
+{
+    if (!frame->retry) return frame->header.count;
+    uint16_t count = 0;
+    for (uint16_t i = 0; i < frame->header.count; i++)
+        count += turn->answers[frame->answer_first + i].verdict == OTPRING_UNAVAILABLE;
+    return count;
+}
+
+static void frame_slot_write(uint8_t *slots, const struct turn_frame *frame, uint16_t item_count)
+{
+    struct slot_frame slot = {.session = frame->header.session,
+                              .tag = frame->header.tag,
+                              .sequence = frame->header.sequence,
+                              .slot = frame->header.slot,
+                              .item_count = item_count,
+                              .client = frame->client->id,
+                              .frame_kind = frame->header.kind,
+                              .retry = frame->retry,
+                              .kind = SLOT_FRAME};
+    memcpy(slot.mac, frame->ticket.mac, 16);
+    memcpy(slots, &slot, sizeof slot);
+}
+
+static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)
+{
+    uint8_t *slots = turn->block->slots;
+    if (!frame->ticket.recorded) {
+        act_session_write(slots + (size_t)turn->slot_count * JOURNAL_SLOT_SIZE, &frame->ticket.act, frame->client->uid);
+        turn->slot_count += SESSION_RECORD_SLOTS;
+    }
+    frame_slot_write(slots + (size_t)turn->slot_count++ * JOURNAL_SLOT_SIZE, frame, to_judge(turn, frame));
+    for (uint16_t i = 0; i < frame->header.count; i++) {
+        struct otpring_wire_answer *answer = &turn->answers[frame->answer_first + i];
+        if (frame->retry && answer->verdict != OTPRING_UNAVAILABLE) continue;
+        struct group_item *item = &group->items[group->count++];
+        item_read(item, frame, i);
+        item->slot_index = turn->slot_count++;
+        item->slot = (struct slot_verify *)(slots + (size_t)item->slot_index * JOURNAL_SLOT_SIZE);
+        item->answer = answer;
+        item->needs_others = &frame->needs_others;
+        if (group->count == GROUP_ITEMS) group_judge(judge, group);
+    }
+}
+
+static void judge_prepare(struct judge *judge, struct core_worker *worker, struct os_time now, int64_t journal_ms)
+{
+    struct core *core = worker->core;
+    int64_t far = core->options.resync_candidates_per_turn ? core->options.resync_candidates_per_turn : 4096;
+    judge->core = core;
+    judge->kernel = core->kernel;
+    judge->wall_s = now.wall_ms / 1000;
+    judge->journal_s = (uint32_t)(journal_ms / 1000);
+    judge->policy = atomic_load(&core->policy);
+    judge->far_left = far;
+    judge->pair_left = far * 16;
+    judge->pair_untouched = true;
+    profile_cache_refresh(judge->profiles, core);
+}
+
+static void verdicts_count(struct core *core, struct judge *judge)
+{
+    for (int i = 0; i < 10; i++) {
+        if (judge->verdicts[i]) atomic_fetch_add_explicit(&core->verdicts[i], judge->verdicts[i], memory_order_relaxed);
+        judge->verdicts[i] = 0;
+    }
+    atomic_fetch_add_explicit(&core->turns, 1, memory_order_relaxed);
+}
+
+static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_time now)
+{
+    struct turns *turns = worker->turns;
+    turn->number = progress_begin(worker);
+    judge_prepare(turns->judge, worker, now, turn->journal_ms);
+    turns->group->count = 0;
+    bool needs_others = false;
+    for (uint32_t i = 0; i < turn->hello_count; i++) {
+        act_session_write(turn->block->slots + (size_t)turn->slot_count * JOURNAL_SLOT_SIZE, &turn->hellos[i].act,
+                          turn->hellos[i].uid);
+        turn->slot_count += SESSION_RECORD_SLOTS;
+    }
+    for (uint32_t i = 0; i < turn->frame_count; i++) frame_judge(turn, &turn->frames[i], turns->judge, turns->group);
+    group_judge(turns->judge, turns->group);
+    for (uint32_t i = 0; i < turn->frame_count; i++) needs_others |= turn->frames[i].needs_others;
+    turn->others_durable = !needs_others;
+    if (needs_others) turn->others_count = progress_snapshot(worker, turn->others);
+    verdicts_count(worker->core, turns->judge);
+}
+
+static enum otpring_reason refusal(struct core_worker *worker, struct turn *turn, struct os_time now)
+{
+    int stop_reason = atomic_load(&worker->core->stop_reason);
+    if (stop_reason != OTPRING_REASON_NONE) return stop_reason;
+    if (!turn->block) return turn->unavailable;
+    if (!clock_turn(&worker->core->clock, now, &turn->journal_ms)) return OTPRING_REASON_CLOCK;
+    return OTPRING_REASON_NONE;
+}
+
+void core_turn(struct core_worker *worker)
+{
+    struct turns *turns = worker->turns;
+    struct turn *turn = turns->collecting;
+    if (!turn) return;
+    turns->collecting = NULL;
+    struct os_time now = os_time(worker->os);
+    turn->journal_ms = clock_journal_ms(&worker->core->clock, now);
+    enum otpring_reason reason = refusal(worker, turn, now);
+    if (reason) {
+        if (turn->block) journal_abandon(turn->block);
+        turn->block = NULL;
+        turn_refuse(turn, reason);
+        return;
+    }
+    turn_judge(worker, turn, now);
+    CHECK(turn->slot_count <= turn->block->slot_capacity);
+    turn->state = TURN_IN_FLIGHT;
+    turns->flying[turns->flying_count++] = turn;
+    journal_append(turn->block, turn->slot_count, turn->journal_ms);
+}
+
+void core_poll(struct core_worker *worker)
+{
+    journal_poll(worker->writer);
+    turn_leave(worker);
+}
+
+bool core_drained(const struct core_worker *worker)
+{
+    return !worker->turns->collecting && worker->turns->flying_count == 0;
+}
+
+uint32_t core_waiting(const struct core_worker *worker)
+{
+    return worker->turns->waiting;
+}

@@ -1,0 +1,202 @@
+/* What the files of the verify path share: candidates.c computes, judge.c decides, session.c remembers, turn.c drives.
+ * Everything here belongs to one worker's thread but for struct sessions, which has a lock a session. */
+#ifndef OTPRING_CORE_VERIFY_H
+#define OTPRING_CORE_VERIFY_H
+
+#include "core/internal.h"
+
+enum {
+    GROUP_ITEMS = 512, /* items looked up, hashed and judged together: their lines stay in cache from the first touch to
+                          the last */
+    GROUP_PAIRS = GROUP_ITEMS * TABLE_ACCOUNT_TOKENS_MAX,
+    BATCH_STEPS = 1024,
+    NO_ORDINAL = 0xffffffff,
+};
+
+#define STEP_GREATEST ((int64_t)0xfffffffe) /* the floor after it still fits 32 bits */
+
+/* ---- profiles as judging needs them: a worker's own copy (profiles.c) ---- */
+
+struct judge_profile {
+    bool used;
+    uint8_t type;
+    uint8_t algorithm;
+    uint8_t digits;
+    uint8_t behind; /* TOTP window, HOTP look-behind */
+    uint8_t ahead;  /* TOTP window, HOTP look-ahead */
+    uint8_t drift_max;
+    uint16_t resync_window;
+    uint32_t period_s;
+    int64_t t0_s;
+    struct throttle_policy throttle;
+};
+
+struct profile_cache {
+    uint32_t version; /* of core->profile_version when copied; odd: never copied */
+    struct judge_profile profiles[CORE_PROFILES_MAX];
+};
+
+struct judge_profile judge_profile_of(const struct profile_row *row);
+/* TOTP: the step of a Unix time, drift left out (RFC 6238 4.2); HOTP: 0. */
+int64_t profile_step(const struct judge_profile *profile, int64_t unix_s);
+/* Copies what changed; cheap when nothing did. */
+void profile_cache_refresh(struct profile_cache *cache, struct core *core);
+
+/* ---- candidates ---- */
+
+/* One token that one code is tried on. Steps in [low, high] have been computed; `matched` is the greatest of them that
+ * fits. */
+struct pair {
+    const void *midstates;
+    struct table_tail *tail; /* NULL: the dummy line of a name without tokens */
+    const struct judge_profile *profile;
+    int64_t expected; /* HOTP: the floor as first read; TOTP: the step of now plus drift */
+    int64_t low;
+    int64_t high;
+    int64_t matched; /* -1: none */
+    uint32_t ordinal;
+    uint32_t code;
+    uint32_t live; /* all ones when a match counts; zero for dummies, other digits and lines that were blocked */
+    bool blocked;  /* suspended when first read: nothing computed counts */
+    bool digits_fit;
+};
+
+/* One algorithm's full kernel batch in the making. */
+struct batch {
+    uint32_t count;
+    const void *midstates[BATCH_STEPS];
+    uint64_t steps[BATCH_STEPS];
+    uint32_t truncated[BATCH_STEPS];
+    uint32_t pairs[BATCH_STEPS];
+};
+
+struct group_item {
+    struct otpring_wire_query query;
+    uint32_t code_next;
+    uint32_t pair_first;
+    struct table_tail *first; /* the account's first line, with its budget; NULL: a name without account */
+    uint32_t first_ordinal;
+    uint16_t index; /* in its frame */
+    uint8_t pair_count;
+    uint8_t live_count; /* tokens that are not removed */
+    uint8_t preset;     /* a verdict that needs no looking up, or 0 */
+    uint8_t preset_reason;
+    uint8_t method; /* frame kind: VERIFY or RESYNC */
+    bool sees_states;
+    bool profile_missing;
+    uint16_t client;
+    uint32_t slot_index;
+    struct slot_verify *slot;
+    struct otpring_wire_answer *answer;
+    bool *needs_others; /* of its frame */
+};
+
+struct group {
+    uint32_t count;
+    uint32_t pair_count;
+    uint32_t lookup_count;
+    struct group_item items[GROUP_ITEMS];
+    uint16_t lookups[GROUP_ITEMS]; /* items whose names are looked up */
+    uint8_t names[GROUP_ITEMS][TABLE_NAME_SIZE];
+    struct table_hit hits[GROUP_PAIRS];
+    uint8_t hit_counts[GROUP_ITEMS];
+    struct pair pairs[GROUP_PAIRS];
+    struct batch batches[KERNEL_ALGORITHM_COUNT];
+};
+
+/* Everything judging has at hand in one turn. */
+struct judge {
+    struct core *core;
+    const struct kernel *kernel;
+    struct profile_cache *profiles;
+    int64_t wall_s;     /* what TOTP steps are counted from */
+    uint32_t journal_s; /* what locks are counted in */
+    uint16_t policy;
+    int64_t far_left;  /* candidates of far searches that this turn may still compute */
+    int64_t pair_left; /* the same for pairs of adjacent codes */
+    bool pair_untouched;
+    uint64_t verdicts[10];
+    uint64_t stage_ns[4];       /* when measuring: find, first steps, the rest of the windows, judging */
+    uint64_t (*clock_ns)(void); /* of a benchmark; NULL: does not measure */
+    _Alignas(64) uint8_t dummy[KERNEL_SHA512_MIDSTATES];
+};
+
+/* For the benchmark: adds the time since begun_ns to a stage (none when negative) and gives the time now. */
+static inline uint64_t judge_mark(struct judge *judge, int stage, uint64_t begun_ns)
+{
+    if (__builtin_expect(!judge->clock_ns, 1)) return 0;
+    uint64_t now_ns = judge->clock_ns();
+    if (stage >= 0) judge->stage_ns[stage] += now_ns - begun_ns;
+    return now_ns;
+}
+
+/* Looks all names of the group up, makes the pairs and computes first the expected steps, then, for what missed, the
+ * rest. */
+void group_compute(struct judge *judge, struct group *group);
+
+/* The steps that a code may fit when the floor stands at `floor`: [*ret_low, *ret_high], empty when low > high. */
+void pair_window(const struct pair *pair, int64_t floor, int64_t *ret_low, int64_t *ret_high);
+/* Forgets what was computed. */
+void pair_forget(struct pair *pair);
+/* Makes [low, high] part of what is computed, one scalar batch at a time. */
+void pair_cover(const struct kernel *kernel, struct pair *pair, int64_t low, int64_t high);
+/* Computes steps apart from the pair's range; true when the code fits one of them. */
+bool pair_far(const struct kernel *kernel, const struct pair *pair, int64_t low, int64_t high);
+/* The greatest s in [low, high] with code at s and code_next at s + 1, or -1. */
+int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint32_t code_next, int64_t low,
+                      int64_t high);
+
+/* ---- judging ---- */
+
+/* Fills in slot (all but nothing) and answer; answer->record is left 0. */
+void judge_one(struct judge *judge, struct group *group, struct group_item *item);
+
+/* What the client is told of a record: used for kept answers after a restart. */
+void answer_of_record(const struct slot_verify *slot, uint64_t record, struct otpring_wire_answer *ret_answer);
+/* True when the verdict may rest on another worker's change (REPLAYED, THROTTLED, INACTIVE also when hidden). */
+bool record_rests_on_others(const struct slot_verify *slot);
+
+/* ---- sessions ---- */
+
+enum session_admit {
+    SESSION_NEW,   /* in flight from now on */
+    SESSION_RETRY, /* the same; some items were answered and are in ret_answers, the UNAVAILABLE ones are to be judged
+                    */
+    SESSION_KEPT,  /* ret_answers has all */
+    SESSION_IN_FLIGHT, /* ask again later */
+    SESSION_REFUSED,   /* see ret_error */
+};
+
+/* A frame in flight, as session.c knows it. */
+struct session_ticket {
+    uint64_t id;
+    uint16_t slot;
+    uint16_t count;
+    bool recorded; /* the session's record is in the journal */
+    struct act_session act;
+    uint8_t mac[16];
+};
+
+enum session_admit sessions_offer(struct sessions *sessions, const struct otpring_wire_header *header, uint16_t client,
+                                  const uint8_t mac[16], struct session_ticket *ret_ticket,
+                                  struct otpring_wire_answer *ret_answers, enum otpring_wire_error_code *ret_error);
+/* Granted limits of a session, to refuse a frame before its content is authenticated: 0 when it fits. */
+enum otpring_wire_error_code sessions_check(struct sessions *sessions, const struct otpring_wire_header *header,
+                                            uint16_t client);
+/* The frame is durable: its answers are kept; it stays in flight until released. */
+void sessions_settle(struct sessions *sessions, const struct session_ticket *ticket,
+                     const struct otpring_wire_answer *answers, int64_t now_ms);
+/* No longer in flight; without settle before, the slot stands as it stood. */
+void sessions_release(struct sessions *sessions, const struct session_ticket *ticket);
+void sessions_recorded(struct sessions *sessions, uint64_t id);
+
+/* A new session; random: 64 random bits. false: limit. The grant is in ret_act. */
+bool sessions_open(struct sessions *sessions, uint16_t client, uint16_t slots, uint16_t items_max, uint64_t random,
+                   int64_t now_ms, struct act_session *ret_act);
+/* Goes on with one of this client: false when there is none. */
+bool sessions_resume(struct sessions *sessions, uint64_t id, uint16_t client, int64_t now_ms,
+                     struct act_session *ret_act);
+void sessions_close(struct sessions *sessions, uint64_t id);
+uint32_t sessions_idle_s(const struct sessions *sessions);
+
+#endif

@@ -1,0 +1,241 @@
+/* The check: walks every block, keeps the leaf hashes that no seal has covered yet, and holds each seal and checkpoint against
+ * them. Where old segments were recycled, a seal whose blocks are gone is held against its successor alone. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal/internal.h"
+#include "journal/reader.h"
+
+struct check {
+    struct journal_check_report *report;
+    const struct journal_reader *reader;
+    const uint8_t *public_key;
+    struct vault *vault;
+    /* leaves of [leaf_first, leaf_first + leaf_count) */
+    uint8_t (*leaves)[32];
+    size_t leaf_count;
+    size_t leaf_capacity;
+    uint64_t leaf_first;
+    struct seal_state state;
+    bool seals_known;       /* the seal before the next one was seen, or the journal begins here */
+    bool checkpoints_known; /* the same of checkpoints, and every seal since */
+    int64_t time_ms;
+    uint64_t committed_through;
+    uint64_t segment;
+    uint64_t mac_segment;
+    uint8_t store_id[16];
+};
+
+__attribute__((format(printf, 4, 5))) static struct result found(struct check *check, enum result_code code,
+                                                                  uint64_t position, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(check->report->finding, sizeof check->report->finding, format, arguments);
+    va_end(arguments);
+    check->report->bad_position = position;
+    return result_of(code);
+}
+
+static struct result add_leaf(struct check *check, const struct journal_block_view *block)
+{
+    if (check->leaf_count == check->leaf_capacity) {
+        size_t capacity = check->leaf_capacity ? check->leaf_capacity * 2 : 4096;
+        void *more = realloc(check->leaves, capacity * sizeof *check->leaves);
+        if (!more) return result_of(NO_MEMORY);
+        check->leaves = more;
+        check->leaf_capacity = capacity;
+    }
+    if (check->leaf_count == 0) check->leaf_first = block->header->position;
+    vault_merkle_leaf(block->header, format_block_size(block->header->slot_count), check->leaves[check->leaf_count++]);
+    return result_ok();
+}
+
+static void drop_leaves(struct check *check, uint64_t through)
+{
+    size_t count = through + 1 > check->leaf_first ? (size_t)(through + 1 - check->leaf_first) : 0;
+    if (count > check->leaf_count) count = check->leaf_count;
+    check->leaf_count -= count;
+    memmove(check->leaves, check->leaves + count, check->leaf_count * sizeof *check->leaves);
+    check->leaf_first += count;
+}
+
+static struct result check_root(struct check *check, uint64_t position, const struct slot_seal *seal)
+{
+    bool here = check->leaf_count > 0 && seal->first >= check->leaf_first;
+    if (!here && !check->seals_known) return result_ok(); /* its blocks were recycled */
+    if (!here || seal->last >= check->leaf_first + check->leaf_count)
+        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu covers blocks that are not there", (unsigned long long)seal->number);
+    struct merkle merkle;
+    merkle_start(&merkle);
+    for (uint64_t at = seal->first; at <= seal->last; at++) merkle_add(&merkle, check->leaves[at - check->leaf_first]);
+    uint8_t root[32];
+    merkle_root(&merkle, root);
+    if (memcmp(root, seal->root, sizeof root) == 0) return result_ok();
+    return found(check, JOURNAL_BAD_SEAL, seal->first, "blocks %llu to %llu are not what seal %llu at %llu was made over",
+                 (unsigned long long)seal->first, (unsigned long long)seal->last, (unsigned long long)seal->number,
+                 (unsigned long long)position);
+}
+
+static struct result check_mac(struct check *check, uint64_t position, const struct slot_seal *seal)
+{
+    if (!check->vault || vault_mac_segment(check->vault) > seal->mac_segment) return result_ok();
+    /* A number far ahead of the chain's would keep us deriving keys for ever. */
+    if (seal->mac_segment > check->mac_segment)
+        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu names a key of the future", (unsigned long long)seal->number);
+    while (vault_mac_segment(check->vault) < seal->mac_segment) vault_mac_advance(check->vault);
+    uint8_t mac[VAULT_MAC_SIZE];
+    vault_mac(check->vault, seal, offsetof(struct slot_seal, mac), mac);
+    if (!vault_equal(mac, seal->mac, sizeof mac))
+        return found(check, JOURNAL_BAD_SEAL, position, "the MAC of seal %llu is wrong", (unsigned long long)seal->number);
+    check->report->macs_checked++;
+    return result_ok();
+}
+
+static const struct folder_file *chain_file(const struct check *check, uint64_t number)
+{
+    const struct folder *folder = &check->reader->folder;
+    for (size_t i = 0; i < folder->count; i++)
+        if (folder->files[i].chain && folder->files[i].number == number) return &folder->files[i];
+    return NULL;
+}
+
+static bool zeros(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != 0) return false;
+    return true;
+}
+
+static struct result check_seal(struct check *check, uint64_t position, const struct slot_seal *seal)
+{
+    bool sane = seal->first >= 1 && seal->first <= seal->last && seal->last < position && zeros(seal->reserved2, 32) &&
+                zeros(seal->reserved, sizeof seal->reserved);
+    if (!sane) return found(check, JOURNAL_BAD_SEAL, position, "a seal makes no sense");
+    if (check->seals_known &&
+        (seal->number != check->state.seal_number + 1 || seal->first != check->state.sealed_through + 1 ||
+         memcmp(seal->previous, check->state.seal_hash, 32) != 0))
+        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu does not follow the one before it", (unsigned long long)seal->number);
+    const struct folder_file *file = chain_file(check, seal->segment);
+    if (file && (file->header->mac_segment != seal->mac_segment || seal->last >= file->limit))
+        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu is not of the segment that it names", (unsigned long long)seal->number);
+    TRY(check_root(check, position, seal));
+    TRY(check_mac(check, position, seal));
+    seal_state_seal(&check->state, seal);
+    check->seals_known = true;
+    check->report->sealed_through = seal->last;
+    drop_leaves(check, seal->last);
+    return result_ok();
+}
+
+static struct result check_checkpoint(struct check *check, uint64_t position, const struct slot_checkpoint *checkpoint)
+{
+    unsigned long long segment = checkpoint->segment;
+    if (memcmp(checkpoint->store_id, check->store_id, sizeof check->store_id) != 0 || !zeros(checkpoint->reserved, 3))
+        return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx is of another store", segment);
+    uint8_t bytes[CHECKPOINT_SIGNED_SIZE];
+    checkpoint_signed_bytes(checkpoint, bytes);
+    if (check->public_key && !vault_verify(check->public_key, bytes, sizeof bytes, checkpoint->signature))
+        return found(check, JOURNAL_BAD_SEAL, position, "the signature of segment %llx does not verify", segment);
+    if (check->seals_known && (checkpoint->last != check->state.sealed_through ||
+                               checkpoint->seal_number != check->state.seal_number))
+        return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx is not of the last seal", segment);
+    if (check->checkpoints_known) {
+        uint8_t root[32];
+        merkle_root(&check->state.seals, root);
+        if (memcmp(checkpoint->previous, check->state.checkpoint_hash, 32) != 0 ||
+            checkpoint->seal_count != check->state.seal_count || memcmp(root, checkpoint->seals_root, 32) != 0)
+            return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx does not fit its seals", segment);
+    }
+    seal_state_checkpoint(&check->state, checkpoint);
+    check->checkpoints_known = true;
+    /* Without the key the signature is only bytes. */
+    if (check->public_key) check->report->signed_through = checkpoint->last;
+    return result_ok();
+}
+
+static struct result check_records(struct check *check, const struct journal_block_view *block)
+{
+    uint64_t position = block->header->position;
+    uint32_t count;
+    for (uint32_t slot = 0; slot < block->header->slot_count; slot += count) {
+        count = format_record_slots(block->slots, block->header->slot_count, slot);
+        if (count == 0) return found(check, JOURNAL_CORRUPT, position, "slot %u begins no record", slot);
+        check->report->records++;
+    }
+    uint8_t kind = block->slots[JOURNAL_SLOT_SIZE - 1];
+    if (kind == SLOT_SEAL) {
+        struct slot_seal seal;
+        memcpy(&seal, block->slots, sizeof seal);
+        return check_seal(check, position, &seal);
+    }
+    if (kind == SLOT_CHECKPOINT) {
+        struct slot_checkpoint checkpoint;
+        memcpy(&checkpoint, block->slots, sizeof checkpoint);
+        return check_checkpoint(check, position, &checkpoint);
+    }
+    return result_ok();
+}
+
+static struct result check_segment(struct check *check, const struct journal_block_view *block)
+{
+    if (block->segment == check->segment) return result_ok();
+    const struct folder_file *file = chain_file(check, block->segment);
+    if (!file) return result_ok();
+    const struct segment_header *header = file->header;
+    bool first = check->segment == 0;
+    check->segment = block->segment;
+    if (first) {
+        memcpy(check->store_id, header->store_id, sizeof check->store_id);
+        /* A journal that is there from its first position has no seal before the first one. */
+        check->seals_known = check->checkpoints_known = header->first_position == 1 && header->seal_number == 0;
+        check->time_ms = header->time_ms;
+    } else if (memcmp(check->store_id, header->store_id, sizeof check->store_id) != 0) {
+        return found(check, JOURNAL_CORRUPT, block->header->position, "segment %llx is of another store", (unsigned long long)block->segment);
+    } else if (header->mac_segment <= check->mac_segment) {
+        return found(check, JOURNAL_CORRUPT, block->header->position, "segment %llx names a key used before", (unsigned long long)block->segment);
+    }
+    check->mac_segment = header->mac_segment;
+    return result_ok();
+}
+
+static struct result check_block(struct check *check, const struct journal_block_view *block)
+{
+    const struct journal_block_header *header = block->header;
+    struct journal_check_report *report = check->report;
+    TRY(check_segment(check, block));
+    if (report->blocks > 0 && header->time_ms < check->time_ms)
+        return found(check, JOURNAL_CORRUPT, header->position, "time falls");
+    if (header->committed_through < check->committed_through)
+        return found(check, JOURNAL_CORRUPT, header->position, "committed-through falls");
+    check->time_ms = header->time_ms;
+    check->committed_through = header->committed_through;
+    if (report->blocks == 0) report->first_position = header->position;
+    report->last_position = header->position;
+    report->blocks++;
+    TRY(check_records(check, block));
+    return add_leaf(check, block);
+}
+
+struct result journal_check(struct os *os, const char *folder, const uint8_t *public_key, struct vault *vault,
+                            struct journal_check_report *ret_report)
+{
+    struct journal_reader *reader;
+    *ret_report = (struct journal_check_report){0};
+    TRY(journal_reader_open(os, folder, &(struct journal_reader_options){0}, &reader));
+    struct check check = {.report = ret_report, .reader = reader, .public_key = public_key, .vault = vault};
+    struct result result;
+    do {
+        struct journal_block_view block;
+        result = journal_reader_next(reader, &block);
+        if (!result_failed(result)) result = check_block(&check, &block);
+    } while (!result_failed(result));
+    if (result.code == JOURNAL_CORRUPT && ret_report->finding[0] == '\0')
+        result = found(&check, JOURNAL_CORRUPT, journal_reader_position(reader),
+                       "the block is bad although it was committed, or it does not follow the one before it");
+    free(check.leaves);
+    journal_reader_close(reader);
+    return result.code == STORE_NOT_FOUND ? result_ok() : result;
+}

@@ -1,0 +1,178 @@
+/* The housekeeper's turn. One own record is in flight at most; what follows from it (a seal counts, a segment is closed, a file
+ * is recycled) happens in the step after it became durable. */
+#include <string.h>
+
+#include "base/check.h"
+#include "journal/internal.h"
+
+enum { FINISH_WAIT_NS = 1000000 };
+
+void keeper_append(struct journal *journal, struct journal_writer *writer, enum own_record kind, uint32_t slot_count)
+{
+    struct keeper *keeper = &journal->keeper;
+    struct journal_block *block;
+    CHECK(keeper->own == OWN_NONE && writer->options.slots_per_block >= slot_count);
+    struct result result = writer_begin(writer, slot_count, true, &block);
+    if (result_failed(result)) return;
+    memcpy(block->slots, &keeper->record, (size_t)slot_count * JOURNAL_SLOT_SIZE);
+    keeper->own = kind;
+    keeper->own_settled = false;
+    /* Time 0 is the journal's own time: the housekeeper must not move it. */
+    journal_append(block, slot_count, 0);
+}
+
+void keeper_settled(struct journal *journal, struct result result)
+{
+    journal->keeper.own_settled = true;
+    journal->keeper.own_result = result;
+}
+
+void keeper_publish(struct journal *journal)
+{
+    CHECK(pthread_mutex_lock(&journal->mutex) == 0);
+    journal->closed = journal->keeper.seals;
+    CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
+    atomic_store(&journal->sealed_through, journal->keeper.seals.sealed_through);
+}
+
+static struct segment *current_segment(struct journal *journal, uint64_t *ret_closed_segment)
+{
+    CHECK(pthread_mutex_lock(&journal->mutex) == 0);
+    struct segment *segment = journal->current;
+    *ret_closed_segment = segment->header_durable ? segment->closed_segment : 0;
+    CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
+    return segment;
+}
+
+/* The key of a closed segment is gone from memory; now it must be gone at rest. */
+static struct result save_keys(struct journal *journal)
+{
+    struct keeper *keeper = &journal->keeper;
+    if (!keeper->keys_dirty) return result_ok();
+    if (journal->options.keys_changed) TRY(journal->options.keys_changed(journal->options.keys_context));
+    keeper->keys_dirty = false;
+    keeper_publish(journal);
+    return result_ok();
+}
+
+/* Files of closed segments need not stay open. */
+static void close_files(struct journal *journal, struct os *os)
+{
+    uint64_t closed_segment;
+    const struct segment *current = current_segment(journal, &closed_segment);
+    for (struct segment *segment = journal->oldest; segment != current; segment = segment->next) {
+        if (segment->number > journal->keeper.seals.closed_segment || segment == journal->keeper.read_segment) continue;
+        file_close(os, segment->file);
+        segment->file = -1;
+    }
+}
+
+static struct result remove_oldest(struct journal *journal, struct os *os)
+{
+    struct segment *segment = journal->oldest;
+    CHECK(segment->number == journal->keeper.record.removal.segment);
+    if (journal->keeper.read_segment == segment) journal->keeper.read_segment = NULL;
+    TRY(spare_recycle(journal, os, segment));
+    CHECK(pthread_mutex_lock(&journal->mutex) == 0);
+    journal->oldest = segment->next;
+    CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
+    segment_free(segment);
+    return result_ok();
+}
+
+/* The own record in flight became durable: now what it says holds. */
+static struct result own_step(struct journal *journal, struct os *os, bool *ret_more)
+{
+    struct keeper *keeper = &journal->keeper;
+    if (keeper->own == OWN_NONE || !keeper->own_settled) return result_ok();
+    enum own_record own = keeper->own;
+    keeper->own = OWN_NONE;
+    TRY(keeper->own_result);
+    *ret_more = true;
+    switch (own) {
+    case OWN_SEAL:
+        seal_state_seal(&keeper->seals, &keeper->record.seal);
+        keeper->target = 0;
+        atomic_store(&journal->sealed_through, keeper->seals.sealed_through);
+        return result_ok();
+    case OWN_CHECKPOINT:
+        seal_state_checkpoint(&keeper->seals, &keeper->record.checkpoint);
+        vault_mac_advance(journal->vault);
+        keeper->keys_dirty = true;
+        TRY(save_keys(journal));
+        close_files(journal, os);
+        return result_ok();
+    case OWN_REMOVAL:
+        return remove_oldest(journal, os);
+    case OWN_NONE:
+        break;
+    }
+    return result_ok();
+}
+
+/* Rule K1 of FORMAT.md: what must hold before a segment's file may be used again. */
+static bool removable(struct journal *journal, const struct segment *segment, uint64_t release_position)
+{
+    uint64_t closed_segment;
+    const struct segment *current = current_segment(journal, &closed_segment);
+    if (segment == current || segment->last > release_position) return false;
+    if (segment->number > closed_segment || segment->last > journal->keeper.seals.sealed_through) return false;
+    uint64_t size = 0;
+    for (const struct segment *at = journal->oldest; at != current; at = at->next) size += at->size;
+    return size > journal->options.keep_size;
+}
+
+static struct result recycle_step(struct journal *journal, struct journal_writer *writer, uint64_t release_position)
+{
+    const struct segment *segment = journal->oldest;
+    if (!removable(journal, segment, release_position)) return result_ok();
+    journal->keeper.record.removal = (struct slot_removal){.segment = segment->number,
+                                                           .first = segment->first,
+                                                           .last = segment->last,
+                                                           .release_position = release_position,
+                                                           .kind = SLOT_REMOVAL};
+    keeper_append(journal, writer, OWN_REMOVAL, 1);
+    return result_ok();
+}
+
+struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms, uint64_t release_position,
+                           bool *ret_more)
+{
+    *ret_more = false;
+    if (atomic_load(&journal->poisoned)) return result_of(JOURNAL_POISONED);
+    journal_poll(keeper);
+    TRY(save_keys(journal));
+    TRY(own_step(journal, keeper->os, ret_more));
+    TRY(spare_keep(journal, keeper->os, now_ms, ret_more));
+    /* A leaf reader that waits for its record's turn must not be disturbed: one thing at a time. */
+    if (journal->keeper.own == OWN_NONE) TRY(seal_step(journal, keeper, now_ms, false, ret_more));
+    if (journal->keeper.own == OWN_NONE) TRY(recycle_step(journal, keeper, release_position));
+    return result_ok();
+}
+
+static bool all_closed(struct journal *journal)
+{
+    if (!journal->vault) return true;
+    return journal->keeper.own == OWN_NONE && !journal->keeper.keys_dirty && seal_segment(journal) == NULL;
+}
+
+struct result journal_finish(struct journal *journal, struct journal_writer *keeper, int64_t now_ms)
+{
+    for (;;) {
+        if (atomic_load(&journal->poisoned)) return result_of(JOURNAL_POISONED);
+        bool more = false;
+        journal_poll(keeper);
+        TRY(save_keys(journal));
+        TRY(own_step(journal, keeper->os, &more));
+        if (journal_in_flight(keeper) == 0) {
+            if (all_closed(journal)) return result_ok();
+            TRY(seal_step(journal, keeper, now_ms, true, &more));
+            /* Neither is anything in flight, nor is there anything left to do at once: there is no room for the record. */
+            if (!more && journal_in_flight(keeper) == 0 && !all_closed(journal)) {
+                TRY(spare_keep(journal, keeper->os, now_ms, &more));
+                if (!more) return result_of(JOURNAL_NO_ROOM);
+            }
+        }
+        if (!more) TRY(os_step(keeper->os, FINISH_WAIT_NS, NULL));
+    }
+}

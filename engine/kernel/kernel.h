@@ -1,0 +1,55 @@
+/* HMAC kernels: one HOTP step from cached midstates, for a batch of (token, counter) pairs at a time.
+ * Source: RFC 2104 (HMAC), FIPS 180-4 (SHA), RFC 4226 section 5.3 (dynamic truncation).
+ * A kernel keeps no state and allocates nothing; any thread. Midstates are secrets as seeds are. The time taken depends on
+ * `count` and the algorithm alone, never on midstates, counters or codes. */
+#ifndef OTPRING_KERNEL_KERNEL_H
+#define OTPRING_KERNEL_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/result.h"
+
+enum kernel_algorithm {
+    KERNEL_SHA1 = 0,
+    KERNEL_SHA256 = 1,
+    KERNEL_SHA512 = 2,
+    KERNEL_ALGORITHM_COUNT = 3,
+};
+
+/* Bytes of both midstates, inner then outer, native-endian words as FIPS 180-4 names them (H0 first): 40, 64, 128. */
+enum { KERNEL_SHA1_MIDSTATES = 40, KERNEL_SHA256_MIDSTATES = 64, KERNEL_SHA512_MIDSTATES = 128 };
+
+static inline size_t kernel_midstates_size(enum kernel_algorithm algorithm)
+{
+    return algorithm == KERNEL_SHA1     ? KERNEL_SHA1_MIDSTATES
+           : algorithm == KERNEL_SHA256 ? KERNEL_SHA256_MIDSTATES
+                                        : KERNEL_SHA512_MIDSTATES;
+}
+
+/* n steps of one algorithm. midstates[i] points at inner||outer (kernel_midstates_size bytes, 8-byte aligned);
+ * counters[i] is the moving factor; ret_truncated[i] gets the 31-bit value of RFC 4226 5.3, not yet reduced to digits. */
+typedef void kernel_steps_function(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[],
+                                   size_t count);
+
+struct kernel {
+    const char *name; /* "portable", "sha-ni", "avx2", "avx512" */
+    kernel_steps_function *steps[KERNEL_ALGORITHM_COUNT];
+    unsigned lanes[KERNEL_ALGORITHM_COUNT]; /* batch size that fills the unit; for benchmarks and tests */
+};
+
+/* Every kernel built into this program that this CPU can run, narrowest first; [0] is always portable. */
+size_t kernel_list(const struct kernel *const **ret_kernels);
+
+/* The best kernel, or the one named (NULL or "auto": the variable OTPRING_KERNEL, else the best).
+ * Errors: BAD_ARGUMENT when the name is unknown or this CPU lacks it. */
+struct result kernel_choose(const char *name, const struct kernel **ret_kernel) MUST_USE;
+
+/* Midstates of one seed: the states after the key block xor ipad, and xor opad (RFC 2104). Seeds longer than the hash's
+ * block are hashed first. ret_midstates has kernel_midstates_size(algorithm) bytes. */
+void kernel_midstates(enum kernel_algorithm algorithm, const uint8_t *seed, size_t seed_size, void *ret_midstates);
+
+/* value mod 10^digits for digits 6, 7, 8, without a division whose time depends on the value. */
+uint32_t kernel_digits(uint32_t truncated, unsigned digits);
+
+#endif

@@ -1,0 +1,61 @@
+/* The kernel that runs everywhere: one step after the other. */
+#include "kernel/portable.h"
+
+#include <string.h>
+
+#include "kernel/hmac.h"
+#include "kernel/sha.h"
+
+void portable_sha1(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t inner[5], outer[5];
+        memcpy(inner, midstates[i], sizeof inner);
+        memcpy(outer, (const uint8_t *)midstates[i] + sizeof inner, sizeof outer);
+        uint32_t block[16] = {(uint32_t)(counters[i] >> 32), (uint32_t)counters[i], 0x80000000};
+        block[15] = SHA1_INNER_BITS;
+        sha1_compress(inner, block);
+        uint32_t last[16] = {inner[0], inner[1], inner[2], inner[3], inner[4], 0x80000000};
+        last[15] = SHA1_OUTER_BITS;
+        sha1_compress(outer, last);
+        uint8_t digest[20];
+        for (int w = 0; w < 5; w++) store_be32(digest + 4 * w, outer[w]);
+        ret_truncated[i] = truncate_digest(digest, sizeof digest);
+    }
+}
+
+void portable_sha256(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t inner[8], outer[8];
+        memcpy(inner, midstates[i], sizeof inner);
+        memcpy(outer, (const uint8_t *)midstates[i] + sizeof inner, sizeof outer);
+        uint32_t block[16] = {(uint32_t)(counters[i] >> 32), (uint32_t)counters[i], 0x80000000};
+        block[15] = SHA256_INNER_BITS;
+        sha256_compress(inner, block);
+        uint32_t last[16] = {[8] = 0x80000000, [15] = SHA256_OUTER_BITS};
+        memcpy(last, inner, sizeof inner);
+        sha256_compress(outer, last);
+        uint8_t digest[32];
+        for (int w = 0; w < 8; w++) store_be32(digest + 4 * w, outer[w]);
+        ret_truncated[i] = truncate_digest(digest, sizeof digest);
+    }
+}
+
+void portable_sha512(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t inner[8], outer[8];
+        memcpy(inner, midstates[i], sizeof inner);
+        memcpy(outer, (const uint8_t *)midstates[i] + sizeof inner, sizeof outer);
+        uint64_t block[16] = {counters[i], (uint64_t)1 << 63};
+        block[15] = SHA512_INNER_BITS;
+        sha512_compress(inner, block);
+        uint64_t last[16] = {[8] = (uint64_t)1 << 63, [15] = SHA512_OUTER_BITS};
+        memcpy(last, inner, sizeof inner);
+        sha512_compress(outer, last);
+        uint8_t digest[64];
+        for (int w = 0; w < 8; w++) store_be64(digest + 8 * w, outer[w]);
+        ret_truncated[i] = truncate_digest(digest, sizeof digest);
+    }
+}

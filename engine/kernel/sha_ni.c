@@ -1,0 +1,222 @@
+/* SHA-1 and SHA-256 with SHA-NI. Loops over streams are unrolled, so that four chains of rounds are in flight at once.
+ * Source of the instruction sequences: Intel SHA Extensions white paper, July 2013. */
+#include "kernel/sha_ni.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernel/hmac.h"
+#include "kernel/portable.h"
+#include "kernel/sha.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define EACH_STREAM _Pragma("GCC unroll 8") for (int s = 0; s < SHA_NI_STREAMS; s++)
+
+/* ---- SHA-1: word 0 of four stands in the highest lane ---- */
+
+struct sha1_streams {
+    __m128i abcd[SHA_NI_STREAMS];
+    __m128i e[SHA_NI_STREAMS];
+};
+
+INLINE __m128i sha1_four_rounds(__m128i abcd, __m128i e, int group)
+{
+    switch (group / 5) {
+    case 0:
+        return _mm_sha1rnds4_epu32(abcd, e, 0);
+    case 1:
+        return _mm_sha1rnds4_epu32(abcd, e, 1);
+    case 2:
+        return _mm_sha1rnds4_epu32(abcd, e, 2);
+    default:
+        return _mm_sha1rnds4_epu32(abcd, e, 3);
+    }
+}
+
+INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_STREAMS])
+{
+    __m128i abcd[SHA_NI_STREAMS], before[SHA_NI_STREAMS];
+    EACH_STREAM abcd[s] = state->abcd[s];
+#pragma GCC unroll 20
+    for (int g = 0; g < 20; g++) {
+        EACH_STREAM
+        {
+            __m128i message = w[g % 4][s];
+            if (g >= 4) {
+                message = _mm_sha1msg1_epu32(w[g % 4][s], w[(g + 1) % 4][s]);
+                message = _mm_xor_si128(message, w[(g + 2) % 4][s]);
+                message = _mm_sha1msg2_epu32(message, w[(g + 3) % 4][s]);
+                w[g % 4][s] = message;
+            }
+            __m128i e = g == 0 ? _mm_add_epi32(state->e[s], message) : _mm_sha1nexte_epu32(before[s], message);
+            before[s] = abcd[s];
+            abcd[s] = sha1_four_rounds(abcd[s], e, g);
+        }
+    }
+    EACH_STREAM
+    {
+        state->e[s] = _mm_sha1nexte_epu32(before[s], state->e[s]);
+        state->abcd[s] = _mm_add_epi32(abcd[s], state->abcd[s]);
+    }
+}
+
+INLINE void sha1_load(struct sha1_streams *state, int s, const uint8_t *words)
+{
+    uint32_t e;
+    memcpy(&e, words + 16, 4);
+    state->abcd[s] = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)words), 0x1b);
+    state->e[s] = _mm_set_epi32((int)e, 0, 0, 0);
+}
+
+INLINE uint32_t sha1_truncate(__m128i abcd, __m128i e)
+{
+    uint8_t digest[32];
+    const __m128i swap = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    _mm_storeu_si128((__m128i *)(void *)digest, _mm_shuffle_epi8(abcd, swap));
+    _mm_storeu_si128((__m128i *)(void *)(digest + 16), _mm_shuffle_epi8(e, swap));
+    return truncate_digest(digest, 20);
+}
+
+static void sha1_batch(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[])
+{
+    struct sha1_streams inner, outer;
+    __m128i w[4][SHA_NI_STREAMS];
+    EACH_STREAM
+    {
+        sha1_load(&inner, s, midstates[s]);
+        sha1_load(&outer, s, (const uint8_t *)midstates[s] + 20);
+        w[0][s] = _mm_set_epi32((int)(counters[s] >> 32), (int)counters[s], (int)0x80000000, 0);
+        w[1][s] = w[2][s] = _mm_setzero_si128();
+        w[3][s] = _mm_set_epi32(0, 0, 0, SHA1_INNER_BITS);
+    }
+    sha1_block(&inner, w);
+    EACH_STREAM
+    {
+        w[0][s] = inner.abcd[s];
+        w[1][s] = _mm_or_si128(inner.e[s], _mm_set_epi32(0, (int)0x80000000, 0, 0));
+        w[2][s] = _mm_setzero_si128();
+        w[3][s] = _mm_set_epi32(0, 0, 0, SHA1_OUTER_BITS);
+    }
+    sha1_block(&outer, w);
+    EACH_STREAM ret_truncated[s] = sha1_truncate(outer.abcd[s], outer.e[s]);
+}
+
+/* ---- SHA-256: states as ABEF and CDGH, word 0 of four message words in the lowest lane ---- */
+
+struct sha256_streams {
+    __m128i abef[SHA_NI_STREAMS];
+    __m128i cdgh[SHA_NI_STREAMS];
+};
+
+INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_NI_STREAMS])
+{
+    __m128i abef[SHA_NI_STREAMS], cdgh[SHA_NI_STREAMS];
+    EACH_STREAM
+    {
+        abef[s] = state->abef[s];
+        cdgh[s] = state->cdgh[s];
+    }
+#pragma GCC unroll 16
+    for (int g = 0; g < 16; g++) {
+        const __m128i constants = _mm_loadu_si128((const __m128i *)(const void *)&sha256_constants[4 * g]);
+        EACH_STREAM
+        {
+            __m128i message = w[g % 4][s];
+            if (g >= 4) {
+                message = _mm_sha256msg1_epu32(w[g % 4][s], w[(g + 1) % 4][s]);
+                message = _mm_add_epi32(message, _mm_alignr_epi8(w[(g + 3) % 4][s], w[(g + 2) % 4][s], 4));
+                message = _mm_sha256msg2_epu32(message, w[(g + 3) % 4][s]);
+                w[g % 4][s] = message;
+            }
+            message = _mm_add_epi32(message, constants);
+            cdgh[s] = _mm_sha256rnds2_epu32(cdgh[s], abef[s], message);
+            abef[s] = _mm_sha256rnds2_epu32(abef[s], cdgh[s], _mm_shuffle_epi32(message, 0x0e));
+        }
+    }
+    EACH_STREAM
+    {
+        state->abef[s] = _mm_add_epi32(state->abef[s], abef[s]);
+        state->cdgh[s] = _mm_add_epi32(state->cdgh[s], cdgh[s]);
+    }
+}
+
+INLINE void sha256_load(struct sha256_streams *state, int s, const uint8_t *words)
+{
+    __m128i abcd =
+        _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)words), 0xb1); /* BADC reading down */
+    __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(words + 16)), 0x1b);
+    state->abef[s] = _mm_alignr_epi8(abcd, efgh, 8);
+    state->cdgh[s] = _mm_blend_epi16(efgh, abcd, 0xf0);
+}
+
+/* Back to the words in order, lowest lane first. */
+INLINE void sha256_words(__m128i abef, __m128i cdgh, __m128i *ret_abcd, __m128i *ret_efgh)
+{
+    __m128i feba = _mm_shuffle_epi32(abef, 0x1b);
+    __m128i dchg = _mm_shuffle_epi32(cdgh, 0xb1);
+    *ret_abcd = _mm_blend_epi16(feba, dchg, 0xf0);
+    *ret_efgh = _mm_alignr_epi8(dchg, feba, 8);
+}
+
+INLINE uint32_t sha256_truncate(__m128i abef, __m128i cdgh)
+{
+    uint8_t digest[32];
+    __m128i abcd, efgh;
+    const __m128i swap = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+    sha256_words(abef, cdgh, &abcd, &efgh);
+    _mm_storeu_si128((__m128i *)(void *)digest, _mm_shuffle_epi8(abcd, swap));
+    _mm_storeu_si128((__m128i *)(void *)(digest + 16), _mm_shuffle_epi8(efgh, swap));
+    return truncate_digest(digest, 32);
+}
+
+static void sha256_batch(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[])
+{
+    struct sha256_streams inner, outer;
+    __m128i w[4][SHA_NI_STREAMS];
+    EACH_STREAM
+    {
+        sha256_load(&inner, s, midstates[s]);
+        sha256_load(&outer, s, (const uint8_t *)midstates[s] + 32);
+        w[0][s] = _mm_set_epi32(0, (int)0x80000000, (int)counters[s], (int)(counters[s] >> 32));
+        w[1][s] = w[2][s] = _mm_setzero_si128();
+        w[3][s] = _mm_set_epi32(SHA256_INNER_BITS, 0, 0, 0);
+    }
+    sha256_block(&inner, w);
+    EACH_STREAM
+    {
+        sha256_words(inner.abef[s], inner.cdgh[s], &w[0][s], &w[1][s]);
+        w[2][s] = _mm_set_epi32(0, 0, 0, (int)0x80000000);
+        w[3][s] = _mm_set_epi32(SHA256_OUTER_BITS, 0, 0, 0);
+    }
+    sha256_block(&outer, w);
+    EACH_STREAM ret_truncated[s] = sha256_truncate(outer.abef[s], outer.cdgh[s]);
+}
+
+/* A tail of fewer streams runs as a whole batch with its last member repeated: cheaper than any narrower way. */
+static void run(void (*batch)(const void *const[], const uint64_t[], uint32_t[]), const void *const midstates[],
+                const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+{
+    size_t i = 0;
+    for (; i + SHA_NI_STREAMS <= count; i += SHA_NI_STREAMS) batch(midstates + i, counters + i, ret_truncated + i);
+    if (i == count) return;
+    const void *tail_midstates[SHA_NI_STREAMS];
+    uint64_t tail_counters[SHA_NI_STREAMS];
+    uint32_t tail_truncated[SHA_NI_STREAMS];
+    for (size_t s = 0; s < SHA_NI_STREAMS; s++) {
+        size_t from = i + s < count ? i + s : count - 1;
+        tail_midstates[s] = midstates[from];
+        tail_counters[s] = counters[from];
+    }
+    batch(tail_midstates, tail_counters, tail_truncated);
+    memcpy(ret_truncated + i, tail_truncated, (count - i) * sizeof *ret_truncated);
+}
+
+void sha_ni_sha1(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+{
+    run(sha1_batch, midstates, counters, ret_truncated, count);
+}
+
+void sha_ni_sha256(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+{
+    run(sha256_batch, midstates, counters, ret_truncated, count);
+}

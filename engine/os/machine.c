@@ -1,0 +1,66 @@
+#include "os/machine.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/timex.h>
+
+#include "base/check.h"
+
+/* How long an answer of adjtimex holds: it takes a lock of the kernel's clock, too much for every turn. */
+enum { SYNCHRONISED_NS = 100000000 };
+
+uint64_t machine_clock_ns(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Where asking is refused (some containers), the clock counts as not synchronised. */
+static bool synchronised(struct machine_clock *clock)
+{
+    uint64_t now = machine_clock_ns(CLOCK_BOOTTIME);
+    if (clock->asked_ns && now - clock->asked_ns < SYNCHRONISED_NS) return clock->synchronised;
+    struct timex timex = {0};
+    int state = adjtimex(&timex);
+    clock->asked_ns = now;
+    return clock->synchronised = state >= 0 && state != TIME_ERROR && !(timex.status & STA_UNSYNC);
+}
+
+struct os_time machine_time(struct machine_clock *clock)
+{
+    return (struct os_time){
+        .wall_ms = (int64_t)(machine_clock_ns(CLOCK_REALTIME) / 1000000u),
+        .boot_ms = machine_clock_ns(CLOCK_BOOTTIME) / 1000000u,
+        .synchronised = synchronised(clock),
+    };
+}
+
+void machine_random(void *ret_bytes, size_t size)
+{
+    for (uint8_t *at = ret_bytes; size > 0;) {
+        ssize_t got = getrandom(at, size, 0);
+        if (got < 0 && errno == EINTR) continue;
+        CHECK(got > 0);
+        at += got;
+        size -= (size_t)got;
+    }
+}
+
+struct result machine_list(const char *folder, void (*each)(void *context, const char *name, uint64_t size),
+                           void *context)
+{
+    DIR *list = opendir(folder);
+    if (!list) return os_result(-(int64_t)errno);
+    const struct dirent *entry;
+    while ((entry = readdir(list))) {
+        struct stat about;
+        if (fstatat(dirfd(list), entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about.st_mode))
+            each(context, entry->d_name, (uint64_t)about.st_size);
+    }
+    closedir(list);
+    return result_ok();
+}

@@ -1,0 +1,23 @@
+/* The real machine's clocks, randomness and folders, for the real os. Nothing here waits for a disk but machine_list.
+ */
+#ifndef OTPRING_OS_MACHINE_H
+#define OTPRING_OS_MACHINE_H
+
+#include <time.h>
+
+#include "os/os.h"
+
+/* What adjtimex last said; one a thread, zeroed at first. */
+struct machine_clock {
+    uint64_t asked_ns;
+    bool synchronised;
+};
+
+uint64_t machine_clock_ns(clockid_t clock);
+struct os_time machine_time(struct machine_clock *clock);
+void machine_random(void *ret_bytes, size_t size);
+/* As os_list. */
+struct result machine_list(const char *folder, void (*each)(void *context, const char *name, uint64_t size),
+                           void *context) MUST_USE;
+
+#endif

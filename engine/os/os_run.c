@@ -1,0 +1,50 @@
+/* What is the same over every os: running one operation to its end, and errno values as results. */
+#include <errno.h>
+
+#include "base/check.h"
+#include "os/os.h"
+
+struct run {
+    bool ended;
+    int64_t result;
+};
+
+static void run_done(struct os_op *op, int64_t result)
+{
+    struct run *run = op->owner;
+    run->ended = true;
+    run->result = result;
+}
+
+int64_t os_run(struct os *os, struct os_op *op)
+{
+    struct run run = {0};
+    op->done = run_done;
+    op->owner = &run;
+    os_submit(os, op);
+    while (!run.ended) {
+        if (result_failed(os_step(os, UINT64_MAX, NULL))) return -EIO;
+    }
+    return run.result;
+}
+
+struct result os_result(int64_t result)
+{
+    if (result >= 0) return result_ok();
+    switch (-result) {
+    case ENOSPC:
+    case EDQUOT:
+        return result_of(OS_NO_SPACE);
+    case ENOENT:
+    case ENOTDIR:
+        return result_of(OS_NOT_FOUND);
+    case EEXIST:
+        return result_of(OS_EXISTS);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return result_of(OS_PERMISSION);
+    default:
+        return result_of(OS_FAILED);
+    }
+}

@@ -1,0 +1,53 @@
+/* The simulated os: a world (disk, clock, scheduler) that several `struct os` share, driven by one seed; the same seed and
+ * calls give the same run to the byte. One thread drives the whole world. No sockets: those kinds end with -ENOSYS.
+ *
+ * Disk: what a write put down is volatile until a data sync covers it (OS_WRITE_DSYNC when done, OS_SYNC); names are volatile until the
+ * folder is synced. Operations complete in an order and after delays drawn from the seed. At a crash each volatile 512-byte
+ * sector is kept, lost or torn by the seed, each volatile name change kept or lost, and every os of the world is dead. */
+#ifndef OTPRING_OS_OS_SIM_H
+#define OTPRING_OS_OS_SIM_H
+
+#include "os/os.h"
+
+struct os_sim_world;
+
+struct os_sim_options {
+    uint64_t seed;
+    int64_t wall_ms;           /* at the start */
+    uint64_t disk_size;        /* bytes in all files; beyond it -ENOSPC; 0: 1 GiB */
+    uint32_t delay_ns_max;     /* of one disk operation, drawn evenly; 0: 200,000 */
+};
+
+/* Faults, each off at 0. Counted over all disk operations of the world from the call on. */
+struct os_sim_faults {
+    uint64_t fail_write_at;  /* the Nth write fails with -EIO and writes nothing ... */
+    bool fail_sticky;        /* ... and so does each write after it */
+    uint64_t short_write_at; /* the Nth write puts down only a part, and says so */
+    uint64_t fail_read_at;   /* the Nth read fails with -EIO */
+    bool sync_lies;          /* data syncs say done and keep nothing: only for tests that prove this is noticed */
+    uint64_t crash_at;       /* the world crashes when the Nth disk operation is about to complete */
+};
+
+struct result os_sim_world_create(const struct os_sim_options *options, struct os_sim_world **ret_world) MUST_USE;
+void os_sim_world_destroy(struct os_sim_world *world);
+
+/* A new os in the world (a thread of the engine). Dead after a crash: submit does nothing, step gives OS_FAILED. */
+struct os *os_sim_create(struct os_sim_world *world);
+
+void os_sim_faults_set(struct os_sim_world *world, const struct os_sim_faults *faults);
+bool os_sim_crashed(const struct os_sim_world *world);
+/* Crashes now (if it has not yet) and brings the disk to what survived; new os structs may then be created. */
+void os_sim_crash(struct os_sim_world *world);
+
+/* Time stands still but for these and for what operations take. */
+void os_sim_advance_ms(struct os_sim_world *world, uint64_t ms); /* wall and boot clock */
+void os_sim_step_wall_ms(struct os_sim_world *world, int64_t ms); /* wall clock alone */
+void os_sim_synchronised_set(struct os_sim_world *world, bool synchronised);
+
+/* The bytes as they are on the disk now, for damaging them in tests; NULL when there is no such file. */
+uint8_t *os_sim_file(struct os_sim_world *world, const char *path, uint64_t *ret_size);
+
+/* The next number of the world's generator, so that a test draws from the same seed. */
+uint64_t os_sim_draw(struct os_sim_world *world);
+
+#endif

@@ -1,0 +1,73 @@
+/* The simulated disk: files with a volatile and a durable side, and names with a log of what no folder sync has covered
+ * yet. os_sim.c drives it; one thread. */
+#ifndef OTPRING_OS_SIM_DISK_H
+#define OTPRING_OS_SIM_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SIM_SECTOR = 512, SIM_PATH_MAX = 256, SIM_FILES_MAX = 512, SIM_NAME_OPS_MAX = 4096 };
+
+struct sim_file {
+    uint8_t *bytes;   /* what reads see */
+    uint8_t *durable; /* what a crash leaves at least */
+    uint8_t *dirty;   /* a flag a sector: bytes and durable may differ */
+    uint64_t size;
+    uint64_t durable_size;
+    uint64_t capacity;
+    unsigned open_count; /* handles: the bytes stay while one is open, name or no name */
+    bool used;
+};
+
+struct sim_name {
+    char path[SIM_PATH_MAX];
+    int file;
+};
+
+enum sim_name_kind { SIM_NAME_MADE, SIM_NAME_GONE, SIM_NAME_MOVED };
+
+struct sim_name_op {
+    enum sim_name_kind kind;
+    char path[SIM_PATH_MAX];
+    char path_to[SIM_PATH_MAX];
+    int file;
+};
+
+struct sim_names {
+    struct sim_name entries[SIM_FILES_MAX];
+    unsigned count;
+};
+
+struct sim_disk {
+    struct sim_file files[SIM_FILES_MAX];
+    struct sim_names now;
+    struct sim_names durable;
+    struct sim_name_op ops[SIM_NAME_OPS_MAX];
+    unsigned op_count;
+    uint64_t size_max;
+    uint64_t size_used;
+};
+
+/* Results as of system calls: a number or -errno. */
+int sim_disk_open(struct sim_disk *disk, const char *path, bool create);
+void sim_disk_close(struct sim_disk *disk, int file);
+int64_t sim_disk_read(const struct sim_disk *disk, int file, uint64_t offset, void *buffer, uint32_t size);
+int64_t sim_disk_write(struct sim_disk *disk, int file, uint64_t offset, const void *buffer, uint32_t size);
+int64_t sim_disk_allocate(struct sim_disk *disk, int file, uint64_t size);
+void sim_disk_sync_range(struct sim_disk *disk, int file, uint64_t offset, uint64_t size);
+void sim_disk_sync(struct sim_disk *disk, int file);
+void sim_disk_sync_folder(struct sim_disk *disk, const char *folder);
+int64_t sim_disk_rename(struct sim_disk *disk, const char *path, const char *path_to);
+int64_t sim_disk_unlink(struct sim_disk *disk, const char *path);
+int sim_disk_find(const struct sim_disk *disk, const char *path);
+
+/* A write that was in flight at the crash: each sector lands, is torn, or is lost. Call before sim_disk_crash. */
+void sim_disk_tear(struct sim_disk *disk, int file, uint64_t offset, const uint8_t *buffer, uint32_t size,
+                   uint64_t (*draw)(void *), void *context);
+/* Leaves what survived: the draw decides over each volatile sector and over which changes of names were kept: in half
+ * of the crashes a prefix of them, as a file system with a journal does, else each for itself. */
+void sim_disk_crash(struct sim_disk *disk, uint64_t (*draw)(void *), void *context);
+void sim_disk_free(struct sim_disk *disk);
+
+#endif

@@ -1,0 +1,347 @@
+#include "table/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/check.h"
+#include "os/arena.h"
+#include "table/index.h"
+
+enum {
+    HASH_SECRET_SIZE = 192, /* XXH3 asks for 136 at least */
+    CHUNK_SIZE = 2 << 20,   /* lines become memory in steps of one huge page */
+    BATCH_SIZE = 32,        /* names whose cache misses are under way together */
+    LINES_LIMIT = 1 << 30,
+    PENDING_COUNT_MIN = 64,
+};
+
+/* One algorithm's array. Address space is reserved once, so that a line never moves. */
+struct lines {
+    uint8_t *base; /* on a huge page's border within the reservation */
+    void *reserved;
+    size_t reserved_size;
+    size_t committed_size; /* of base */
+    uint32_t limit;
+    _Atomic uint32_t count; /* greatest used line + 1 */
+};
+
+struct table {
+    struct lines lines[KERNEL_ALGORITHM_COUNT];
+    _Atomic(struct index *) index;
+    _Atomic uint64_t token_count;
+    _Atomic uint64_t memory_size;
+    /* Lines whose midstates are still to be wiped: the first pending_old of them were removed before the last quiesce.
+     * There is room for every live token, so that a removal cannot fail. */
+    uint32_t *pending;
+    size_t pending_count;
+    size_t pending_old;
+    size_t pending_capacity;
+    uint8_t hash_secret[HASH_SECRET_SIZE];
+};
+
+/* The tag (high half) and the name check (low half) of a name: 64 bits that nobody without the secret can steer. */
+static inline uint64_t name_hash(const struct table *table, const void *name)
+{
+    return XXH3_64bits_withSecret(name, TABLE_NAME_SIZE, table->hash_secret, HASH_SECRET_SIZE);
+}
+
+static inline uint8_t *line_at(const struct table *table, uint32_t ordinal)
+{
+    enum kernel_algorithm algorithm = table_algorithm(ordinal);
+    return table->lines[algorithm].base + (size_t)table_line_index(ordinal) * table_line_size(algorithm);
+}
+
+static inline struct table_hit hit_at(const struct table *table, uint32_t ordinal)
+{
+    uint8_t *line = line_at(table, ordinal);
+    size_t tail = table_line_size(table_algorithm(ordinal)) - sizeof(struct table_tail);
+    return (struct table_hit){
+        .midstates = line, .tail = (struct table_tail *)(void *)(line + tail), .ordinal = ordinal};
+}
+
+static size_t round_up(size_t size, size_t step)
+{
+    return (size + step - 1) / step * step;
+}
+
+static struct result lines_reserve(struct lines *lines, enum kernel_algorithm algorithm, uint32_t limit)
+{
+    if (limit > LINES_LIMIT) return result_of(BAD_ARGUMENT);
+    lines->limit = limit;
+    if (limit == 0) return result_ok();
+    size_t size = round_up((size_t)limit * table_line_size(algorithm), CHUNK_SIZE) + CHUNK_SIZE;
+    TRY(arena_reserve(size, &lines->reserved));
+    lines->reserved_size = size;
+    lines->base = (uint8_t *)round_up((uintptr_t)lines->reserved, CHUNK_SIZE); // NOLINT(performance-no-int-to-ptr)
+    return result_ok();
+}
+
+/* Memory for every line up to and with this one. */
+static struct result lines_commit(struct table *table, enum kernel_algorithm algorithm, uint32_t line)
+{
+    struct lines *lines = &table->lines[algorithm];
+    if (line >= lines->limit) return result_of(TABLE_FULL);
+    size_t needed = round_up(((size_t)line + 1) * table_line_size(algorithm), CHUNK_SIZE);
+    if (needed <= lines->committed_size) return result_ok();
+    size_t grown = needed - lines->committed_size;
+    TRY(arena_commit(lines->base + lines->committed_size, grown, true));
+    lines->committed_size = needed;
+    atomic_fetch_add_explicit(&table->memory_size, grown, memory_order_relaxed);
+    return result_ok();
+}
+
+static struct result fill(struct table *table, const struct table_options *options)
+{
+    struct index *index;
+    /* The 32 secret bytes are all the entropy; this spreads them over what XXH3 wants. */
+    if (XXH3_generateSecret(table->hash_secret, HASH_SECRET_SIZE, options->secret, sizeof(options->secret)) != XXH_OK) {
+        return result_of(BAD_ARGUMENT);
+    }
+    for (int i = 0; i < KERNEL_ALGORITHM_COUNT; i++) TRY(lines_reserve(&table->lines[i], i, options->lines_max[i]));
+    TRY(index_create(options->names_expected, &index));
+    atomic_store_explicit(&table->index, index, memory_order_release);
+    atomic_store_explicit(&table->memory_size, sizeof(*table) + index_memory_size(index), memory_order_relaxed);
+    return result_ok();
+}
+
+struct result table_create(const struct table_options *options, struct table **ret_table)
+{
+    void *memory;
+    TRY(arena_take(sizeof(struct table), false, &memory));
+    struct table *table = memory;
+    struct result result = fill(table, options);
+    if (result_failed(result)) {
+        table_destroy(table);
+        return result;
+    }
+    *ret_table = table;
+    return result_ok();
+}
+
+void table_destroy(struct table *table)
+{
+    if (!table) return;
+    for (int i = 0; i < KERNEL_ALGORITHM_COUNT; i++) {
+        arena_release(table->lines[i].reserved, table->lines[i].reserved_size);
+    }
+    index_destroy(atomic_load(&table->index));
+    free(table->pending);
+    arena_release(table, sizeof(*table));
+}
+
+/* Adds a hit, the account's first line before all others. A reader that looks while tokens come and go may meet more
+ * than the limit: it keeps the first line and those it met first. */
+static unsigned hit_add(struct table_hit *hits, unsigned count, struct table_hit hit, bool first)
+{
+    if (!first) {
+        if (count < TABLE_ACCOUNT_TOKENS_MAX) hits[count++] = hit;
+        return count;
+    }
+    unsigned moved = count < TABLE_ACCOUNT_TOKENS_MAX ? count : TABLE_ACCOUNT_TOKENS_MAX - 1;
+    memmove(hits + 1, hits, moved * sizeof(hits[0]));
+    hits[0] = hit;
+    return moved + 1;
+}
+
+static unsigned find_from(const struct table *table, const struct index *index, uint64_t hash, struct table_hit *hits)
+{
+    uint32_t tag = (uint32_t)(hash >> 32);
+    unsigned count = 0;
+    for (uint64_t slot = index_home(index, tag);; slot = index_next(index, slot)) {
+        uint64_t entry = index_entry(index, slot);
+        if (entry == 0) return count;
+        if (entry_tag(entry) != tag) continue;
+        struct table_hit hit = hit_at(table, entry_ordinal(entry));
+        if (hit.tail->name_check != (uint32_t)hash) continue;
+        unsigned flags = atomic_load_explicit(&hit.tail->flags, memory_order_acquire);
+        if ((flags & TABLE_REMOVED) && !(flags & TABLE_FIRST)) continue;
+        count = hit_add(hits, count, hit, (flags & TABLE_FIRST) != 0);
+    }
+}
+
+unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
+                    struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX])
+{
+    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
+    return find_from(table, index, name_hash(table, name), ret_hits);
+}
+
+/* Starts loading the line that the first entry of this tag names; false matches cost a wasted prefetch. */
+static inline void line_prefetch(const struct table *table, const struct index *index, uint32_t tag)
+{
+    for (uint64_t slot = index_home(index, tag);; slot = index_next(index, slot)) {
+        uint64_t entry = index_entry(index, slot);
+        if (entry == 0) return;
+        if (entry_tag(entry) != tag) continue;
+        uint32_t ordinal = entry_ordinal(entry);
+        const uint8_t *line = line_at(table, ordinal);
+        size_t size = table_line_size(table_algorithm(ordinal));
+        for (size_t at = 0; at < size; at += 64) __builtin_prefetch(line + at, 1);
+        return;
+    }
+}
+
+void table_find_batch(const struct table *table, const void *names, size_t name_stride, size_t count,
+                      struct table_hit *ret_hits, uint8_t *ret_counts)
+{
+    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
+    uint64_t hashes[BATCH_SIZE];
+    for (size_t done = 0; done < count; done += BATCH_SIZE) {
+        size_t batch = count - done < BATCH_SIZE ? count - done : BATCH_SIZE;
+        for (size_t i = 0; i < batch; i++) {
+            hashes[i] = name_hash(table, (const uint8_t *)names + (done + i) * name_stride);
+            __builtin_prefetch((const void *)&index->entries[index_home(index, (uint32_t)(hashes[i] >> 32))]);
+        }
+        for (size_t i = 0; i < batch; i++) line_prefetch(table, index, (uint32_t)(hashes[i] >> 32));
+        for (size_t i = 0; i < batch; i++) {
+            struct table_hit *hits = ret_hits + (done + i) * TABLE_ACCOUNT_TOKENS_MAX;
+            ret_counts[done + i] = (uint8_t)find_from(table, index, hashes[i], hits);
+        }
+    }
+}
+
+bool table_line(const struct table *table, uint32_t ordinal, struct table_hit *ret_hit)
+{
+    enum kernel_algorithm algorithm = table_algorithm(ordinal);
+    if (algorithm >= KERNEL_ALGORITHM_COUNT) return false;
+    if (table_line_index(ordinal) >= table_line_count(table, algorithm)) return false;
+    struct table_hit hit = hit_at(table, ordinal);
+    /* A line that was left out has no flag at all. */
+    if (atomic_load_explicit(&hit.tail->flags, memory_order_acquire) == 0) return false;
+    *ret_hit = hit;
+    return true;
+}
+
+static struct result index_make_room(struct table *table)
+{
+    struct index *index = atomic_load_explicit(&table->index, memory_order_relaxed), *grown;
+    if (!index_full(index)) return result_ok();
+    TRY(index_grow(index, &grown));
+    atomic_fetch_add_explicit(&table->memory_size, index_memory_size(grown) - index_memory_size(index),
+                              memory_order_relaxed);
+    atomic_store_explicit(&table->index, grown, memory_order_release);
+    return result_ok();
+}
+
+static struct result pending_make_room(struct table *table)
+{
+    size_t needed = table->pending_count + table_token_count(table) + 1;
+    if (needed <= table->pending_capacity) return result_ok();
+    size_t capacity = 2 * needed > PENDING_COUNT_MIN ? 2 * needed : PENDING_COUNT_MIN;
+    uint32_t *grown = realloc(table->pending, capacity * sizeof(grown[0]));
+    if (!grown) return result_of(NO_MEMORY);
+    table->pending = grown;
+    table->pending_capacity = capacity;
+    return result_ok();
+}
+
+/* Everything but the flags, and those last: who sees a flag sees the whole line. */
+static void line_write(struct table *table, const struct table_token *token, uint64_t hash, bool first)
+{
+    enum kernel_algorithm algorithm = table_algorithm(token->ordinal);
+    struct table_hit hit = hit_at(table, token->ordinal);
+    CHECK(atomic_load_explicit(&hit.tail->flags, memory_order_relaxed) == 0);
+    unsigned flags = token->flags & (TABLE_SUSPENDED | TABLE_REMOVED);
+    if (!(flags & TABLE_REMOVED)) {
+        flags |= TABLE_LIVE;
+        memcpy(line_at(table, token->ordinal), token->midstates, kernel_midstates_size(algorithm));
+    }
+    if (first) flags |= TABLE_FIRST;
+    hit.tail->name_check = (uint32_t)hash;
+    atomic_store_explicit(&hit.tail->token, token->token, memory_order_relaxed);
+    atomic_store_explicit(&hit.tail->budget, first ? token->budget : 0, memory_order_relaxed);
+    atomic_store_explicit(&hit.tail->profile, token->profile, memory_order_relaxed);
+    atomic_store_explicit(&hit.tail->drift, token->drift, memory_order_relaxed);
+    atomic_store_explicit(&hit.tail->flags, (uint8_t)flags, memory_order_release);
+    struct lines *lines = &table->lines[algorithm];
+    uint32_t count = table_line_index(token->ordinal) + 1;
+    if (atomic_load_explicit(&lines->count, memory_order_relaxed) < count) {
+        atomic_store_explicit(&lines->count, count, memory_order_release);
+    }
+}
+
+/* Shows the line under its name, in the place of a removed line of the same account where there is one: an account
+ * whose tokens come and go does not make its run of slots longer. */
+static void index_show(struct table *table, uint64_t hash, uint32_t ordinal)
+{
+    struct index *index = atomic_load_explicit(&table->index, memory_order_relaxed);
+    uint32_t tag = (uint32_t)(hash >> 32);
+    for (uint64_t slot = index_home(index, tag);; slot = index_next(index, slot)) {
+        uint64_t entry = index_entry(index, slot);
+        if (entry == 0) break;
+        if (entry_tag(entry) != tag) continue;
+        struct table_hit hit = hit_at(table, entry_ordinal(entry));
+        if (hit.tail->name_check != (uint32_t)hash) continue;
+        unsigned flags = atomic_load_explicit(&hit.tail->flags, memory_order_relaxed);
+        if (!(flags & TABLE_REMOVED) || (flags & TABLE_FIRST)) continue;
+        atomic_store_explicit(&index->entries[slot], entry_make(tag, ordinal), memory_order_release);
+        return;
+    }
+    index_put(index, entry_make(tag, ordinal));
+}
+
+struct result table_insert(struct table *table, const struct table_token *token)
+{
+    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
+    enum kernel_algorithm algorithm = table_algorithm(token->ordinal);
+    if (algorithm >= KERNEL_ALGORITHM_COUNT) return result_of(BAD_ARGUMENT);
+    bool removed = (token->flags & TABLE_REMOVED) != 0;
+    uint64_t hash = name_hash(table, token->name);
+    unsigned found = find_from(table, atomic_load_explicit(&table->index, memory_order_relaxed), hash, hits);
+    if (found == TABLE_ACCOUNT_TOKENS_MAX && !removed) return result_of(TABLE_TOO_MANY_TOKENS);
+    TRY(lines_commit(table, algorithm, table_line_index(token->ordinal)));
+    TRY(index_make_room(table));
+    TRY(pending_make_room(table));
+    line_write(table, token, hash, found == 0);
+    /* A removed line that is not the first is found by its ordinal alone. */
+    if (!removed || found == 0) index_show(table, hash, token->ordinal);
+    if (!removed) atomic_fetch_add_explicit(&table->token_count, 1, memory_order_relaxed);
+    return result_ok();
+}
+
+void table_remove(struct table *table, uint32_t ordinal)
+{
+    struct table_hit hit;
+    CHECK(table_line(table, ordinal, &hit));
+    uint8_t flags = atomic_load_explicit(&hit.tail->flags, memory_order_relaxed);
+    if (flags & TABLE_REMOVED) return;
+    CHECK(table->pending_count < table->pending_capacity);
+    /* One exchange both ends the token and marks the line; suspension may be set by another thread meanwhile. */
+    while (!atomic_compare_exchange_weak_explicit(&hit.tail->flags, &flags,
+                                                  (uint8_t)((flags & ~TABLE_LIVE) | TABLE_REMOVED),
+                                                  memory_order_acq_rel, memory_order_relaxed)) {
+    }
+    table->pending[table->pending_count++] = ordinal;
+    atomic_fetch_sub_explicit(&table->token_count, 1, memory_order_relaxed);
+}
+
+void table_quiesce(struct table *table)
+{
+    for (size_t i = 0; i < table->pending_old; i++) {
+        uint32_t ordinal = table->pending[i];
+        secret_wipe(line_at(table, ordinal), kernel_midstates_size(table_algorithm(ordinal)));
+    }
+    table->pending_count -= table->pending_old;
+    if (table->pending_count > 0) {
+        memmove(table->pending, table->pending + table->pending_old, table->pending_count * sizeof(table->pending[0]));
+    }
+    table->pending_old = table->pending_count;
+}
+
+uint32_t table_line_count(const struct table *table, enum kernel_algorithm algorithm)
+{
+    return atomic_load_explicit(&table->lines[algorithm].count, memory_order_acquire);
+}
+
+uint64_t table_token_count(const struct table *table)
+{
+    return atomic_load_explicit(&table->token_count, memory_order_relaxed);
+}
+
+size_t table_memory_size(const struct table *table)
+{
+    return atomic_load_explicit(&table->memory_size, memory_order_relaxed);
+}

@@ -1,0 +1,168 @@
+/* The token table: an index of names and dense lines of tokens, all in locked memory.
+ *
+ * One writer (the thread that administers: insert, grow, line fields other than the words); any number of readers and
+ * judges at the same time. Words change by compare-and-swap alone, only to greater values. A line never moves and its
+ * ordinal is never used for another token. Lines hold midstates: secrets, as seeds are.
+ *
+ * Names themselves are not kept: a line is a name's when 64 keyed hash bits agree, 32 in the index entry (its tag) and
+ * 32 in the line (name_check). A name that is in no account is thus taken for one of n accounts with a probability of n
+ * / 2^64: for ten million, once in 1.8 x 10^12 unknown names, and it would still need that account's code. Enrolment
+ * compares full names. */
+#ifndef OTPRING_TABLE_TABLE_H
+#define OTPRING_TABLE_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/result.h"
+#include "kernel/kernel.h"
+
+enum { TABLE_NAME_SIZE = 16, TABLE_ACCOUNT_TOKENS_MAX = 8 };
+
+/* Algorithm in the two highest bits, line number within the algorithm's array in the others: names a token for ever. */
+static inline uint32_t table_ordinal(enum kernel_algorithm algorithm, uint32_t line)
+{
+    return (uint32_t)algorithm << 30 | line;
+}
+
+static inline enum kernel_algorithm table_algorithm(uint32_t ordinal)
+{
+    return (enum kernel_algorithm)(ordinal >> 30);
+}
+
+static inline uint32_t table_line_index(uint32_t ordinal)
+{
+    return ordinal & 0x3fffffffu;
+}
+
+/* Token word: the floor (the least step still acceptable) high, the change count low. */
+static inline uint64_t token_word(uint32_t floor, uint32_t change)
+{
+    return (uint64_t)floor << 32 | change;
+}
+
+static inline uint32_t token_floor(uint64_t word)
+{
+    return (uint32_t)(word >> 32);
+}
+
+static inline uint32_t token_change(uint64_t word)
+{
+    return (uint32_t)word;
+}
+
+/* Budget word: journal time of the last charge or reset in seconds (32, high), count within that second (16), failures
+ * of source class 0 (8) and class 1 (8). Lives in the first line of an account. */
+static inline uint64_t budget_word(uint32_t time_s, uint16_t count, uint8_t failures_0, uint8_t failures_1)
+{
+    return (uint64_t)time_s << 32 | (uint64_t)count << 16 | (uint64_t)failures_0 << 8 | failures_1;
+}
+
+static inline uint32_t budget_time_s(uint64_t word)
+{
+    return (uint32_t)(word >> 32);
+}
+
+static inline uint16_t budget_count(uint64_t word)
+{
+    return (uint16_t)(word >> 16);
+}
+
+static inline uint8_t budget_failures(uint64_t word, unsigned source_class)
+{
+    return (uint8_t)(source_class ? word : word >> 8);
+}
+
+enum table_flags {
+    TABLE_LIVE = 1,      /* the line is a token */
+    TABLE_FIRST = 2,     /* the account's first line: its budget word is the account's */
+    TABLE_SUSPENDED = 4, /* does not accept */
+    TABLE_REMOVED = 8,   /* no longer a token; kept for its budget and for the records that name it */
+};
+
+/* The last 24 bytes of every line; midstates stand before it (40, 64 or 128 bytes from the line's start). */
+struct table_tail {
+    _Atomic uint64_t token;
+    _Atomic uint64_t budget;
+    uint32_t name_check; /* the low 32 bits of the name's keyed hash; the index holds the high ones */
+    _Atomic uint16_t profile;
+    _Atomic int8_t drift; /* steps; a hint */
+    _Atomic uint8_t flags;
+};
+_Static_assert(sizeof(struct table_tail) == 24, "the tail of a line is 24 bytes");
+
+/* Bytes of a line: 64, 128, 192. */
+static inline size_t table_line_size(enum kernel_algorithm algorithm)
+{
+    return 64u * (1u + (size_t)algorithm);
+}
+
+struct table_options {
+    uint32_t lines_max[KERNEL_ALGORITHM_COUNT]; /* address space reserved; memory is taken as lines come */
+    uint64_t names_expected;                    /* the index is sized for this many tokens at a load of one half */
+    uint8_t secret[32];                         /* the store's: keys the index hash and the name check */
+};
+
+struct table;
+
+struct result table_create(const struct table_options *options, struct table **ret_table) MUST_USE;
+void table_destroy(struct table *table);
+
+/* One token found under a name. Pointers stay valid while the table lives. */
+struct table_hit {
+    const void *midstates;
+    struct table_tail *tail;
+    uint32_t ordinal;
+};
+
+/* All live and removed lines of a name, first line first, at most TABLE_ACCOUNT_TOKENS_MAX; 0: unknown. Any thread.
+ * Removed lines are included only when they are the first (for its budget). */
+unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
+                    struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX]);
+
+/* The same for a batch, with index entries prefetched ahead of lines: ret_counts[i] hits of names[i] from
+ * ret_hits[i * TABLE_ACCOUNT_TOKENS_MAX]. names are count x 16 bytes with a stride of name_stride bytes. */
+void table_find_batch(const struct table *table, const void *names, size_t name_stride, size_t count,
+                      struct table_hit *ret_hits, uint8_t *ret_counts);
+
+/* The line of an ordinal; false when there is none. */
+bool table_line(const struct table *table, uint32_t ordinal, struct table_hit *ret_hit);
+
+struct table_token {
+    uint8_t name[TABLE_NAME_SIZE];
+    uint32_t ordinal; /* lines may be left out, but not used twice */
+    const void *midstates;
+    uint64_t token;
+    uint64_t budget; /* taken only when this becomes the account's first line */
+    uint16_t profile;
+    int8_t drift;
+    uint8_t flags; /* TABLE_SUSPENDED, TABLE_REMOVED or 0; LIVE and FIRST are the table's own */
+};
+
+/* TABLE_FULL, TABLE_TOO_MANY_TOKENS, NO_MEMORY, OS_NO_LOCKED_MEMORY; nothing has changed then. The line is complete
+ * before the index shows it. Writer only. */
+struct result table_insert(struct table *table, const struct table_token *token) MUST_USE;
+
+/* Marks a line removed and wipes its midstates once no reader can hold it: the wipe happens at the second call of
+ * table_quiesce after this. Writer only. */
+void table_remove(struct table *table, uint32_t ordinal);
+/* Says that every reader has passed a turn since the last call. Writer only. */
+void table_quiesce(struct table *table);
+
+/* Number of lines so far of an algorithm (the greatest used line + 1), and of live tokens in all. */
+uint32_t table_line_count(const struct table *table, enum kernel_algorithm algorithm);
+uint64_t table_token_count(const struct table *table);
+size_t table_memory_size(const struct table *table);
+
+/* Raises an atomic word to `value` if that is greater: what recovery does with words from records, in any order. */
+static inline void word_raise(_Atomic uint64_t *word, uint64_t value)
+{
+    uint64_t seen = atomic_load_explicit(word, memory_order_relaxed);
+    while (seen < value &&
+           !atomic_compare_exchange_weak_explicit(word, &seen, value, memory_order_acq_rel, memory_order_relaxed)) {
+    }
+}
+
+#endif

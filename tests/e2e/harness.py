@@ -1,0 +1,224 @@
+"""What the end-to-end tests share: a store and its daemon, codes by the standard library's HMAC, and bare frames.
+
+Frames are made here by hand (include/otpring/PROTOCOL.md), since these tests cut, repeat and lose them on purpose; well-behaved
+clients are tests/python/otpring_client.py and libotpring.
+"""
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAMS = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/release/tools").resolve()
+HELLO, HELLO_ANSWER, VERIFY, VERIFY_ANSWER, RESYNC, RESYNC_ANSWER, ERROR = 1, 2, 3, 4, 5, 6, 7
+ACCEPTED, REJECTED, REPLAYED, THROTTLED, RESYNC_VERDICT, INACTIVE, UNKNOWN, MALFORMED, UNAVAILABLE = range(1, 10)
+NAMES = ["", "ACCEPTED", "REJECTED", "REPLAYED", "THROTTLED", "RESYNC", "INACTIVE", "UNKNOWN", "MALFORMED", "UNAVAILABLE"]
+
+
+def count_of(variable, reduced):
+    """A count of tries: reduced by default, the full one from tests/long."""
+    count = int(os.environ.get(variable, reduced))
+    print(f"counted: {variable}={count}")
+    return count
+
+
+def skip(reason):
+    print(f"skipped: {reason}")
+    sys.exit(77)
+
+
+def hotp(seed, counter, digits=6, algorithm="sha1"):
+    digest = hmac.new(seed, struct.pack(">Q", counter), algorithm).digest()
+    at = digest[-1] & 15
+    return (struct.unpack(">I", digest[at:at + 4])[0] & 0x7FFFFFFF) % 10**digits
+
+
+def totp(seed, unix_s, period=30, **rest):
+    return hotp(seed, int(unix_s) // period, **rest)
+
+
+def base32(seed):
+    return base64.b32encode(seed).decode().rstrip("=")
+
+
+def name_of(company, user):
+    company, user = company.encode(), user.encode()
+    return hashlib.sha256(company).digest()[:8] + hashlib.sha256(company + b"\0" + user).digest()[:8]
+
+
+def query(company, user, code, digits=6, source=0, source_class=0):
+    return name_of(company, user) + struct.pack("<QIBBBB", source, code, digits, 1, source_class, 0)
+
+
+class Closed(Exception):
+    """The other side is gone."""
+
+
+class Wire:
+    """One connection to verify.sock; frames as bytes. A session may be taken along from an older connection."""
+
+    def __init__(self, path, session=0, slots=64, items=4096, timeout_s=10):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(timeout_s)
+        self.path = str(path)
+        try:
+            self.socket.connect(self.path)
+            self.socket.sendall(struct.pack("<IHHQQIHH", 64, HELLO, 0, 0, 0, 0, 0, 0) +
+                                struct.pack("<HHHHQ16x", 1, 1, slots, items, session))
+            kind, _, _, body = self.receive()
+        except OSError as error:
+            raise Closed(str(error)) from error
+        if kind == ERROR:
+            raise Closed(f"hello refused: error {struct.unpack_from('<H', body)[0]}")
+        self.version, self.slots, self.items, self.resumed, self.session, self.idle_s, self.kinds, _ = struct.unpack("<HHHHQIIQ", body)
+
+    def frame(self, slot, sequence, items, tag=0, kind=VERIFY):
+        body = b"".join(items)
+        return struct.pack("<IHHQQIHH", 32 + len(body), kind, len(items), tag, self.session, sequence, slot, 0) + body
+
+    def send(self, data):
+        try:
+            self.socket.sendall(data)
+        except OSError as error:
+            raise Closed(str(error)) from error
+
+    def exactly(self, size):
+        data = bytearray()
+        while len(data) < size:
+            try:
+                part = self.socket.recv(size - len(data))
+            except socket.timeout:
+                raise
+            except OSError as error:
+                raise Closed(str(error)) from error
+            if not part:
+                raise Closed("end of stream")
+            data += part
+        return bytes(data)
+
+    def receive(self):
+        """(kind, count, tag, body)"""
+        size, kind, count, tag, _, _, _, _ = struct.unpack("<IHHQQIHH", self.exactly(32))
+        return kind, count, tag, self.exactly(size - 32)
+
+    def answers(self):
+        """(tag, [(verdict, reason, retry_after_s, record)])"""
+        kind, _, tag, body = self.receive()
+        if kind == ERROR:
+            raise Closed("error frame %d" % struct.unpack_from("<H", body)[0])
+        assert kind in (VERIFY_ANSWER, RESYNC_ANSWER), kind
+        return tag, [(v, r, w, rec) for v, r, _, w, rec in struct.iter_unpack("<BBHIQ", body)]
+
+    def ask(self, slot, sequence, items, kind=VERIFY):
+        self.send(self.frame(slot, sequence, items, kind=kind))
+        return self.answers()[1]
+
+    def close(self):
+        self.socket.close()
+
+
+class Store:
+    """A store in a folder of its own, with or without its daemon."""
+
+    def __init__(self, folder=None, init=True):
+        self.own = folder is None
+        self.base = pathlib.Path(folder or tempfile.mkdtemp(prefix="otpring-test-", dir=os.environ.get("OTPRING_TEST_FOLDER")))
+        self.base.mkdir(parents=True, exist_ok=True)
+        self.path = self.base / "store"
+        self.daemon = None
+        self.flags = os.environ.get("OTPRING_DAEMON_FLAGS", "").split()
+        if init:
+            self.tool("init")
+
+    def tool(self, *words, status=0, text=None, program="otpring", want_json=False):
+        arguments = [str(PROGRAMS / program), "--store", str(self.path), *words]
+        if want_json:
+            arguments.append("--json")
+        done = subprocess.run(arguments, input=text, capture_output=True, text=True, timeout=600, check=False)
+        if status is not None and done.returncode != status:
+            raise AssertionError(f"{' '.join(arguments)}: exit {done.returncode}, expected {status}\n{done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if want_json else done.stdout
+
+    def start(self, *flags, wait_s=60, env=None):
+        self.daemon = subprocess.Popen([str(PROGRAMS / "otpringd"), "--store", str(self.path), *self.flags, *flags],
+                                       stdout=subprocess.DEVNULL, stderr=open(self.base / "daemon.log", "ab"),
+                                       env={**os.environ, **(env or {})})
+        end = time.monotonic() + wait_s
+        while time.monotonic() < end:
+            if self.daemon.poll() is not None:
+                raise AssertionError("otpringd ended: " + self.log_tail())
+            try:
+                Wire(self.path / "verify.sock", timeout_s=5).close()
+                return self
+            except (Closed, socket.timeout):
+                time.sleep(0.005)
+        raise AssertionError("otpringd was not ready in time: " + self.log_tail())
+
+    def log_tail(self):
+        return (self.base / "daemon.log").read_text(errors="replace")[-2000:]
+
+    def kill(self):
+        self.daemon.send_signal(signal.SIGKILL)
+        self.daemon.wait()
+        self.daemon = None
+
+    def stop(self, wait_s=60):
+        self.daemon.send_signal(signal.SIGTERM)
+        status = self.daemon.wait(wait_s)
+        self.daemon = None
+        assert status == 0, f"otpringd ended with {status}: {self.log_tail()}"
+
+    def wire(self, **options):
+        return Wire(self.path / "verify.sock", **options)
+
+    def add(self, company, user, seed, kind="hotp", **options):
+        words = ["token", "add", "--company", company, "--user", user, "--type", kind, "--secret-file", "-"]
+        for key, value in options.items():
+            words += [f"--{key.replace('_', '-')}", str(value)]
+        return self.tool(*words, text=base32(seed))
+
+    def import_hotp(self, company, seeds):
+        """seeds: {user: seed}"""
+        lines = [f"otpauth://hotp/{company}:{user}?secret={base32(seed)}&issuer={company}&counter=0" for user, seed in seeds.items()]
+        self.tool("import", "-", text="\n".join(lines) + "\n")
+
+    def records(self):
+        """{(position, index): (verdict, name)} of every verification in the log."""
+        text = self.tool("show", "--json", program="otpring-log")
+        found = {}
+        for line in text.splitlines():
+            record = json.loads(line)
+            if "verdict" in record:
+                found[(record["position"], record["index"])] = record
+        return found
+
+    def remove(self):
+        if self.daemon and self.daemon.poll() is None:
+            self.kill()
+        if self.own:
+            shutil.rmtree(self.base, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
+
+def record_id(record):
+    return record >> 14, record & 0x3FFF
+
+
+def seeds_for(count, seed=1, prefix="u"):
+    rng = random.Random(seed)
+    return {f"{prefix}{i}": rng.randbytes(20) for i in range(count)}

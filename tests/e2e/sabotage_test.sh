@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The crash tests must find planted bugs: a build that answers before the write is complete fails the kill test, a build without
+# data sync fails on the forgetting device.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+build() {
+    cmake -S "$top" -B "$work/$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DOTPRING_SABOTAGE="$1" -DOTPRING_BUILD_TESTS=OFF \
+        -DOTPRING_BUILD_BENCH=OFF >"$work/log" 2>&1 && ninja -C "$work/$1" otpringd otpring otpring-log >>"$work/log" 2>&1 ||
+        { tail -n 20 "$work/log"; exit 1; }
+}
+
+# must_fail NAME COMMAND...: a test that passes on a planted bug is itself broken.
+must_fail() {
+    local name=$1 status=0
+    shift
+    "$@" >"$work/out" 2>&1 || status=$?
+    if [ $status -eq 77 ]; then
+        grep '^skipped:' "$work/out" || true
+        echo "skipped: $name could not run"
+    elif [ $status -eq 0 ]; then
+        echo "$name passed on a build with a planted bug"
+        exit 1
+    else
+        echo "measured: $name finds the planted bug: $(grep -E 'AssertionError|not in the log|accepted more' "$work/out" | tail -n 1 | cut -c1-120)"
+    fi
+}
+
+build early-answer
+must_fail "the kill test" env OTPRING_KILLS=20 "$here/once_test.py" "$work/early-answer/tools"
+build no-sync
+must_fail "the power-cut test" env OTPRING_CUTS=10 "$here/power_cut_test.py" "$work/no-sync/tools"

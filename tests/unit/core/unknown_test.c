@@ -1,0 +1,160 @@
+/* The table of names without an account. */
+#include "helpers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t secret[32] = {1, 2, 3};
+
+static void name_of(uint32_t number, uint8_t ret[16])
+{
+    memset(ret, 0, 16);
+    memcpy(ret, &number, 4);
+}
+
+static void a_name_never_seen_has_no_budget(void **state)
+{
+    (void)state;
+    struct unknown_table *table;
+    uint8_t name[16];
+    assert_ok(unknown_create(64, secret, &table));
+    name_of(1, name);
+    assert_int_equal(unknown_get(table, name), 0);
+    unknown_destroy(table);
+}
+
+static void charges_of_one_name_add_up(void **state)
+{
+    (void)state;
+    struct unknown_table *table;
+    uint8_t name[16], other[16];
+    assert_ok(unknown_create(64, secret, &table));
+    name_of(1, name);
+    name_of(2, other);
+    for (unsigned i = 1; i <= 300; i++) {
+        uint64_t seen = unknown_get(table, name);
+        assert_true(unknown_swap(table, name, seen, throttle_charge(seen, i & 1, 1000 + i / 10)));
+    }
+    assert_int_equal(budget_failures(unknown_get(table, name), 0), 150);
+    assert_int_equal(budget_failures(unknown_get(table, name), 1), 150);
+    assert_int_equal(budget_time_s(unknown_get(table, name)), 1030);
+    assert_int_equal(unknown_get(table, other), 0);
+    unknown_destroy(table);
+}
+
+static void a_swap_from_a_word_that_moved_fails(void **state)
+{
+    (void)state;
+    struct unknown_table *table;
+    uint8_t name[16];
+    assert_ok(unknown_create(64, secret, &table));
+    name_of(1, name);
+    assert_true(unknown_swap(table, name, 0, budget_word(5, 0, 1, 0)));
+    assert_false(unknown_swap(table, name, 0, budget_word(5, 0, 1, 0)));
+    assert_false(unknown_swap(table, name, budget_word(5, 0, 9, 0), budget_word(6, 0, 10, 0)));
+    assert_true(unknown_swap(table, name, budget_word(5, 0, 1, 0), budget_word(6, 0, 2, 0)));
+    unknown_destroy(table);
+}
+
+/* One set of eight: the ninth name takes the place of the least charged one, and starts at one failure. */
+static void a_new_name_takes_the_place_of_the_least_charged(void **state)
+{
+    (void)state;
+    struct unknown_table *table;
+    uint8_t name[16];
+    assert_ok(unknown_create(8, secret, &table));
+    for (uint32_t i = 0; i < 8; i++) {
+        name_of(i, name);
+        assert_true(unknown_swap(table, name, 0, budget_word(100, 0, i == 5 ? 1 : 7, 0)));
+    }
+    name_of(100, name);
+    assert_true(unknown_swap(table, name, 0, budget_word(101, 0, 1, 0)));
+    assert_int_equal(budget_failures(unknown_get(table, name), 0), 1);
+    for (uint32_t i = 0; i < 8; i++) {
+        name_of(i, name);
+        assert_int_equal(budget_failures(unknown_get(table, name), 0), i == 5 ? 0 : 7);
+    }
+    unknown_destroy(table);
+}
+
+static void among_equals_the_one_charged_longest_ago_gives_way(void **state)
+{
+    (void)state;
+    struct unknown_table *table;
+    uint8_t name[16];
+    assert_ok(unknown_create(8, secret, &table));
+    for (uint32_t i = 0; i < 8; i++) {
+        name_of(i, name);
+        assert_true(unknown_swap(table, name, 0, budget_word(100 + (i + 3) % 8, 0, 2, 0)));
+    }
+    name_of(100, name);
+    assert_true(unknown_swap(table, name, 0, budget_word(200, 0, 1, 0)));
+    name_of(5, name);
+    assert_int_equal(unknown_get(table, name), 0);
+    unknown_destroy(table);
+}
+
+static void raising_only_raises_and_may_come_in_any_order(void **state)
+{
+    (void)state;
+    struct unknown_table *table;
+    uint8_t name[16];
+    assert_ok(unknown_create(64, secret, &table));
+    name_of(1, name);
+    unknown_raise(table, name, budget_word(7, 3, 4, 0));
+    unknown_raise(table, name, budget_word(6, 9, 3, 0));
+    unknown_raise(table, name, budget_word(7, 1, 4, 0));
+    assert_int_equal(unknown_get(table, name), budget_word(7, 0, 4, 0));
+    unknown_raise(table, name, budget_word(8, 0, 5, 1));
+    assert_int_equal(unknown_get(table, name), budget_word(8, 0, 5, 1));
+    unknown_destroy(table);
+}
+
+static void blocks_carry_a_table_over(void **state)
+{
+    (void)state;
+    struct unknown_table *from, *to;
+    uint8_t name[16];
+    uint8_t *block = malloc(UNKNOWN_BLOCK_ENTRIES * 8);
+    assert_ok(unknown_create(1 << 15, secret, &from));
+    assert_ok(unknown_create(1 << 15, secret, &to));
+    assert_int_equal(unknown_block_count(from), 4);
+    for (uint32_t i = 0; i < 5000; i++) {
+        name_of(i, name);
+        unknown_raise(from, name, budget_word(100 + i, 0, (uint8_t)(i % 9 + 1), 2));
+    }
+    for (uint32_t i = 0; i < unknown_block_count(from); i++) {
+        unknown_block_read(from, i, block);
+        unknown_block_write(to, i, block);
+    }
+    for (uint32_t i = 0; i < 5000; i++) {
+        name_of(i, name);
+        assert_int_equal(unknown_get(to, name), unknown_get(from, name));
+    }
+    free(block);
+    unknown_destroy(from);
+    unknown_destroy(to);
+}
+
+static void sizes_that_are_no_power_of_two_are_refused(void **state)
+{
+    (void)state;
+    struct unknown_table *table;
+    assert_int_equal(unknown_create(1000, secret, &table).code, BAD_ARGUMENT);
+    assert_int_equal(unknown_create(4, secret, &table).code, BAD_ARGUMENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_never_seen_has_no_budget),
+        cmocka_unit_test(charges_of_one_name_add_up),
+        cmocka_unit_test(a_swap_from_a_word_that_moved_fails),
+        cmocka_unit_test(a_new_name_takes_the_place_of_the_least_charged),
+        cmocka_unit_test(among_equals_the_one_charged_longest_ago_gives_way),
+        cmocka_unit_test(raising_only_raises_and_may_come_in_any_order),
+        cmocka_unit_test(blocks_carry_a_table_over),
+        cmocka_unit_test(sizes_that_are_no_power_of_two_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,182 @@
+/* Every kernel that this machine has, against published vectors, OpenSSL and the portable one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "helpers.h"
+
+enum { BATCH_MAX = 64, SEED_MAX = 160 };
+
+struct batch {
+    _Alignas(8) uint8_t midstates[BATCH_MAX][KERNEL_SHA512_MIDSTATES];
+    const void *pointers[BATCH_MAX];
+    uint64_t counters[BATCH_MAX];
+    uint32_t expected[BATCH_MAX];
+    uint32_t truncated[BATCH_MAX + 1];
+};
+
+static void batch_fill(struct batch *batch, enum kernel_algorithm algorithm, uint64_t *random, size_t count)
+{
+    uint8_t seed[SEED_MAX];
+    for (size_t i = 0; i < count; i++) {
+        size_t size = 10 + random_next(random) % (SEED_MAX - 9);
+        random_bytes(random, seed, size);
+        /* Small, 32-bit-edge and full-width counters, so that a lane that drops the upper half is found. */
+        batch->counters[i] = random_next(random) >> (random_next(random) % 64);
+        kernel_midstates(algorithm, seed, size, batch->midstates[i]);
+        batch->pointers[i] = batch->midstates[i];
+        batch->expected[i] = oracle_truncated(algorithm, seed, size, batch->counters[i]);
+    }
+}
+
+static void kernels_give_the_values_of_rfc_4226(void **state)
+{
+    (void)state;
+    const struct kernel *const *kernels;
+    size_t kernel_count = kernel_list(&kernels), rows = 0;
+    _Alignas(8) uint8_t midstates[KERNEL_SHA1_MIDSTATES];
+    const void *pointer = midstates;
+    kernel_midstates(KERNEL_SHA1, (const uint8_t *)"12345678901234567890", 20, midstates);
+    FILE *file = fopen(TESTS_FOLDER "/vectors/rfc4226_appendix_d.csv", "r");
+    assert_non_null(file);
+    char line[256];
+    while (fgets(line, sizeof line, file)) {
+        unsigned long long counter;
+        unsigned expected, code;
+        if (sscanf(line, "%llu,%u,%u", &counter, &expected, &code) != 3) continue;
+        rows++;
+        for (size_t k = 0; k < kernel_count; k++) {
+            uint64_t one = counter;
+            uint32_t truncated = 0;
+            kernels[k]->steps[KERNEL_SHA1](&pointer, &one, &truncated, 1);
+            assert_int_equal(truncated, expected);
+            assert_int_equal(kernel_digits(truncated, 6), code);
+        }
+    }
+    fclose(file);
+    assert_int_equal(rows, 10);
+}
+
+static void every_batch_size_agrees_with_openssl_and_writes_nothing_beyond(void **state)
+{
+    (void)state;
+    static struct batch batch;
+    uint64_t random = 1;
+    const struct kernel *const *kernels;
+    size_t kernel_count = kernel_list(&kernels);
+    for (size_t k = 0; k < kernel_count; k++)
+        for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++) {
+            unsigned lanes = kernels[k]->lanes[a];
+            assert_in_range(2 * lanes + 1, 3, BATCH_MAX);
+            for (size_t count = 0; count <= 2 * lanes + 1; count++) {
+                batch_fill(&batch, (enum kernel_algorithm)a, &random, count);
+                memset(batch.truncated, 0xff, sizeof batch.truncated);
+                kernels[k]->steps[a](batch.pointers, batch.counters, batch.truncated, count);
+                assert_memory_equal(batch.truncated, batch.expected, count * sizeof batch.expected[0]);
+                for (size_t i = count; i <= BATCH_MAX; i++) assert_int_equal(batch.truncated[i], UINT32_MAX);
+            }
+        }
+}
+
+static void random_batches_of_every_kernel_agree_with_openssl(void **state)
+{
+    (void)state;
+    static struct batch batch;
+    uint64_t random = 2;
+    size_t cases = test_cases();
+    const struct kernel *const *kernels;
+    size_t kernel_count = kernel_list(&kernels);
+    for (size_t done = 0, turn = 0; done < cases; turn++) {
+        enum kernel_algorithm a = (enum kernel_algorithm)(turn % KERNEL_ALGORITHM_COUNT);
+        size_t count = 1 + random_next(&random) % BATCH_MAX;
+        batch_fill(&batch, a, &random, count);
+        for (size_t k = 0; k < kernel_count; k++) {
+            memset(batch.truncated, 0xff, sizeof batch.truncated);
+            kernels[k]->steps[a](batch.pointers, batch.counters, batch.truncated, count);
+            assert_memory_equal(batch.truncated, batch.expected, count * sizeof batch.expected[0]);
+        }
+        done += count;
+    }
+    print_message("%zu random cases, %zu kernels\n", cases, kernel_count);
+}
+
+static void seeds_on_both_sides_of_the_block_size_give_right_midstates(void **state)
+{
+    (void)state;
+    uint8_t seed[300];
+    uint64_t random = 3, counter = 7;
+    const struct kernel *const *kernels;
+    kernel_list(&kernels);
+    for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++)
+        for (size_t size = 0; size <= sizeof seed; size++) {
+            _Alignas(8) uint8_t midstates[KERNEL_SHA512_MIDSTATES];
+            const void *pointer = midstates;
+            uint32_t truncated;
+            random_bytes(&random, seed, size);
+            kernel_midstates((enum kernel_algorithm)a, seed, size, midstates);
+            kernels[0]->steps[a](&pointer, &counter, &truncated, 1);
+            assert_int_equal(truncated, oracle_truncated((enum kernel_algorithm)a, seed, size, counter));
+        }
+}
+
+static void digits_are_the_remainder_at_every_edge_and_on_random_values(void **state)
+{
+    (void)state;
+    static const uint32_t powers[] = {1000000, 10000000, 100000000};
+    uint64_t random = 4;
+    for (unsigned digits = 6; digits <= 8; digits++) {
+        uint32_t power = powers[digits - 6];
+        for (uint64_t multiple = 0; multiple <= INT32_MAX; multiple += power)
+            for (int by = -1; by <= 1; by++) {
+                uint32_t value = (uint32_t)(multiple + (uint64_t)(int64_t)by) & INT32_MAX;
+                assert_int_equal(kernel_digits(value, digits), value % power);
+            }
+        for (int i = 0; i < 100000; i++) {
+            uint32_t value = (uint32_t)random_next(&random) & INT32_MAX;
+            assert_int_equal(kernel_digits(value, digits), value % power);
+        }
+    }
+}
+
+static void the_kernel_is_chosen_by_name_then_by_the_variable_else_the_best(void **state)
+{
+    (void)state;
+    const struct kernel *const *kernels, *chosen = NULL;
+    size_t count = kernel_list(&kernels);
+    assert_true(count >= 1);
+    assert_string_equal(kernels[0]->name, "portable");
+    unsetenv("OTPRING_KERNEL");
+    assert_false(result_failed(kernel_choose(NULL, &chosen)));
+    assert_ptr_equal(chosen, kernels[count - 1]);
+    for (size_t k = 0; k < count; k++) {
+        assert_false(result_failed(kernel_choose(kernels[k]->name, &chosen)));
+        assert_ptr_equal(chosen, kernels[k]);
+    }
+    setenv("OTPRING_KERNEL", "portable", 1);
+    assert_false(result_failed(kernel_choose("auto", &chosen)));
+    assert_ptr_equal(chosen, kernels[0]);
+    assert_false(result_failed(kernel_choose(kernels[count - 1]->name, &chosen)));
+    assert_ptr_equal(chosen, kernels[count - 1]);
+    setenv("OTPRING_KERNEL", "nonesuch", 1);
+    chosen = kernels[0];
+    assert_int_equal(kernel_choose(NULL, &chosen).code, BAD_ARGUMENT);
+    assert_int_equal(kernel_choose("sha_ni ", &chosen).code, BAD_ARGUMENT);
+    assert_ptr_equal(chosen, kernels[0]);
+    unsetenv("OTPRING_KERNEL");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kernels_give_the_values_of_rfc_4226),
+        cmocka_unit_test(every_batch_size_agrees_with_openssl_and_writes_nothing_beyond),
+        cmocka_unit_test(random_batches_of_every_kernel_agree_with_openssl),
+        cmocka_unit_test(seeds_on_both_sides_of_the_block_size_give_right_midstates),
+        cmocka_unit_test(digits_are_the_remainder_at_every_edge_and_on_random_values),
+        cmocka_unit_test(the_kernel_is_chosen_by_name_then_by_the_variable_else_the_best),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,226 @@
+/* A whole otpring-load against a small daemon that judges by itself. */
+#include "helpers.h"
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "otpring-load/load.h"
+
+static struct load_options quick(const struct fake_daemon *daemon)
+{
+    struct load_options options;
+    load_options_default(&options);
+    options.store = fake_daemon_store(daemon);
+    options.accounts = 500;
+    options.batch = 16;
+    options.connections = 4;
+    options.in_flight = 3;
+    options.seconds = 0.4;
+    options.warmup_s = 0.1;
+    options.json = true;
+    assert_true(load_mix_parse("right:70,near:10,wrong:10,replayed:10", options.mix));
+    return options;
+}
+
+/* Runs it and gives the JSON; messages go to *ret_messages when asked for. */
+static json_t *run(const struct load_options *options, const volatile sig_atomic_t *stop, int *ret_status,
+                   char **ret_messages)
+{
+    char *out = NULL, *messages = NULL;
+    size_t out_size, messages_size;
+    FILE *out_file = open_memstream(&out, &out_size), *messages_file = open_memstream(&messages, &messages_size);
+    *ret_status = load_run(options, stop, out_file, messages_file);
+    fclose(out_file);
+    fclose(messages_file);
+    json_t *result = json_loads(out, 0, NULL);
+    if (!result && out_size) fail_msg("no JSON: %s", out);
+    free(out);
+    if (ret_messages) {
+        *ret_messages = messages;
+    } else {
+        if (messages_size) print_message("%s", messages);
+        free(messages);
+    }
+    return result;
+}
+
+static double number(json_t *result, const char *key)
+{
+    json_t *value = json_object_get(result, key);
+    if (!json_is_number(value)) fail_msg("no number under %s", key);
+    return json_number_value(value);
+}
+
+static void every_verdict_is_foreseen_and_the_accounts_are_gone_afterwards(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    struct fake_daemon *daemon = fake_daemon_start(FAKE_HONEST);
+    struct load_options options = quick(daemon);
+    int status;
+    options.accounts = 2300; /* several chunks, the last one not full, and a purge in pieces */
+    json_t *result = run(&options, &stop, &status, NULL);
+    assert_int_equal(status, LOAD_DONE);
+    assert_int_equal(number(result, "unexpected"), 0);
+    assert_true(number(result, "accepted") > 100);
+    assert_true(number(result, "rejected") > 10);
+    assert_true(number(result, "replayed") > 10);
+    assert_int_equal(number(result, "throttled"), 0);
+    assert_int_equal(number(result, "unavailable"), 0);
+    assert_true(number(result, "verifications_per_s") > 100);
+    assert_string_equal(json_string_value(json_object_get(result, "kernel")), "fake");
+    json_t *latency = json_object_get(result, "latency_us");
+    assert_true(number(latency, "p50") > 0 && number(latency, "p50") <= number(latency, "p99"));
+    assert_true(number(latency, "p99") <= number(latency, "p999") && number(latency, "p999") <= number(latency, "max"));
+    assert_int_equal(fake_daemon_tokens(daemon), 0);
+    assert_int_equal(fake_daemon_failures_max(daemon), 1);
+    json_decref(result);
+    fake_daemon_stop(daemon);
+}
+
+static void few_accounts_are_used_many_times_in_flight_and_stay_foreseen(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    struct fake_daemon *daemon = fake_daemon_start(FAKE_HONEST);
+    struct load_options options = quick(daemon);
+    int status;
+    options.accounts = options.connections = 2;
+    options.threads = 2;
+    options.algorithm = "sha256";
+    json_t *result = run(&options, &stop, &status, NULL);
+    assert_int_equal(status, LOAD_DONE);
+    assert_true(number(result, "accepted") > 100);
+    assert_int_equal(fake_daemon_failures_max(daemon), 1);
+    json_decref(result);
+    fake_daemon_stop(daemon);
+}
+
+static void a_daemon_that_accepts_a_code_twice_is_found_out(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    struct fake_daemon *daemon = fake_daemon_start(FAKE_ACCEPTS_REPLAYS);
+    struct load_options options = quick(daemon);
+    int status;
+    char *messages;
+    json_t *result = run(&options, &stop, &status, &messages);
+    assert_int_equal(status, LOAD_UNEXPECTED);
+    assert_true(number(result, "unexpected") > 10);
+    assert_non_null(strstr(messages, "a replayed code: ACCEPTED"));
+    assert_non_null(strstr(messages, "instead of REPLAYED"));
+    int lines = 0;
+    for (const char *at = messages; (at = strstr(at, "unexpected: user")); at++) lines++;
+    assert_int_equal(lines, 10);
+    assert_int_equal(fake_daemon_tokens(daemon), 0);
+    free(messages);
+    json_decref(result);
+    fake_daemon_stop(daemon);
+}
+
+static void unavailable_answers_are_counted_apart_and_the_model_finds_its_way_again(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    struct fake_daemon *daemon = fake_daemon_start(FAKE_OFTEN_UNAVAILABLE);
+    struct load_options options = quick(daemon);
+    int status;
+    json_t *result = run(&options, &stop, &status, NULL);
+    assert_int_equal(status, LOAD_DONE);
+    assert_int_equal(number(result, "unexpected"), 0);
+    assert_true(number(result, "unavailable") > 10);
+    assert_true(number(result, "accepted") > 100);
+    json_decref(result);
+    fake_daemon_stop(daemon);
+}
+
+static void cut_connections_are_taken_up_again_without_a_wrong_verdict(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    struct fake_daemon *daemon = fake_daemon_start(FAKE_CUTS);
+    struct load_options options = quick(daemon);
+    int status;
+    options.rate = 40000;
+    json_t *result = run(&options, &stop, &status, NULL);
+    assert_int_equal(status, LOAD_DONE);
+    assert_int_equal(number(result, "unexpected"), 0);
+    assert_int_equal(number(result, "unanswered"), 0);
+    assert_true(number(result, "accepted") > 100);
+    json_decref(result);
+    fake_daemon_stop(daemon);
+}
+
+static void an_open_loop_keeps_its_rate_and_writes_its_percentiles(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    char path[] = "/tmp/otpring-load-hdr-XXXXXX", line[256];
+    struct fake_daemon *daemon = fake_daemon_start(FAKE_FAST);
+    struct load_options options = quick(daemon);
+    int status, file = mkstemp(path);
+    assert_true(file >= 0);
+    options.rate = 16000;
+    options.hdr_path = path;
+    assert_true(load_mix_parse("right:1", options.mix));
+    json_t *result = run(&options, &stop, &status, NULL);
+    assert_int_equal(status, LOAD_DONE);
+    double sent = number(result, "accepted") + number(result, "unsent");
+    assert_in_range((unsigned long)sent, (unsigned long)(0.4 * 16000) - 200, (unsigned long)(0.4 * 16000) + 200);
+    FILE *hdr = fopen(path, "r");
+    assert_non_null(fgets(line, sizeof line, hdr));
+    assert_non_null(strstr(line, "Percentile"));
+    fclose(hdr);
+    unlink(path);
+    json_decref(result);
+    fake_daemon_stop(daemon);
+}
+
+static void an_interrupted_run_removes_its_accounts(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 1;
+    struct fake_daemon *daemon = fake_daemon_start(FAKE_HONEST);
+    struct load_options options = quick(daemon);
+    int status;
+    char *messages;
+    assert_null(run(&options, &stop, &status, &messages));
+    assert_int_equal(status, LOAD_UNAVAILABLE);
+    assert_non_null(strstr(messages, "interrupted"));
+    assert_int_equal(fake_daemon_tokens(daemon), 0);
+    free(messages);
+    fake_daemon_stop(daemon);
+}
+
+static void no_daemon_is_told_in_one_line(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    struct load_options options;
+    int status;
+    char *messages;
+    load_options_default(&options);
+    options.store = "/nonexistent";
+    assert_null(run(&options, &stop, &status, &messages));
+    assert_int_equal(status, LOAD_UNAVAILABLE);
+    assert_non_null(strstr(messages, "/nonexistent/admin.sock"));
+    free(messages);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_verdict_is_foreseen_and_the_accounts_are_gone_afterwards),
+        cmocka_unit_test(few_accounts_are_used_many_times_in_flight_and_stay_foreseen),
+        cmocka_unit_test(a_daemon_that_accepts_a_code_twice_is_found_out),
+        cmocka_unit_test(unavailable_answers_are_counted_apart_and_the_model_finds_its_way_again),
+        cmocka_unit_test(cut_connections_are_taken_up_again_without_a_wrong_verdict),
+        cmocka_unit_test(an_open_loop_keeps_its_rate_and_writes_its_percentiles),
+        cmocka_unit_test(an_interrupted_run_removes_its_accounts),
+        cmocka_unit_test(no_daemon_is_told_in_one_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

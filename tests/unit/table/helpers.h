@@ -1,0 +1,23 @@
+/* Tokens with bytes that a test can recognise. */
+#ifndef TESTS_UNIT_TABLE_HELPERS_H
+#define TESTS_UNIT_TABLE_HELPERS_H
+
+#include "table/table.h"
+
+/* A name that depends on the number alone, and another for every number. */
+void name_make(uint64_t number, uint8_t ret_name[TABLE_NAME_SIZE]);
+/* The midstates of a number: every 8 bytes are different, none is zero. */
+void midstates_make(uint64_t number, uint8_t ret_midstates[KERNEL_SHA512_MIDSTATES]);
+/* True when these are the midstates of that number; false too when they are wiped. */
+bool midstates_are(const struct table_hit *hit, uint64_t number);
+
+struct table *table_make(uint32_t lines_max, uint64_t names_expected);
+
+/* Inserts line `line` under the name of `account`, with the midstates and words of its ordinal. */
+struct result token_insert(struct table *table, uint64_t account, enum kernel_algorithm algorithm, uint32_t line,
+                           uint8_t flags);
+
+/* A small generator, the same in every run. */
+uint64_t random_next(uint64_t *state);
+
+#endif

@@ -1,0 +1,208 @@
+#include "load.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accounts.h"
+#include "report.h"
+#include "run.h"
+#include "scratch.h"
+
+struct load {
+    const struct load_options *options;
+    const volatile sig_atomic_t *stop;
+    const char *store;
+    const struct kernel *kernel;
+    struct accounts accounts;
+    char daemon_kernel[64];
+    struct run_result *results; /* a thread; [0] takes the sum */
+    double seconds;
+    FILE *messages;
+};
+
+static int complain(struct load *load, int status, const char *text)
+{
+    fprintf(load->messages, "otpring-load: %s\n", text);
+    return status;
+}
+
+static void *thread_main(void *context)
+{
+    run_thread(context);
+    return NULL;
+}
+
+static void merge(struct run_result *into, const struct run_result *from)
+{
+    histogram_merge(&into->latency, &from->latency);
+    for (int i = 0; i <= OTPRING_UNAVAILABLE; i++) into->verdicts[i] += from->verdicts[i];
+    into->expected += from->expected;
+    into->unexpected += from->unexpected;
+    into->unsent += from->unsent;
+    into->unanswered += from->unanswered;
+    for (uint32_t i = 0; i < from->shown_count && into->shown_count < UNEXPECTED_SHOWN; i++) {
+        into->shown[into->shown_count++] = from->shown[i];
+    }
+    if (!into->error[0]) memcpy(into->error, from->error, sizeof into->error);
+}
+
+/* Interrupted runs measured less than was asked for. */
+static double measured_seconds(const struct load *load, uint64_t start_ns, uint64_t end_ns)
+{
+    double passed = (double)(end_ns - start_ns) / 1e9 - load->options->warmup_s;
+    if (passed < 0) passed = 0;
+    return passed < load->options->seconds ? passed : load->options->seconds;
+}
+
+static int run_threads(struct load *load)
+{
+    uint32_t count = load->options->threads, started = 0;
+    struct run *runs = calloc(count, sizeof *runs);
+    pthread_t *threads = calloc(count, sizeof *threads);
+    load->results = calloc(count, sizeof *load->results);
+    if (!runs || !threads || !load->results) {
+        free(runs);
+        free(threads);
+        return complain(load, LOAD_UNAVAILABLE, "not enough memory");
+    }
+    uint64_t start_ns = run_now_ns();
+    for (uint32_t i = 0; i < count; i++) {
+        runs[i] = (struct run){.options = load->options,
+                               .accounts = &load->accounts,
+                               .kernel = load->kernel,
+                               .store = load->store,
+                               .stop = load->stop,
+                               .thread = i,
+                               .start_ns = start_ns,
+                               .result = &load->results[i]};
+    }
+    for (started = 1; started < count; started++) {
+        if (pthread_create(&threads[started], NULL, thread_main, &runs[started])) break;
+    }
+    if (started == count) run_thread(&runs[0]);
+    load->seconds = measured_seconds(load, start_ns, run_now_ns());
+    for (uint32_t i = 1; i < started; i++) pthread_join(threads[i], NULL);
+    for (uint32_t i = 1; i < started; i++) merge(&load->results[0], &load->results[i]);
+    free(runs);
+    free(threads);
+    return started == count ? LOAD_DONE : complain(load, LOAD_UNAVAILABLE, "threads cannot be started");
+}
+
+static int write_hdr(struct load *load)
+{
+    const char *path = load->options->hdr_path;
+    if (!path) return 0;
+    FILE *file = fopen(path, "w");
+    if (file) histogram_write(&load->results[0].latency, file);
+    if (file && fclose(file) == 0) return 0;
+    fprintf(load->messages, "otpring-load: %s: %s\n", path, strerror(errno));
+    return -1;
+}
+
+static int report(struct load *load, FILE *out)
+{
+    const struct run_result *result = &load->results[0];
+    struct report whole = {.options = load->options,
+                           .result = result,
+                           .seconds = load->seconds,
+                           .kernel = load->daemon_kernel,
+                           .own_kernel = load->kernel->name,
+                           .company = load->accounts.company};
+    if (load->options->json) {
+        report_print_json(&whole, out);
+    } else {
+        report_print(&whole, out);
+    }
+    report_print_unexpected(result, load->messages);
+    if (write_hdr(load)) return LOAD_USAGE;
+    if (result->unexpected) return LOAD_UNEXPECTED;
+    if (result->error[0]) return complain(load, LOAD_UNAVAILABLE, result->error);
+    return result->unanswered ? LOAD_UNAVAILABLE : LOAD_DONE;
+}
+
+static int ask_status(struct load *load, struct admin *admin)
+{
+    json_t *answer = admin_ask(admin, json_pack("{s:s}", "act", "status"));
+    if (!answer) return -1;
+    const char *kernel = json_string_value(json_object_get(answer, "kernel"));
+    snprintf(load->daemon_kernel, sizeof load->daemon_kernel, "%s", kernel ? kernel : "unknown");
+    json_decref(answer);
+    return 0;
+}
+
+static int purge(struct load *load)
+{
+    /* A connection of its own: the first may have gone with the failure that ends the run. */
+    struct admin admin;
+    if (load->options->keep) {
+        fprintf(load->messages, "otpring-load: the accounts stay, under the company %s\n", load->accounts.company);
+        return 0;
+    }
+    int error = admin_open(&admin, load->store);
+    if (!error) error = accounts_purge(&load->accounts, &admin);
+    if (error) {
+        fprintf(load->messages, "otpring-load: the accounts of the company %s could not be removed: %s\n",
+                load->accounts.company, admin.error);
+    }
+    admin_close(&admin);
+    return error;
+}
+
+static int enrol_and_run(struct load *load, struct admin *admin, FILE *out)
+{
+    uint64_t start_ns = run_now_ns();
+    int status = LOAD_DONE, error = accounts_enrol(&load->accounts, load->options, admin, load->stop);
+    double seconds = (double)(run_now_ns() - start_ns) / 1e9;
+    if (error) {
+        status = complain(load, LOAD_UNAVAILABLE, admin->error);
+    } else if (*load->stop) {
+        status = complain(load, LOAD_UNAVAILABLE, "interrupted while enrolling");
+    } else {
+        if (!load->options->json) {
+            fprintf(load->messages, "otpring-load: %u accounts enrolled in %.1f s under the company %s\n",
+                    load->accounts.count, seconds, load->accounts.company);
+        }
+        status = run_threads(load);
+        if (status == LOAD_DONE) status = report(load, out);
+    }
+    int purge_error = purge(load);
+    return purge_error && status == LOAD_DONE ? LOAD_UNAVAILABLE : status;
+}
+
+static int run_on_store(struct load *load, FILE *out)
+{
+    struct admin admin;
+    int status;
+    if (result_failed(kernel_choose(NULL, &load->kernel)))
+        return complain(load, LOAD_USAGE, "OTPRING_KERNEL is unknown");
+    if (accounts_create(load->options, &load->accounts)) {
+        status = complain(load, LOAD_UNAVAILABLE, "not enough memory");
+    } else if (admin_open(&admin, load->store)) {
+        status = complain(load, LOAD_UNAVAILABLE, admin.error);
+    } else {
+        status =
+            ask_status(load, &admin) ? complain(load, LOAD_UNAVAILABLE, admin.error) : enrol_and_run(load, &admin, out);
+        admin_close(&admin);
+    }
+    accounts_destroy(&load->accounts);
+    free(load->results);
+    return status;
+}
+
+int load_run(const struct load_options *options, const volatile sig_atomic_t *stop, FILE *out, FILE *messages)
+{
+    struct load load = {.options = options, .stop = stop, .store = options->store, .messages = messages};
+    if (!options->scratch) return run_on_store(&load, out);
+    struct scratch scratch;
+    int status;
+    if (scratch_begin(&scratch, options, stop)) {
+        status = complain(&load, LOAD_UNAVAILABLE, scratch.error);
+    } else {
+        load.store = scratch.store;
+        status = run_on_store(&load, out);
+    }
+    if (scratch_end(&scratch)) status = complain(&load, status ? status : LOAD_UNAVAILABLE, scratch.error);
+    return status;
+}

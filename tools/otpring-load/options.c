@@ -1,0 +1,244 @@
+#include "options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "otpring/wire.h"
+
+static const char summary[] =
+    "Measures otpringd under load from synthetic accounts whose right answers are known.\v"
+    "The accounts are enrolled through DIR/admin.sock under a company name of their own (otpring-load- and random "
+    "letters) and "
+    "removed at the end, also after Ctrl-C; no code of a real user is ever sent. Codes are computed while the load "
+    "runs, by the "
+    "engine's batch kernels: at most some 50 ns each.\n\n"
+    "Each account belongs to one connection, where order is kept, so the verdict of each item is known beforehand: "
+    "right and near "
+    "codes (1 to 3 steps ahead) are ACCEPTED, wrong ones REJECTED (or RESYNC, where chance makes it a code of a far "
+    "step), replayed ones REPLAYED. "
+    "After a wrong code an account's next item is a right or near one, which resets its failures: so no account comes "
+    "near the throttle (5 free failures by default). "
+    "What differs is printed (the first 10) and makes the exit status 1. UNAVAILABLE is counted apart.\n\n"
+    "Without --rate the loop is closed: each connection keeps --in-flight batches in flight. With --rate it is open: "
+    "batches are due at fixed times, and latency counts "
+    "from the time when a batch was due, whether or not it could be sent then.\n\n"
+    "Exit status: 0 done, 1 some verdict was not the expected one, 2 usage, 3 no daemon or it gave up.\n\n"
+    "Examples:\n"
+    "  otpring-load --scratch --accounts 100000 --batch 1024 --seconds 10\n"
+    "  otpring-load --store DIR --batch 16 --connections 16 --rate 200000 --hdr latency.txt\n"
+    "  otpring-load --store DIR --mix right:90,near:5,wrong:4,replayed:1 --json\n";
+
+enum {
+    KEY_BATCH = 256,
+    KEY_CONNECTIONS,
+    KEY_IN_FLIGHT,
+    KEY_RATE,
+    KEY_MIX,
+    KEY_WARMUP,
+    KEY_SEED,
+    KEY_HDR,
+    KEY_JSON,
+    KEY_TYPE,
+    KEY_ALGORITHM,
+    KEY_KEEP,
+    KEY_SCRATCH,
+    KEY_SCRATCH_FOLDER,
+    KEY_THREADS,
+    KEY_ACCOUNTS,
+    KEY_SECONDS,
+    KEY_STORE,
+    KEY_DAEMON_OPTION
+};
+
+static const struct argp_option argp_options[] = {
+    {"store", KEY_STORE, "DIR", 0, "The daemon's store (default: OTPRING_STORE)", 1},
+    {"scratch", KEY_SCRATCH, NULL, 0, "Make a store in a temporary folder, run otpringd on it, remove it afterwards",
+     1},
+    {"scratch-folder", KEY_SCRATCH_FOLDER, "DIR", 0, "Where that folder is made (default: TMPDIR, else /var/tmp)", 1},
+    {"daemon-option", KEY_DAEMON_OPTION, "OPTION", 0, "With --scratch: an option for otpringd; may be repeated", 1},
+    {"accounts", KEY_ACCOUNTS, "N", 0, "Synthetic accounts (default: 10000)", 2},
+    {"batch", KEY_BATCH, "N", 0, "Queries a frame, 1 to 4096 (default: 1024)", 2},
+    {"connections", KEY_CONNECTIONS, "N", 0, "Connections (default: 1)", 2},
+    {"in-flight", KEY_IN_FLIGHT, "N", 0, "Frames in flight a connection (default: 4)", 2},
+    {"threads", KEY_THREADS, "N", 0, "Threads that make the load (default: 1)", 2},
+    {"seconds", KEY_SECONDS, "S", 0, "How long to measure (default: 10)", 3},
+    {"warmup", KEY_WARMUP, "S", 0, "How long to load before that (default: 1)", 3},
+    {"rate", KEY_RATE, "R", 0, "Open loop: so many queries a second in all", 3},
+    {"mix", KEY_MIX, "MIX", 0, "Shares, as right:95,near:3,wrong:1,replayed:1 (the default)", 4},
+    {"seed", KEY_SEED, "N", 0, "Seed of everything random but the company name (default: 1)", 4},
+    {"type", KEY_TYPE, "TYPE", 0, "hotp (default) or totp1: TOTP of one second, one code an account and second", 4},
+    {"algorithm", KEY_ALGORITHM, "NAME", 0, "sha1 (default), sha256 or sha512", 4},
+    {"hdr", KEY_HDR, "FILE", 0, "Write the latencies as an HdrHistogram percentile file (microseconds)", 5},
+    {"json", KEY_JSON, NULL, 0, "Print the result as one JSON object", 5},
+    {"keep", KEY_KEEP, NULL, 0, "Leave the accounts enrolled", 5},
+    {0},
+};
+
+void load_options_default(struct load_options *ret_options)
+{
+    *ret_options = (struct load_options){
+        .store = getenv("OTPRING_STORE"),
+        .accounts = 10000,
+        .batch = 1024,
+        .connections = 1,
+        .in_flight = 4,
+        .threads = 1,
+        .seconds = 10,
+        .warmup_s = 1,
+        .mix = {95, 3, 1, 1},
+        .seed = 1,
+        .algorithm = "sha1",
+    };
+}
+
+bool load_mix_parse(const char *text, uint32_t ret_mix[LOAD_KIND_COUNT])
+{
+    static const char *const names[] = {"right", "near", "wrong", "replayed"};
+    uint32_t mix[LOAD_KIND_COUNT] = {0};
+    for (;;) {
+        int kind = 0;
+        size_t size = strcspn(text, ":");
+        while (kind < LOAD_KIND_COUNT && (strlen(names[kind]) != size || strncmp(names[kind], text, size) != 0)) kind++;
+        if (kind == LOAD_KIND_COUNT || text[size] != ':') return false;
+        char *end;
+        unsigned long share = strtoul(text + size + 1, &end, 10);
+        if (end == text + size + 1 || share > 1000000 || (*end && *end != ',')) return false;
+        mix[kind] = (uint32_t)share;
+        if (!*end) break;
+        text = end + 1;
+    }
+    /* Only right and near codes move an account on: without them nothing else could be sent either. */
+    if (mix[LOAD_RIGHT] + mix[LOAD_NEAR] == 0) return false;
+    memcpy(ret_mix, mix, sizeof mix);
+    return true;
+}
+
+static uint64_t number(struct argp_state *state, const char *text, uint64_t least, uint64_t most)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno || end == text || *end || *text == '-' || value < least || value > most) {
+        argp_error(state, "%s is not a number from %llu to %llu", text, (unsigned long long)least,
+                   (unsigned long long)most);
+    }
+    return value;
+}
+
+static double quantity(struct argp_state *state, const char *text, double most)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !isfinite(value) || value < 0 || value > most) {
+        argp_error(state, "%s is not a number from 0 to %g", text, most);
+    }
+    return value;
+}
+
+static void parse_word(struct argp_state *state, int key, char *text, struct load_options *options)
+{
+    if (key == KEY_TYPE) {
+        options->totp = strcmp(text, "totp1") == 0;
+        if (!options->totp && strcmp(text, "hotp") != 0) argp_error(state, "--type is hotp or totp1");
+    } else if (key == KEY_ALGORITHM) {
+        options->algorithm = text;
+        if (strcmp(text, "sha1") != 0 && strcmp(text, "sha256") != 0 && strcmp(text, "sha512") != 0) {
+            argp_error(state, "--algorithm is sha1, sha256 or sha512");
+        }
+    } else if (options->daemon_option_count == LOAD_DAEMON_OPTIONS_MAX) {
+        argp_error(state, "at most %d times --daemon-option", LOAD_DAEMON_OPTIONS_MAX);
+    } else {
+        options->daemon_options[options->daemon_option_count++] = text;
+    }
+}
+
+static void check_whole(struct argp_state *state, struct load_options *options)
+{
+    if (!options->scratch && !options->store) argp_error(state, "--store DIR or --scratch is needed");
+    if (options->accounts < options->connections) argp_error(state, "each connection needs an account of its own");
+    if (options->threads > options->connections) argp_error(state, "each thread needs a connection of its own");
+    if (options->seconds <= 0) argp_error(state, "--seconds must be more than 0");
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct load_options *options = state->input;
+    switch (key) {
+    case KEY_STORE:
+        options->store = text;
+        break;
+    case KEY_SCRATCH:
+        options->scratch = true;
+        break;
+    case KEY_SCRATCH_FOLDER:
+        options->scratch_folder = text;
+        break;
+    case KEY_ACCOUNTS:
+        options->accounts = (uint32_t)number(state, text, 1, 100000000);
+        break;
+    case KEY_BATCH:
+        options->batch = (uint32_t)number(state, text, 1, OTPRING_WIRE_ITEMS_MAX);
+        break;
+    case KEY_CONNECTIONS:
+        options->connections = (uint32_t)number(state, text, 1, 32768);
+        break;
+    case KEY_IN_FLIGHT:
+        options->in_flight = (uint32_t)number(state, text, 1, OTPRING_WIRE_SLOTS_MAX);
+        break;
+    case KEY_THREADS:
+        options->threads = (uint32_t)number(state, text, 1, 256);
+        break;
+    case KEY_SECONDS:
+        options->seconds = quantity(state, text, 1e6);
+        break;
+    case KEY_WARMUP:
+        options->warmup_s = quantity(state, text, 1e6);
+        break;
+    case KEY_RATE:
+        options->rate = quantity(state, text, 1e9);
+        break;
+    case KEY_MIX:
+        if (!load_mix_parse(text, options->mix)) {
+            argp_error(state, "--mix is like right:95,near:3,wrong:1,replayed:1, with some right or near");
+        }
+        break;
+    case KEY_SEED:
+        options->seed = number(state, text, 0, UINT64_MAX);
+        break;
+    case KEY_HDR:
+        options->hdr_path = text;
+        break;
+    case KEY_JSON:
+        options->json = true;
+        break;
+    case KEY_KEEP:
+        options->keep = true;
+        break;
+    case KEY_TYPE:
+    case KEY_ALGORITHM:
+    case KEY_DAEMON_OPTION:
+        parse_word(state, key, text, options);
+        break;
+    case ARGP_KEY_ARG:
+        argp_error(state, "%s: not an option", text);
+        break;
+    case ARGP_KEY_END:
+        check_whole(state, options);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+void load_options_parse(int argc, char **argv, struct load_options *ret_options)
+{
+    static const struct argp argp = {.options = argp_options, .parser = parse, .doc = summary};
+    argp_program_version = "otpring-load " OTPRING_VERSION;
+    argp_err_exit_status = LOAD_USAGE;
+    load_options_default(ret_options);
+    argp_parse(&argp, argc, argv, 0, NULL, ret_options);
+}

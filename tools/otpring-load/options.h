@@ -1,0 +1,44 @@
+/* The command line of otpring-load. */
+#ifndef OTPRING_LOAD_OPTIONS_H
+#define OTPRING_LOAD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LOAD_DONE = 0, LOAD_UNEXPECTED = 1, LOAD_USAGE = 2, LOAD_UNAVAILABLE = 3 };
+
+/* What an item of the load is. */
+enum load_kind { LOAD_RIGHT, LOAD_NEAR, LOAD_WRONG, LOAD_REPLAYED, LOAD_KIND_COUNT };
+
+enum { LOAD_DAEMON_OPTIONS_MAX = 32 };
+
+struct load_options {
+    const char *store;
+    uint32_t accounts;
+    uint32_t batch;
+    uint32_t connections;
+    uint32_t in_flight;
+    uint32_t threads;
+    double seconds;
+    double warmup_s;
+    double rate; /* queries a second; 0: closed loop */
+    uint32_t mix[LOAD_KIND_COUNT];
+    uint64_t seed;
+    const char *hdr_path;
+    bool json;
+    bool keep;
+    bool totp;
+    const char *algorithm; /* sha1, sha256, sha512 */
+    bool scratch;
+    const char *scratch_folder;
+    const char *daemon_options[LOAD_DAEMON_OPTIONS_MAX + 1];
+    uint32_t daemon_option_count;
+};
+
+void load_options_default(struct load_options *ret_options);
+/* Ends the program with status 2 on a bad command line, as argp does. */
+void load_options_parse(int argc, char **argv, struct load_options *ret_options);
+/* "right:95,near:3": names not given count 0. False when it is none. */
+bool load_mix_parse(const char *text, uint32_t ret_mix[LOAD_KIND_COUNT]);
+
+#endif

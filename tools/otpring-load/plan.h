@@ -1,0 +1,69 @@
+/* What is sent next on one connection, and what must come back: the model of the engine's rules for accounts that
+ * nobody else uses.
+ *
+ * HOTP, step s next: right is code(s), near code(s + 1 to 3) - both ACCEPTED, and the step after is next; replayed is
+ * code(s - 1), the one accepted last; wrong is any 6 digits that are none of code(s - 1) to code(s + 10). Codes of
+ * different steps can be the same by chance (one in a million), so near, replayed and wrong items are sent only when
+ * the codes about them are computed and differ; else a right one goes in their place. TOTP of one second: right is the
+ * present second's code, near that of the second before, replayed the one accepted last while it is in the window (one
+ * second back); an account is passed over until a new second has come.
+ *
+ * After a wrong item, the account's next one is right or near, so its failures never pass one: the throttle is never
+ * reached. After UNAVAILABLE it is not known which step the engine holds: the account rests until everything sent by
+ * then is answered, and goes on with a probe that may be answered with any verdict but THROTTLED.
+ *
+ * One thread. All memory is taken in plan_create. */
+#ifndef OTPRING_LOAD_PLAN_H
+#define OTPRING_LOAD_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "accounts.h"
+#include "options.h"
+#include "otpring/wire.h"
+
+/* What was sent as one item, beside its 32 bytes. */
+struct plan_item {
+    uint32_t place; /* of the account in the plan's order */
+    uint32_t step;
+    uint8_t kind;     /* enum load_kind */
+    uint8_t expected; /* enum otpring_verdict; 0: a probe */
+    uint16_t reserved;
+};
+
+struct plan_account {
+    uint32_t next;       /* HOTP: the step to send; TOTP: the least step that may be accepted */
+    uint32_t rest_until; /* frames sent when it became unsure */
+    uint32_t resume;     /* unsure: where to go on */
+    uint8_t flags;
+};
+
+struct plan {
+    const struct accounts *accounts;
+    const struct kernel *kernel;
+    const struct load_options *options;
+    uint32_t *order; /* this connection's accounts, shuffled; walked round and round */
+    uint32_t order_count;
+    uint32_t order_at;
+    struct plan_account *states; /* beside `order` */
+    uint64_t random[2];
+    uint64_t mix_total;
+    uint32_t frames_sent;
+    uint32_t frames_answered; /* all frames up to this one have been; kept while in_doubt */
+    bool in_doubt;            /* something was UNAVAILABLE */
+};
+
+/* The connection's share: accounts of number connection, connection + connections, ... 0, or -1: no memory. */
+int plan_create(struct plan *plan, const struct accounts *accounts, const struct kernel *kernel,
+                const struct load_options *options, uint32_t connection);
+void plan_destroy(struct plan *plan);
+
+/* At most count items; gives how many there are (fewer, even 0, where accounts rest or their second has not come). */
+uint32_t plan_fill(struct plan *plan, uint64_t unix_ms, uint32_t count, struct otpring_wire_query *ret_queries,
+                   struct plan_item *ret_items);
+/* Whether the verdict is the one expected; UNAVAILABLE is neither, and teaches the model. */
+enum plan_judgment { PLAN_EXPECTED, PLAN_UNAVAILABLE, PLAN_UNEXPECTED };
+enum plan_judgment plan_answered(struct plan *plan, const struct plan_item *item, unsigned verdict);
+
+#endif

@@ -1,0 +1,193 @@
+/* Records as text. Every value is a number, hex, or a name of our own tables, so no byte of the journal reaches the terminal raw. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/core.h"
+#include "log.h"
+
+static const char *act_name(unsigned act, char number[16])
+{
+    static const char *const names[] = {
+        [ACT_START] = "START",
+        [ACT_STOP] = "STOP",
+        [ACT_TOKEN_ADD] = "TOKEN_ADD",
+        [ACT_TOKEN_REMOVE] = "TOKEN_REMOVE",
+        [ACT_TOKEN_SUSPEND] = "TOKEN_SUSPEND",
+        [ACT_TOKEN_RESUME] = "TOKEN_RESUME",
+        [ACT_TOKEN_SET] = "TOKEN_SET",
+        [ACT_TOKEN_RESYNC] = "TOKEN_RESYNC",
+        [ACT_ACCOUNT_UNLOCK] = "ACCOUNT_UNLOCK",
+        [ACT_PROFILE_SET] = "PROFILE_SET",
+        [ACT_SESSION_OPEN] = "SESSION_OPEN",
+        [ACT_BURN] = "BURN",
+        [ACT_CLOCK_CONSENT] = "CLOCK_CONSENT",
+        [ACT_RESTORE] = "RESTORE",
+        [ACT_BACKUP] = "BACKUP",
+    };
+    if (act < sizeof names / sizeof names[0] && names[act]) return names[act];
+    snprintf(number, 16, "%u", act);
+    return number;
+}
+
+static const char *verdict_name(unsigned verdict, char number[16])
+{
+    const char *name = otpring_verdict_name(verdict);
+    if (name) return name;
+    snprintf(number, 16, "%u", verdict);
+    return number;
+}
+
+static void time_text(int64_t time_ms, char ret_text[64])
+{
+    time_t seconds = (time_t)(time_ms / 1000);
+    struct tm utc;
+    if (time_ms < 0 || !gmtime_r(&seconds, &utc) || utc.tm_year > 8099) {
+        snprintf(ret_text, 64, "%" PRId64 "ms", time_ms);
+        return;
+    }
+    size_t size = strftime(ret_text, 64, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(ret_text + size, 64 - size, ".%03dZ", (int)(time_ms % 1000));
+}
+
+static void hex_text(const uint8_t *bytes, unsigned size, char *ret_text)
+{
+    for (unsigned i = 0; i < size; i++) snprintf(ret_text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+struct name_filter name_filter_of(const char *company, const char *user)
+{
+    struct name_filter filter = {.size = 0};
+    uint8_t hash[32];
+    if (!company) return filter;
+    vault_sha256(company, strlen(company), hash);
+    memcpy(filter.name, hash, 8);
+    filter.size = 8;
+    if (!user) return filter;
+    char both[1024];
+    int size = snprintf(both, sizeof both, "%s%c%s", company, 0, user);
+    /* Longer names than the engine takes fit no record. */
+    if (size < 0 || size >= (int)sizeof both) size = 0;
+    vault_sha256(both, (size_t)size, hash);
+    memcpy(filter.name + 8, hash, 8);
+    filter.size = 16;
+    return filter;
+}
+
+static bool fits(const struct name_filter *filter, const uint8_t name[16])
+{
+    return memcmp(filter->name, name, filter->size) == 0;
+}
+
+struct place {
+    uint64_t position;
+    uint32_t slot;
+    char time[64];
+};
+
+static bool verify_line(const struct log_options *options, const struct place *place, const struct slot_verify *verify,
+                        char line[LINE_SIZE])
+{
+    char number[16];
+    char name[33];
+    char step[16] = "-";
+    if (options->verdict && verify->verdict != options->verdict) return false;
+    hex_text(verify->name, 16, name);
+    bool matched = verify->ordinal != UINT32_MAX;
+    if (matched) snprintf(step, sizeof step, "%+d", verify->step_distance);
+    const char *verdict = verdict_name(verify->verdict, number);
+    if (!options->json) {
+        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s %s %s %s %04x %016" PRIx64, place->position, place->slot, place->time,
+                 verdict, name, step, verify->client, verify->source);
+        return true;
+    }
+    char token[32] = "null";
+    if (matched) snprintf(token, sizeof token, "%u", verify->ordinal);
+    if (matched) snprintf(step, sizeof step, "%d", verify->step_distance);
+    snprintf(line, LINE_SIZE,
+             "{\"position\":%" PRIu64 ",\"index\":%u,\"time\":\"%s\",\"verdict\":\"%s\",\"reason\":%u,\"account\":\"%s\",\"token\":%s,"
+             "\"step_distance\":%s,\"client\":\"%04x\",\"source\":\"%016" PRIx64 "\",\"source_class\":%u,\"method\":%u,"
+             "\"retry_after_s\":%u}",
+             place->position, place->slot, place->time, verdict, verify->reason, name, token, matched ? step : "null",
+             verify->client, verify->source, verify->source_class, verify->method, verify->retry_after_s);
+    return true;
+}
+
+static bool act_line(const struct log_options *options, const struct place *place, const struct slot_act *act,
+                     char line[LINE_SIZE])
+{
+    char number[16];
+    char name[33];
+    char token[32];
+    bool about_token = act->act >= ACT_TOKEN_ADD && act->act <= ACT_TOKEN_RESYNC && act->ordinal != UINT32_MAX;
+    if (options->verdict) return false;
+    hex_text(act->name, 16, name);
+    snprintf(token, sizeof token, "%u", act->ordinal);
+    const char *what = act_name(act->act, number);
+    if (!options->json)
+        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s ACT %s %s %s uid=%u", place->position, place->slot, place->time, what,
+                 name, about_token ? token : "-", act->uid);
+    else
+        snprintf(line, LINE_SIZE,
+                 "{\"position\":%" PRIu64 ",\"index\":%u,\"time\":\"%s\",\"act\":\"%s\",\"account\":\"%s\",\"token\":%s,\"uid\":%u}",
+                 place->position, place->slot, place->time, what, name, about_token ? token : "null", act->uid);
+    return true;
+}
+
+static void own_line(const struct log_options *options, const struct place *place, const char *what, uint64_t segment,
+                     uint64_t first, uint64_t last, char line[LINE_SIZE])
+{
+    if (!options->json)
+        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s %s segment %" PRIx64 " positions %" PRIu64 "-%" PRIu64, place->position,
+                 place->slot, place->time, what, segment, first, last);
+    else
+        snprintf(line, LINE_SIZE,
+                 "{\"position\":%" PRIu64 ",\"index\":%u,\"time\":\"%s\",\"own\":\"%s\",\"segment\":%" PRIu64 ",\"first\":%" PRIu64
+                 ",\"last\":%" PRIu64 "}",
+                 place->position, place->slot, place->time, what, segment, first, last);
+}
+
+static bool own_record(const struct log_options *options, const struct place *place, const uint8_t *at,
+                       char line[LINE_SIZE])
+{
+    struct slot_seal seal;
+    struct slot_checkpoint checkpoint;
+    struct slot_removal removal;
+    switch (at[JOURNAL_SLOT_SIZE - 1]) {
+    case SLOT_SEAL:
+        memcpy(&seal, at, JOURNAL_SLOT_SIZE);
+        own_line(options, place, "SEAL", seal.segment, seal.first, seal.last, line);
+        return true;
+    case SLOT_CHECKPOINT:
+        memcpy(&checkpoint, at, JOURNAL_SLOT_SIZE);
+        own_line(options, place, "CHECKPOINT", checkpoint.segment, checkpoint.first, checkpoint.last, line);
+        return true;
+    case SLOT_REMOVAL:
+        memcpy(&removal, at, JOURNAL_SLOT_SIZE);
+        own_line(options, place, "REMOVAL", removal.segment, removal.first, removal.last, line);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool record_line(const struct log_options *options, const struct name_filter *filter,
+                 const struct journal_block_view *block, uint32_t slot, char line[LINE_SIZE])
+{
+    const uint8_t *at = block->slots + (size_t)slot * JOURNAL_SLOT_SIZE;
+    struct place place = {.position = block->header->position, .slot = slot};
+    time_text(block->header->time_ms, place.time);
+    struct slot_verify verify;
+    struct slot_act act;
+    switch (at[JOURNAL_SLOT_SIZE - 1]) {
+    case SLOT_VERIFY:
+        memcpy(&verify, at, sizeof verify);
+        return fits(filter, verify.name) && verify_line(options, &place, &verify, line);
+    case SLOT_ACT:
+        memcpy(&act, at, sizeof act);
+        return fits(filter, act.name) && act_line(options, &place, &act, line);
+    default:
+        return options->own && filter->size == 0 && !options->verdict && own_record(options, &place, at, line);
+    }
+}

@@ -1,0 +1,153 @@
+/* One table of options; a command names the ones it takes by their keys. Options that are fields of the admin request go there. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+
+enum kind { TEXT, NUMBER, SIGNED, FLAG, OWN };
+
+struct known_option {
+    int key;
+    const char *name;
+    const char *argument;
+    const char *help;
+    enum kind kind;
+    const char *field; /* of the request */
+};
+
+static const struct known_option options[] = {
+    {'c', "company", "NAME", "The company", TEXT, "company"},
+    {'u', "user", "NAME", "The user", TEXT, "user"},
+    {'o', "token", "NUMBER", "The token's number, where a user has several", NUMBER, "ordinal"},
+    {'l', "label", "TEXT", "A label, such as a serial number", TEXT, "label"},
+    {'t', "type", "totp|hotp", "Default totp", TEXT, "type"},
+    {'a', "algorithm", "sha1|sha256|sha512", "Default sha1", TEXT, "algorithm"},
+    {'d', "digits", "6|7|8", "Default 6", NUMBER, "digits"},
+    {'p', "period", "SECONDS", "TOTP: seconds a step, 1 to 3600; default 30", NUMBER, "period"},
+    {'g', "t0", "SECONDS", "TOTP: Unix time of step 0; default 0", SIGNED, "t0"},
+    {'n', "counter", "N", "HOTP: the next counter; default 0", NUMBER, "counter"},
+    {'s', "secret-file", "FILE|-", "The seed in base32", OWN, NULL},
+    {'P', "name", "NAME", "The profile's name", TEXT, "name"},
+    {'i', "profile", "NUMBER", "The profile's number", NUMBER, "id"},
+    {'I', "profile", "NUMBER", "Take all parameters from this profile", NUMBER, "profile"},
+    {'b', "window-behind", "STEPS", "TOTP: steps back that are accepted; default 1", NUMBER, "window_behind"},
+    {'f', "window-ahead", "STEPS", "TOTP: steps ahead; default 1", NUMBER, "window_ahead"},
+    {'w', "look-ahead", "STEPS", "HOTP: steps past the next; default 10", NUMBER, "look_ahead"},
+    {'y', "look-behind", "STEPS", "HOTP: used steps told REPLAYED; default 1", NUMBER, "look_behind"},
+    {'x', "resync-window", "STEPS", "Steps searched for a far code; 0: never", NUMBER, "resync_window"},
+    {'v', "throttle-free", "TRIES", "Failures without delay; default 5", NUMBER, "throttle_free"},
+    {'m', "throttle-base", "SECONDS", "Delay after the next failure, doubling; default 2", NUMBER, "throttle_base_s"},
+    {'z', "throttle-max", "SECONDS", "Greatest delay; default 900", NUMBER, "throttle_max_s"},
+    {'r', "drift-max", "STEPS", "TOTP: greatest drift that is learned; default 3", NUMBER, "drift_max"},
+    {'S', "state", "active|suspended|removed", "Only tokens in this state", TEXT, "state"},
+    {'F', "after", "CURSOR", "Go on after this page", TEXT, "after"},
+    {'N', "limit", "N", "At most so many; default 100", NUMBER, "limit"},
+    {'q', "qr", NULL, "Show the otpauth URI as a QR code too", OWN, NULL},
+    {'B', "batch", "FILE|-", "Verify many: a line a query", OWN, NULL},
+    {'D', "daemon", NULL, "Only ask a running daemon; exit 3 when there is none", OWN, NULL},
+    {'k', "key", "FILE", "The key file; default DIR.key", OWN, NULL},
+    {'V', "journal", "FOLDER", "Journal segments of the lost machine, newer than the backup", OWN, NULL},
+    {'C', "journal-complete", NULL, "The journal given reaches to the last answer ever sent", OWN, NULL},
+    {'Z', "now", "TIME", "The present time, confirmed by you: seconds since 1970, or 'clock' to trust this machine's", OWN, NULL},
+    {'j', "json", NULL, "Print JSON", OWN, NULL},
+};
+enum { OPTION_COUNT = sizeof options / sizeof options[0], KEY_STORE = 1000, KEY_INSECURE, KEY_TAKE_OVER };
+
+/* Every option but letters of one's own is long only: keys above the printable range. */
+static int argp_key(int key)
+{
+    return key + 2000;
+}
+
+static bool number_set(json_t *request, const struct known_option *option, const char *text)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno || end == text || *end || (option->kind == NUMBER && value < 0)) return false;
+    return json_object_set_new(request, option->field, json_integer(value)) == 0;
+}
+
+static void own_set(struct invocation *invocation, int key, const char *text)
+{
+    switch (key) {
+    case 's': invocation->secret_path = text; break;
+    case 'q': invocation->qr = true; break;
+    case 'B': invocation->batch_path = text; break;
+    case 'D': invocation->daemon_only = true; break;
+    case 'k': invocation->key_path = text; break;
+    case 'V': invocation->journal_path = text; break;
+    case 'C': invocation->journal_complete = true; break;
+    case 'Z': invocation->now = text; break;
+    case 'j': invocation->json = true; break;
+    default: break;
+    }
+}
+
+static void option_set(struct argp_state *state, struct invocation *invocation, int key, const char *text)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const struct known_option *option = &options[i];
+        if (option->key != key) continue;
+        if (option->kind == OWN) {
+            own_set(invocation, key, text);
+        } else if (option->kind == TEXT) {
+            json_t *value = json_string(text);
+            if (!value) argp_error(state, "--%s is not UTF-8", option->name);
+            json_object_set_new(invocation->request, option->field, value);
+        } else if (!number_set(invocation->request, option, text)) {
+            argp_error(state, "--%s takes a whole number, not %s", option->name, text);
+        }
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct invocation *invocation = state->input;
+    if (key == KEY_STORE) {
+        invocation->store = text;
+    } else if (key == KEY_INSECURE) {
+        invocation->insecure_memory = true;
+    } else if (key == KEY_TAKE_OVER) {
+        invocation->take_over = true;
+    } else if (key == ARGP_KEY_ARG) {
+        if (invocation->argument_count == invocation->command->argument_max) argp_error(state, "too many arguments: %s", text);
+        invocation->arguments[invocation->argument_count++] = text;
+    } else if (key == ARGP_KEY_END) {
+        if (invocation->argument_count < invocation->command->argument_min) argp_error(state, "%s is missing", invocation->command->arguments);
+    } else if (key >= 2000 && key < 3000) {
+        option_set(state, invocation, key - 2000, text);
+    } else {
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+void options_parse(const struct command *command, int argc, char **argv, struct invocation *ret_invocation)
+{
+    struct argp_option list[OPTION_COUNT + 4] = {0};
+    int count = 0;
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (strchr(command->options, options[i].key))
+            list[count++] = (struct argp_option){options[i].name, argp_key(options[i].key), options[i].argument, 0, options[i].help, 0};
+    list[count++] = (struct argp_option){"store", KEY_STORE, "DIR", 0, "The store; default: the variable OTPRING_STORE", 1};
+    list[count++] = (struct argp_option){"insecure-memory", KEY_INSECURE, 0, 0, "Work where memory cannot be locked", 1};
+    list[count++] = (struct argp_option){"take-over", KEY_TAKE_OVER, 0, OPTION_HIDDEN, "", 1};
+    char doc[2048];
+    snprintf(doc, sizeof doc, "%s.%s%s", command->summary, command->more ? "\v" : "", command->more ? command->more : "");
+    struct argp argp = {.options = list, .parser = parse, .args_doc = command->arguments ? command->arguments : "", .doc = doc};
+    char name[96];
+    snprintf(name, sizeof name, "otpring %s", command->words);
+    argv[0] = name;
+    ret_invocation->command = command;
+    ret_invocation->request = json_object();
+    if (command->act) json_object_set_new(ret_invocation->request, "act", json_string(command->act));
+    argp_err_exit_status = EXIT_USAGE;
+    argp_parse(&argp, argc, argv, ARGP_NO_ARGS * 0, NULL, ret_invocation);
+    if (!ret_invocation->store) ret_invocation->store = getenv("OTPRING_STORE");
+    if (!ret_invocation->store && strcmp(command->words, "completion") != 0)
+        exit(complain(EXIT_USAGE, "which store? Give --store DIR or set OTPRING_STORE"));
+}

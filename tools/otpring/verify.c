@@ -1,0 +1,185 @@
+/* verify: one code, or a file of them, through libotpring when the daemon runs, else through the engine itself. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "local.h"
+#include "os/arena.h"
+#include "otpring/client.h"
+
+enum { BATCH = 1024, LINE_MAX_SIZE = 4096 };
+
+/* One way to verify, behind which the daemon or the engine stands. */
+struct verifier {
+    struct otpring_client *client; /* NULL: local */
+    struct local *local;
+};
+
+static int verifier_open(const struct invocation *invocation, struct verifier *ret_verifier)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/verify.sock", invocation->store) >= (int)sizeof path)
+        return complain(EXIT_USAGE, "the store's path is too long");
+    *ret_verifier = (struct verifier){0};
+    if (local_daemon_runs(invocation->store)) {
+        struct otpring_options options = {.socket_path = path, .items_max = BATCH};
+        int error = otpring_open(&options, &ret_verifier->client);
+        return error < 0 ? complain(EXIT_UNAVAILABLE, "%s: %s", path, otpring_error_text(error)) : EXIT_DONE;
+    }
+    return local_open(invocation, &ret_verifier->local);
+}
+
+static int verifier_ask(struct verifier *verifier, const struct otpring_query *queries, size_t count,
+                        struct otpring_answer *ret_answers)
+{
+    if (verifier->local) return local_verify(verifier->local, queries, count, ret_answers);
+    int error = otpring_verify(verifier->client, queries, count, ret_answers);
+    if (error >= 0) return EXIT_DONE;
+    if (error == OTPRING_E_ARGUMENT) return complain(EXIT_USAGE, "%s", otpring_last_error(verifier->client));
+    return complain(EXIT_UNAVAILABLE, "%s", otpring_last_error(verifier->client));
+}
+
+static int exit_of(enum otpring_verdict verdict)
+{
+    return verdict == OTPRING_ACCEPTED ? EXIT_DONE : verdict == OTPRING_UNAVAILABLE ? EXIT_UNAVAILABLE : EXIT_REFUSED;
+}
+
+static void answer_print(const struct invocation *invocation, const struct otpring_answer *answer)
+{
+    const char *name = otpring_verdict_name(answer->verdict);
+    if (!name) name = "UNAVAILABLE";
+    if (invocation->json) {
+        printf("{\"verdict\":\"%s\"", name);
+        if (answer->verdict == OTPRING_THROTTLED) printf(",\"retry_after_s\":%u", answer->retry_after_s);
+        if (answer->record)
+            printf(",\"record\":\"%llu.%llu\"", (unsigned long long)(answer->record >> 14), (unsigned long long)(answer->record & 0x3fff));
+        puts("}");
+    } else if (answer->verdict == OTPRING_THROTTLED) {
+        printf("%s retry after %u s\n", name, answer->retry_after_s);
+    } else {
+        puts(name);
+    }
+}
+
+static int verify_one(struct invocation *invocation)
+{
+    const char *company = json_string_value(json_object_get(invocation->request, "company"));
+    const char *user = json_string_value(json_object_get(invocation->request, "user"));
+    if (!company || !user || invocation->argument_count != 1) return complain(EXIT_USAGE, "verify needs --company, --user and a code");
+    char typed[64] = "";
+    const char *code = invocation->arguments[0];
+    if (strcmp(code, "-") == 0) {
+        if (!fgets(typed, sizeof typed, stdin)) return complain(EXIT_USAGE, "no code on standard input");
+        typed[strcspn(typed, "\r\n")] = 0;
+        code = typed;
+    }
+    struct verifier verifier;
+    int status = verifier_open(invocation, &verifier);
+    if (status) return status;
+    struct otpring_query query = {.company = company, .user = user, .code = code};
+    struct otpring_answer answer;
+    status = verifier_ask(&verifier, &query, 1, &answer);
+    secret_wipe(typed, sizeof typed);
+    if (!status) {
+        answer_print(invocation, &answer);
+        status = exit_of(answer.verdict);
+    }
+    if (verifier.client) otpring_close(verifier.client);
+    if (verifier.local) local_close(verifier.local);
+    return status;
+}
+
+struct batch {
+    char *lines[BATCH];
+    json_t *parsed[BATCH];
+    struct otpring_query queries[BATCH];
+    size_t count;
+};
+
+static bool line_parse(char *line, json_t **ret_parsed, struct otpring_query *ret_query)
+{
+    *ret_parsed = NULL;
+    if (line[0] == '{') {
+        *ret_parsed = json_loads(line, 0, NULL);
+        *ret_query = (struct otpring_query){.company = json_string_value(json_object_get(*ret_parsed, "company")),
+                                            .user = json_string_value(json_object_get(*ret_parsed, "user")),
+                                            .code = json_string_value(json_object_get(*ret_parsed, "code"))};
+    } else {
+        char *user = strchr(line, '\t');
+        char *code = user ? strchr(user + 1, '\t') : NULL;
+        if (!code) return false;
+        *user++ = 0;
+        *code++ = 0;
+        *ret_query = (struct otpring_query){.company = line, .user = user, .code = code};
+    }
+    return ret_query->company && ret_query->user && ret_query->code;
+}
+
+static void batch_clear(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        secret_wipe(batch->lines[i], strlen(batch->lines[i]));
+        free(batch->lines[i]);
+        json_decref(batch->parsed[i]);
+    }
+    batch->count = 0;
+}
+
+/* The exit status is the worst of all: UNAVAILABLE before refused before accepted. */
+static int batch_ask(struct invocation *invocation, struct verifier *verifier, struct batch *batch, int *status)
+{
+    struct otpring_answer answers[BATCH];
+    if (batch->count == 0) return EXIT_DONE;
+    int failed = verifier_ask(verifier, batch->queries, batch->count, answers);
+    for (size_t i = 0; !failed && i < batch->count; i++) {
+        int code = exit_of(answers[i].verdict);
+        if (code > *status) *status = code;
+        answer_print(invocation, &answers[i]);
+    }
+    batch_clear(batch);
+    return failed;
+}
+
+static int verify_batch(struct invocation *invocation)
+{
+    bool standard = strcmp(invocation->batch_path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(invocation->batch_path, "re");
+    if (!file) return complain(EXIT_USAGE, "%s: %s", invocation->batch_path, strerror(errno));
+    struct verifier verifier;
+    int failed = verifier_open(invocation, &verifier);
+    if (failed) return failed;
+    struct batch *batch = calloc(1, sizeof *batch);
+    int status = EXIT_DONE;
+    char line[LINE_MAX_SIZE];
+    for (unsigned long long number = 1; batch && !failed && fgets(line, sizeof line, file); number++) {
+        size_t length = strcspn(line, "\r\n");
+        bool whole = line[length] != 0 || feof(file);
+        line[length] = 0;
+        if (length == 0 && whole) continue;
+        char *copy = strdup(line);
+        size_t at = batch->count;
+        if (!whole || !copy || !line_parse(copy, &batch->parsed[at], &batch->queries[at])) {
+            failed = complain(EXIT_USAGE, "%s: line %llu is not company, user and code", invocation->batch_path, number);
+            free(copy);
+            break;
+        }
+        batch->lines[batch->count++] = copy;
+        if (batch->count == BATCH) failed = batch_ask(invocation, &verifier, batch, &status);
+    }
+    secret_wipe(line, sizeof line);
+    if (batch && !failed) failed = batch_ask(invocation, &verifier, batch, &status);
+    if (batch) batch_clear(batch);
+    free(batch);
+    if (!standard) fclose(file);
+    if (verifier.client) otpring_close(verifier.client);
+    if (verifier.local) local_close(verifier.local);
+    return failed ? failed : status;
+}
+
+int run_verify(struct invocation *invocation)
+{
+    return invocation->batch_path ? verify_batch(invocation) : verify_one(invocation);
+}

@@ -1,0 +1,329 @@
+#include "otpringd/daemon.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "os/os_uring.h"
+#include "otpringd/log.h"
+#include "server/limits.h"
+
+enum { KEEP_WAIT_MS = 100, KEEP_HURRY_MS = 5, SPARES_LOW = 2, WORKER_SPIN_NS = 0 };
+
+/* ---- what all threads do ---- */
+
+static void thread_serving(struct daemon_thread *thread, struct os *os, struct server_worker *server)
+{
+    struct daemon *daemon = thread->daemon;
+    pthread_mutex_lock(&daemon->mutex);
+    thread->os = os;
+    thread->server = server;
+    thread->state = THREAD_SERVING;
+    pthread_cond_broadcast(&daemon->changed);
+    pthread_mutex_unlock(&daemon->mutex);
+}
+
+/* Before the thread's os goes: nobody wakes it any more. */
+static void thread_leaving(struct daemon_thread *thread)
+{
+    pthread_mutex_lock(&thread->daemon->mutex);
+    thread->os = NULL;
+    thread->server = NULL;
+    pthread_mutex_unlock(&thread->daemon->mutex);
+}
+
+static void *thread_ended(struct daemon_thread *thread, struct result result)
+{
+    struct daemon *daemon = thread->daemon;
+    pthread_mutex_lock(&daemon->mutex);
+    thread->result = result;
+    thread->state = THREAD_ENDED;
+    pthread_cond_broadcast(&daemon->changed);
+    pthread_mutex_unlock(&daemon->mutex);
+    pthread_kill(daemon->main, SIGUSR1);
+    return NULL;
+}
+
+/* ---- verify workers ---- */
+
+static struct result verify_serve(struct daemon_thread *thread, struct os *os)
+{
+    struct daemon *daemon = thread->daemon;
+    struct server_worker_options options = {.os = os,
+                                            .core = daemon->engine->core,
+                                            .listen_file = daemon->verify_file,
+                                            .kinds = server_verify_kinds,
+                                            .kind_count = server_verify_kind_count,
+                                            .clients = daemon->clients,
+                                            .connections_max = daemon->config.connections_max,
+                                            .receive_buffer_count = SERVER_RECEIVE_BUFFER_COUNT,
+                                            .receive_buffer_size = SERVER_RECEIVE_BUFFER_SIZE};
+    struct server_worker *server;
+    TRY(server_worker_create(&options, &server));
+    thread_serving(thread, os, server);
+    struct result result = server_worker_run(server);
+    thread_leaving(thread);
+    /* After a failed ring nothing comes back from it: what is in flight cannot be taken apart in order. */
+    if (!result_failed(result)) server_worker_destroy(server);
+    return result;
+}
+
+static void *verify_main(void *argument)
+{
+    struct daemon_thread *thread = argument;
+    struct os_uring_options options = {.entries = 2048,
+                                       .buffer_count = SERVER_RECEIVE_BUFFER_COUNT,
+                                       .buffer_size = SERVER_RECEIVE_BUFFER_SIZE,
+                                       .spin_ns = WORKER_SPIN_NS};
+    struct os *os;
+    struct result result = os_uring_create(&options, &os);
+    if (result_failed(result)) return thread_ended(thread, result);
+    result = verify_serve(thread, os);
+    if (!result_failed(result)) os_destroy(os);
+    return thread_ended(thread, result);
+}
+
+/* ---- the administrator ---- */
+
+static void nobody_answered(void *context, const struct core_answer *answer)
+{
+    (void)context;
+    (void)answer;
+}
+
+static void nobody_greeted(void *context, const struct core_hello_answer *answer)
+{
+    (void)context;
+    (void)answer;
+}
+
+/* A part in the engine for a thread that verifies nothing. */
+static struct result plain_worker_create(struct core *core, struct os *os, struct core_worker **ret_worker)
+{
+    struct core_worker_options options = {.os = os,
+                                          .turn_count = 1,
+                                          .items_max = OTPRING_WIRE_ITEMS_MAX,
+                                          .answered = nobody_answered,
+                                          .hello_answered = nobody_greeted};
+    return core_worker_create(core, &options, ret_worker);
+}
+
+static uint32_t administer(void *context, const struct socket_peer *peer, const uint8_t *json, uint32_t json_size,
+                           uint8_t *ret_answer, uint32_t answer_size_max)
+{
+    static const char too_long[] =
+        "{\"ok\":false,\"code\":\"FULL\",\"class\":\"refuse\",\"error\":\"the answer is longer than a frame; "
+        "ask for a part of it\"}";
+    char *text = NULL;
+    /* The answer says what went wrong; there is none when memory is short, and then the connection closes. */
+    struct result result = admin_request(context, peer->uid, (const char *)json, json_size, &text);
+    if (!text) {
+        log_line(LOG_LEVEL_ERROR, "an administrator's request was not answered: %s", result_text(result));
+        return 0;
+    }
+    size_t size = strlen(text);
+    const char *answer = size <= answer_size_max ? text : too_long;
+    if (answer == too_long) size = sizeof too_long - 1;
+    memcpy(ret_answer, answer, size);
+    admin_text_free(text);
+    return (uint32_t)size;
+}
+
+static struct result admin_serve_with(struct daemon_thread *thread, struct os *os, struct admin *admin)
+{
+    struct daemon *daemon = thread->daemon;
+    struct server_worker_options options = {.os = os,
+                                            .listen_file = daemon->admin_file,
+                                            .kinds = server_admin_kinds,
+                                            .kind_count = server_admin_kind_count,
+                                            .clients = daemon->administrators,
+                                            .connections_max = DAEMON_ADMIN_CONNECTIONS,
+                                            .receive_buffer_count = DAEMON_ADMIN_BUFFERS,
+                                            .receive_buffer_size = SERVER_RECEIVE_BUFFER_SIZE,
+                                            .frame_size_max = OTPRING_WIRE_ADMIN_SIZE_MAX,
+                                            .output_max = SERVER_ADMIN_OUTPUT_MAX,
+                                            .admin = administer,
+                                            .admin_context = admin};
+    struct server_worker *server;
+    TRY(server_worker_create(&options, &server));
+    thread_serving(thread, os, server);
+    struct result result = server_worker_run(server);
+    thread_leaving(thread);
+    if (!result_failed(result)) server_worker_destroy(server);
+    return result;
+}
+
+static struct result admin_serve(struct daemon_thread *thread, struct os *os)
+{
+    struct daemon *daemon = thread->daemon;
+    struct core_worker *worker;
+    struct admin *admin;
+    TRY(plain_worker_create(daemon->engine->core, os, &worker));
+    struct admin_options options = {.engine = daemon->engine, .worker = worker, .os = os};
+    struct result result = admin_create(&options, &admin);
+    if (!result_failed(result)) {
+        result = admin_serve_with(thread, os, admin);
+        admin_destroy(admin);
+    }
+    if (!result_failed(result)) core_worker_destroy(worker);
+    return result;
+}
+
+static void *admin_main(void *argument)
+{
+    struct daemon_thread *thread = argument;
+    struct os_uring_options options = {
+        .entries = 256, .buffer_count = DAEMON_ADMIN_BUFFERS, .buffer_size = SERVER_RECEIVE_BUFFER_SIZE};
+    struct os *os;
+    struct result result = os_uring_create(&options, &os);
+    if (result_failed(result)) return thread_ended(thread, result);
+    result = admin_serve(thread, os);
+    if (!result_failed(result)) os_destroy(os);
+    return thread_ended(thread, result);
+}
+
+/* ---- the housekeeper ---- */
+
+static uint64_t keep_wait_ns(struct core *core)
+{
+    struct core_status status;
+    core_status(core, &status);
+    bool hurry = status.journal.spares < SPARES_LOW && !status.journal.no_room;
+    return (hurry ? KEEP_HURRY_MS : KEEP_WAIT_MS) * 1000000ULL;
+}
+
+/* Says a failure once, and that it is over. */
+static void keep_report(struct result result, struct result *said)
+{
+    if (result.code == said->code) return;
+    *said = result;
+    if (result_failed(result))
+        log_line(LOG_LEVEL_ERROR, "housekeeping: %s", result_text(result));
+    else
+        log_line(LOG_LEVEL_NOTICE, "housekeeping goes on");
+}
+
+static struct result keep(struct daemon_thread *thread, struct os *os)
+{
+    struct daemon *daemon = thread->daemon;
+    struct core *core = daemon->engine->core;
+    struct core_worker *worker;
+    struct result said = result_ok();
+    TRY(plain_worker_create(core, os, &worker));
+    thread_serving(thread, os, NULL);
+    while (!atomic_load(&daemon->finish)) {
+        bool more = false;
+        struct result result = core_keep(worker, &more);
+        keep_report(result, &said);
+        TRY(os_step(os, more && !result_failed(result) ? 0 : keep_wait_ns(core), NULL));
+        core_poll(worker);
+    }
+    thread_leaving(thread);
+    struct result result = core_finish(worker);
+    core_worker_destroy(worker);
+    return result;
+}
+
+static void *housekeeper_main(void *argument)
+{
+    struct daemon_thread *thread = argument;
+    struct os_uring_options options = {.entries = 256};
+    struct os *os;
+    struct result result = os_uring_create(&options, &os);
+    if (result_failed(result)) return thread_ended(thread, result);
+    result = keep(thread, os);
+    if (result_class(result) != RESULT_FENCE) os_destroy(os);
+    return thread_ended(thread, result);
+}
+
+/* ---- starting and stopping ---- */
+
+static bool thread_start(struct daemon *daemon, struct daemon_thread *thread, const char *name, void *(*main)(void *))
+{
+    *thread = (struct daemon_thread){.daemon = daemon, .name = name, .state = THREAD_STARTING};
+    int error = pthread_create(&thread->thread, NULL, main, thread);
+    if (error) {
+        thread->state = THREAD_NONE;
+        log_line(LOG_LEVEL_ERROR, "the %s thread does not start: %s", name, strerror(error));
+        return false;
+    }
+    pthread_setname_np(thread->thread, name);
+    pthread_mutex_lock(&daemon->mutex);
+    while (thread->state == THREAD_STARTING) pthread_cond_wait(&daemon->changed, &daemon->mutex);
+    bool serving = thread->state == THREAD_SERVING;
+    pthread_mutex_unlock(&daemon->mutex);
+    if (!serving) log_line(LOG_LEVEL_ERROR, "the %s thread: %s", name, result_text(thread->result));
+    return serving;
+}
+
+/* Waits for a thread that was told to stop; false when it failed. */
+static bool thread_join(struct daemon_thread *thread)
+{
+    if (thread->state == THREAD_NONE) return true;
+    pthread_join(thread->thread, NULL);
+    thread->state = THREAD_NONE;
+    if (!result_failed(thread->result)) return true;
+    log_line(LOG_LEVEL_ERROR, "the %s thread: %s", thread->name, result_text(thread->result));
+    return false;
+}
+
+static void thread_tell(struct daemon_thread *thread, void (*tell)(struct server_worker *server))
+{
+    pthread_mutex_lock(&thread->daemon->mutex);
+    if (thread->server) tell(thread->server);
+    pthread_mutex_unlock(&thread->daemon->mutex);
+}
+
+bool daemon_start(struct daemon *daemon)
+{
+    pthread_mutex_init(&daemon->mutex, NULL);
+    pthread_cond_init(&daemon->changed, NULL);
+    daemon->main = pthread_self();
+    bool started = thread_start(daemon, &daemon->housekeeper, "housekeeper", housekeeper_main);
+    for (uint32_t i = 0; started && i < daemon->worker_count; i++)
+        started = thread_start(daemon, &daemon->verify[i], "verify", verify_main);
+    if (started) started = thread_start(daemon, &daemon->admin, "admin", admin_main);
+    if (!started) daemon_stop(daemon);
+    return started;
+}
+
+bool daemon_stop(struct daemon *daemon)
+{
+    bool well = true;
+    for (uint32_t i = 0; i < daemon->worker_count; i++)
+        if (daemon->verify[i].state != THREAD_NONE) thread_tell(&daemon->verify[i], server_worker_stop);
+    if (daemon->admin.state != THREAD_NONE) thread_tell(&daemon->admin, server_worker_stop);
+    for (uint32_t i = 0; i < daemon->worker_count; i++) well &= thread_join(&daemon->verify[i]);
+    well &= thread_join(&daemon->admin);
+    if (daemon->housekeeper.state != THREAD_NONE) {
+        atomic_store(&daemon->finish, true);
+        pthread_mutex_lock(&daemon->mutex);
+        if (daemon->housekeeper.os) os_wake(daemon->housekeeper.os);
+        pthread_mutex_unlock(&daemon->mutex);
+        well &= thread_join(&daemon->housekeeper);
+    }
+    return well;
+}
+
+const struct daemon_thread *daemon_casualty(struct daemon *daemon)
+{
+    const struct daemon_thread *found = NULL;
+    pthread_mutex_lock(&daemon->mutex);
+    for (uint32_t i = 0; i < daemon->worker_count; i++)
+        if (daemon->verify[i].state == THREAD_ENDED) found = &daemon->verify[i];
+    if (daemon->admin.state == THREAD_ENDED) found = &daemon->admin;
+    if (daemon->housekeeper.state == THREAD_ENDED) found = &daemon->housekeeper;
+    pthread_mutex_unlock(&daemon->mutex);
+    return found;
+}
+
+struct result daemon_reload_clients(struct daemon *daemon, const struct config *config)
+{
+    TRY(server_clients_replace(daemon->clients, config->clients, config->client_count));
+    memcpy(daemon->config.clients, config->clients, sizeof config->clients);
+    daemon->config.client_count = config->client_count;
+    for (uint32_t i = 0; i < daemon->worker_count; i++) thread_tell(&daemon->verify[i], server_worker_reload);
+    return result_ok();
+}

@@ -1,0 +1,64 @@
+/* The running daemon: its threads, each with a ring of its own, round one open engine.
+ *
+ *   N verify workers   verify.sock: frames into turns (server/worker.h)
+ *   administrator      admin.sock: one request after the other, each durable before its answer (admin/admin.h)
+ *   housekeeper        spares, seals, checkpoints (core_keep); the last to end: core_finish
+ *   main               signals, notices to systemd, reloads
+ *
+ * daemon_start and daemon_stop are called by main alone. */
+#ifndef TOOLS_OTPRINGD_DAEMON_H
+#define TOOLS_OTPRINGD_DAEMON_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "admin/engine.h"
+#include "otpringd/config.h"
+#include "server/worker.h"
+
+enum { DAEMON_VERIFY_WORKERS_MAX = 60, DAEMON_ADMIN_CONNECTIONS = 16, DAEMON_ADMIN_BUFFERS = 32 };
+
+struct daemon;
+
+enum thread_state { THREAD_NONE, THREAD_STARTING, THREAD_SERVING, THREAD_ENDED };
+
+struct daemon_thread {
+    struct daemon *daemon;
+    const char *name;
+    pthread_t thread;
+    enum thread_state state;      /* under the daemon's mutex */
+    struct result result;         /* when it has ended */
+    struct os *os;                /* while it serves */
+    struct server_worker *server; /* NULL: the housekeeper */
+};
+
+struct daemon {
+    struct config config; /* as it runs */
+    struct engine *engine;
+    struct server_clients *clients;
+    struct server_clients *administrators;
+    int verify_file, admin_file;  /* listening */
+    bool verify_ours, admin_ours; /* made by us, so removed by us */
+    char verify_path[CONFIG_PATH_SIZE + 16], admin_path[CONFIG_PATH_SIZE + 16];
+    uint32_t worker_count;
+    struct daemon_thread verify[DAEMON_VERIFY_WORKERS_MAX];
+    struct daemon_thread admin;
+    struct daemon_thread housekeeper;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    pthread_t main;
+    _Atomic bool finish; /* the housekeeper's turn to end */
+};
+
+/* Everything that serves; false: said why, and nothing is left running. */
+bool daemon_start(struct daemon *daemon);
+/* Answers what is in flight, ends every thread, makes the last checkpoint. False: something failed on the way, and was
+ * said. */
+bool daemon_stop(struct daemon *daemon);
+/* A thread that ended by itself, or NULL. It has sent SIGUSR1 to the main thread. */
+const struct daemon_thread *daemon_casualty(struct daemon *daemon);
+/* New clients for connections old and new. */
+struct result daemon_reload_clients(struct daemon *daemon, const struct config *config) MUST_USE;
+
+#endif

@@ -1,0 +1,331 @@
+/* otpringd: opens the store, makes the sockets, serves until told to stop. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/arena.h"
+#include "os/os_uring.h"
+#include "os/sockets.h"
+#include "otpringd/daemon.h"
+#include "otpringd/log.h"
+#include "otpringd/options.h"
+#include "otpringd/sandbox.h"
+
+enum { EXIT_FAILED = 1, EXIT_BAD_USE = 2, LOOK_S = 1 };
+
+static struct daemon daemon_state;
+
+/* ---- start ---- */
+
+static void limit_raise(int resource)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(resource, &limit);
+    }
+}
+
+static int print_version(const struct config *config)
+{
+    const struct kernel *kernel;
+    const struct kernel *const *kernels;
+    size_t count = kernel_list(&kernels);
+    if (result_failed(kernel_choose(config->kernel[0] ? config->kernel : NULL, &kernel))) {
+        fprintf(stderr, "otpringd: there is no kernel \"%s\" for this CPU\n", config->kernel);
+        return EXIT_BAD_USE;
+    }
+    printf("otpringd %s\n", OTPRING_VERSION);
+    printf("kernel: %s (of", kernel->name);
+    for (size_t i = 0; i < count; i++) printf(" %s", kernels[i]->name);
+    printf(")\n");
+    struct os_uring_options options = {.entries = 8};
+    struct os *os;
+    struct result result = os_uring_create(&options, &os);
+    const char *mask = getenv("OTPRING_RING_FEATURES");
+    if (result_failed(result))
+        printf("ring: %s\n", result_text(result));
+    else
+        printf("ring: io_uring%s%s\n", mask ? ", features masked to those of Linux " : "", mask ? mask : "");
+    if (!result_failed(result)) os_destroy(os);
+    return 0;
+}
+
+static void tell_progress(void *context, const char *what, uint64_t done, uint64_t of)
+{
+    (void)context;
+    static time_t said;
+    time_t now = time(NULL);
+    if (now == said) return;
+    bool first = said == 0;
+    said = now;
+    /* A start with a long journal must not look like a hanging one. */
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Starting: %s, %llu of %llu", what, (unsigned long long)done,
+               (unsigned long long)of);
+    if (!first) log_line(LOG_LEVEL_INFO, "%s: %llu of %llu", what, (unsigned long long)done, (unsigned long long)of);
+}
+
+static bool engine_start(struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    const struct kernel *kernel;
+    if (result_failed(kernel_choose(config->kernel[0] ? config->kernel : NULL, &kernel))) {
+        log_line(LOG_LEVEL_ERROR, "there is no kernel \"%s\" for this CPU; otpringd --version lists them",
+                 config->kernel);
+        return false;
+    }
+    struct engine_options options = {
+        .folder = config->store,
+        .key_path = config->key,
+        .core = {.journal = {.segment_size = config->segment_size, .keep_size = config->journal_keep},
+                 .tokens_max = config->tokens_max,
+                 .session_idle_s = config->session_idle_s,
+                 .workers_max = daemon->worker_count + 3,
+                 .kernel = kernel,
+                 .take_over = config->take_over,
+                 .restore_now_ms = config->restore_now_ms,
+                 .progress = tell_progress}};
+    arena_allow_unlocked(config->insecure_memory);
+    struct result result = engine_open(&options, &daemon->engine);
+    if (!result_failed(result)) return true;
+    log_line(LOG_LEVEL_ERROR, "%s: %s", config->store, result_text(result));
+    if (result.code == OS_NOT_FOUND)
+        log_line(LOG_LEVEL_INFO, "is there a store? Make one with: otpring init --store %s", config->store);
+    return false;
+}
+
+static bool names_socket(const char *name, const char *path, const char *wanted)
+{
+    size_t size = strlen(path), wanted_size = strlen(wanted);
+    return (name && !strcmp(name, wanted)) ||
+           (size > wanted_size + 6 && !strncmp(path + size - wanted_size - 5, wanted, wanted_size));
+}
+
+/* Sockets that systemd passed in, by the name "verify" or "admin" or a path ending in verify.sock or admin.sock. */
+static bool sockets_adopt(struct daemon *daemon)
+{
+    char **names = NULL;
+    int count = sd_listen_fds_with_names(1, &names);
+    bool well = true;
+    for (int i = 0; i < count && well; i++) {
+        char path[128];
+        int file = SD_LISTEN_FDS_START + i;
+        well = !result_failed(socket_adopt(file, path, sizeof path));
+        if (well && names_socket(names[i], path, "verify"))
+            daemon->verify_file = file;
+        else if (well && names_socket(names[i], path, "admin"))
+            daemon->admin_file = file;
+        else
+            well = false;
+        if (!well)
+            log_line(LOG_LEVEL_ERROR,
+                     "the inherited socket %d (%s) is not a listening Unix socket named verify or admin", file,
+                     names[i]);
+    }
+    for (int i = 0; i < count; i++) free(names[i]);
+    free(names);
+    return well;
+}
+
+static bool socket_make(const char *path, unsigned mode, int *file, bool *ret_ours)
+{
+    if (*file >= 0) return true;
+    struct result result = socket_listen(path, mode, file);
+    if (result_failed(result)) {
+        log_line(LOG_LEVEL_ERROR, "%s: %s", path, result_text(result));
+        return false;
+    }
+    *ret_ours = true;
+    return true;
+}
+
+static bool sockets_make(struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    snprintf(daemon->verify_path, sizeof daemon->verify_path, "%s/verify.sock", config->store);
+    snprintf(daemon->admin_path, sizeof daemon->admin_path, "%s/admin.sock", config->store);
+    return sockets_adopt(daemon) &&
+           socket_make(daemon->verify_path, config->verify_mode, &daemon->verify_file, &daemon->verify_ours) &&
+           socket_make(daemon->admin_path, config->admin_mode, &daemon->admin_file, &daemon->admin_ours);
+}
+
+static void sockets_remove(struct daemon *daemon)
+{
+    if (daemon->verify_ours) unlink(daemon->verify_path);
+    if (daemon->admin_ours) unlink(daemon->admin_path);
+    socket_close(daemon->verify_file);
+    socket_close(daemon->admin_file);
+}
+
+static bool clients_make(struct daemon *daemon)
+{
+    struct core_client administrators[2] = {{.id = 1, .name = "owner", .uid = geteuid()},
+                                            {.id = 2, .name = "root", .uid = 0}};
+    struct result result = server_clients_create(daemon->config.clients, daemon->config.client_count, &daemon->clients);
+    if (!result_failed(result))
+        result = server_clients_create(administrators, geteuid() == 0 ? 1 : 2, &daemon->administrators);
+    if (!result_failed(result)) return true;
+    log_line(LOG_LEVEL_ERROR, "%s", result_text(result));
+    return false;
+}
+
+static uint32_t workers_by_cores(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores <= 2 ? 1 : cores > DAEMON_VERIFY_WORKERS_MAX ? DAEMON_VERIFY_WORKERS_MAX : (uint32_t)cores - 1;
+}
+
+static bool sandbox_start(const struct config *config)
+{
+    if (config->no_sandbox) return true;
+    if (!sandbox_possible()) {
+        log_line(LOG_LEVEL_WARNING, "this build has no system call filter");
+        return true;
+    }
+    int error = sandbox_enter();
+    if (error)
+        log_line(LOG_LEVEL_ERROR, "the system call filter cannot be set (%s); --no-sandbox goes without it",
+                 strerror(-error));
+    return error == 0;
+}
+
+/* ---- serving ---- */
+
+static const char *reason_text(enum otpring_reason reason)
+{
+    switch (reason) {
+    case OTPRING_REASON_CLOCK:
+        return "the clock is unsure; otpring status says more";
+    case OTPRING_REASON_NO_ROOM:
+        return "the journal has no room; free disk space";
+    case OTPRING_REASON_POISONED:
+        return "a journal write failed; restart when the disk is sound";
+    case OTPRING_REASON_STOPPING:
+        return "stopping";
+    default:
+        return "an internal limit";
+    }
+}
+
+/* Says when verification becomes unavailable, why, and when it is over. */
+static void look(struct daemon *daemon, enum otpring_reason *said)
+{
+    struct core_status status;
+    core_status(daemon->engine->core, &status);
+    if (status.unavailable == *said) return;
+    *said = status.unavailable;
+    if (status.unavailable == OTPRING_REASON_NONE) {
+        log_line(LOG_LEVEL_NOTICE, "verifying again");
+        sd_notify(0, "STATUS=Serving");
+    } else {
+        log_line(LOG_LEVEL_ERROR, "UNAVAILABLE: %s", reason_text(status.unavailable));
+        sd_notifyf(0, "STATUS=UNAVAILABLE: %s", reason_text(status.unavailable));
+    }
+}
+
+static void reload(struct daemon *daemon, const struct options *options)
+{
+    static struct config wanted;
+    char text[512];
+    sd_notify(0, "RELOADING=1");
+    if (!options_apply(options, &wanted, text, sizeof text)) {
+        log_line(LOG_LEVEL_ERROR, "not reloaded, nothing changed: %s", text);
+    } else {
+        struct result result = daemon_reload_clients(daemon, &wanted);
+        if (result_failed(result))
+            log_line(LOG_LEVEL_ERROR, "not reloaded, nothing changed: %s", result_text(result));
+        else
+            log_line(LOG_LEVEL_NOTICE, "reloaded: %u clients", wanted.client_count);
+        config_restart_needed(&daemon->config, &wanted, text, sizeof text);
+        if (text[0]) log_line(LOG_LEVEL_WARNING, "changed, but only a restart makes it so: %s", text);
+    }
+    sd_notify(0, "READY=1");
+}
+
+static void announce(const struct daemon *daemon)
+{
+    struct core_status status;
+    core_status(daemon->engine->core, &status);
+    log_line(LOG_LEVEL_NOTICE, "serving %s: %llu tokens, %u verify %s, kernel %s", daemon->config.store,
+             (unsigned long long)status.tokens, daemon->worker_count, daemon->worker_count == 1 ? "thread" : "threads",
+             status.kernel);
+    sd_notify(0, "READY=1\nSTATUS=Serving");
+}
+
+/* Until a signal says stop, or a thread is lost; true when it was a signal. */
+static bool serve(struct daemon *daemon, const struct options *options, const sigset_t *signals)
+{
+    enum otpring_reason said = OTPRING_REASON_NONE;
+    for (;;) {
+        int number = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = LOOK_S});
+        if (number == SIGTERM || number == SIGINT) return true;
+        if (number == SIGHUP) reload(daemon, options);
+        if (daemon_casualty(daemon)) {
+            log_line(LOG_LEVEL_ERROR, "the %s thread has ended", daemon_casualty(daemon)->name);
+            return false;
+        }
+        look(daemon, &said);
+    }
+}
+
+static int run(struct daemon *daemon, const struct options *options, const sigset_t *signals)
+{
+    bool well = daemon_start(daemon);
+    if (!well) return EXIT_FAILED;
+    well = sandbox_start(&daemon->config);
+    if (well) {
+        announce(daemon);
+        well = serve(daemon, options, signals);
+        log_line(LOG_LEVEL_NOTICE, "stopping: answering what is in flight");
+        sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
+    }
+    return daemon_stop(daemon) && well ? 0 : EXIT_FAILED;
+}
+
+static int serve_store(struct daemon *daemon, const struct options *options, const sigset_t *signals)
+{
+    int status = EXIT_FAILED;
+    if (!engine_start(daemon)) return status;
+    if (clients_make(daemon) && sockets_make(daemon)) status = run(daemon, options, signals);
+    sockets_remove(daemon);
+    server_clients_destroy(daemon->clients);
+    server_clients_destroy(daemon->administrators);
+    /* A thread that failed has left its part of the engine behind; only a sound one is taken apart. */
+    if (status == 0) {
+        engine_close(daemon->engine);
+        log_line(LOG_LEVEL_NOTICE, "stopped");
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    char error[512];
+    sigset_t signals;
+    options_parse(argc, argv, &options);
+    struct daemon *daemon = &daemon_state;
+    daemon->verify_file = daemon->admin_file = -1;
+    log_start();
+    bool applied = options_apply(&options, &daemon->config, error, sizeof error);
+    if (options.version) return print_version(&daemon->config);
+    if (!applied) {
+        log_line(LOG_LEVEL_ERROR, "%s", error);
+        return EXIT_BAD_USE;
+    }
+    process_no_dumps();
+    limit_raise(RLIMIT_MEMLOCK);
+    limit_raise(RLIMIT_NOFILE);
+    /* Blocked before any thread is made, so that main alone gets them. */
+    sigemptyset(&signals);
+    for (size_t i = 0; i < 4; i++) sigaddset(&signals, (const int[]){SIGTERM, SIGINT, SIGHUP, SIGUSR1}[i]);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    daemon->worker_count = daemon->config.workers ? daemon->config.workers : workers_by_cores();
+    return serve_store(daemon, &options, &signals);
+}

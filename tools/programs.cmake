@@ -1,0 +1,16 @@
+# The programs, one block each.
+
+otpring_program(otpringd USES server admin core journal store table otp kernel vault os base
+                LIBRARIES PkgConfig::INIH PkgConfig::SYSTEMD PkgConfig::SECCOMP Threads::Threads)
+if(TARGET otpringd)
+  configure_file(${CMAKE_CURRENT_SOURCE_DIR}/otpringd/otpringd.service.in ${CMAKE_CURRENT_BINARY_DIR}/otpringd.service @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpringd.service DESTINATION lib/systemd/system)
+  install(FILES otpringd/otpringd.sysusers.conf DESTINATION lib/sysusers.d RENAME otpring.conf)
+  install(FILES otpringd/otpringd.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME otpring.conf)
+endif()
+otpring_program(otpring USES admin core journal store table otp kernel vault os base
+                LIBRARIES otpring_client PkgConfig::JANSSON PkgConfig::QRENCODE)
+
+otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
+
+otpring_program(otpring-log USES journal vault os base)
