@@ -34,3 +34,16 @@ endif()
 add_executable(journal_generate EXCLUDE_FROM_ALL golden/journal_generate.c unit/journal/helpers.c)
 target_include_directories(journal_generate PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include unit/journal)
 target_link_libraries(journal_generate PRIVATE otpring_journal PkgConfig::CMOCKA)
+# What otpring-log shows of the good golden journal, byte by byte.
+foreach(form show json)
+  add_test(NAME cli/otpring-log-${form} COMMAND bash -c
+           "$<TARGET_FILE:otpring-log> --store golden/journal/good show --own $<$<STREQUAL:${form},json>:--json> | cmp - golden/journal/good.${form}"
+           WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+endforeach()
+# The device of the power-cut tests, beside the programs so that the stories find it.
+pkg_check_modules(FUSE3 IMPORTED_TARGET fuse3)
+if(FUSE3_FOUND)
+  add_executable(forget_fs ${CMAKE_CURRENT_SOURCE_DIR}/e2e/forget_fs.c)
+  target_link_libraries(forget_fs PRIVATE PkgConfig::FUSE3)
+  set_target_properties(forget_fs PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
+endif()

@@ -52,6 +52,7 @@ static struct result uri_take(struct importing *importing, const char *line, siz
     } else {
         strcpy(token->company, company);
         strcpy(token->user, uri.account);
+        token->label[0] = 0;
         token->parameters = uri.parameters;
         token->counter = uri.counter;
         token->look_ahead = -1;

@@ -64,7 +64,8 @@ static inline void store_be64(void *to, uint64_t value)
     store_le64(to, __builtin_bswap64(value));
 }
 
-/* Reads forward through bytes it does not own; once a read would pass the end, `failed` stays set and reads give zero. */
+/* Reads forward through bytes it does not own; once a read would pass the end, `failed` stays set and reads give zero.
+ */
 struct cursor {
     const uint8_t *at;
     size_t left;

@@ -14,7 +14,8 @@ X(OS_NETWORK_FILE_SYSTEM, RESULT_REFUSE, "the store is on a network file system;
 X(OS_NO_IO_URING, RESULT_REFUSE, "io_uring is not available or lacks a feature of Linux 6.1")
 X(NO_MEMORY, RESULT_REFUSE, "not enough memory")
 X(SOCKET_IN_USE, RESULT_REFUSE, "another process listens on this socket")
-X(SOCKET_BAD_PATH, RESULT_REFUSE, "the socket's path is too long (107 bytes at most) or names something that is no socket")
+X(SOCKET_BAD_PATH, RESULT_REFUSE,
+  "the socket's path is too long (107 bytes at most) or names something that is no socket")
 X(FULL, RESULT_RETRY, "a configured limit is reached")
 /* input */
 X(BAD_ARGUMENT, RESULT_REFUSE, "an argument is out of range")
@@ -52,8 +53,7 @@ X(TABLE_FULL, RESULT_RETRY, "the token table is full; raise tokens-max")
 X(TABLE_TOO_MANY_TOKENS, RESULT_REFUSE, "the account has the greatest number of tokens already")
 X(STORE_BUSY, RESULT_REFUSE, "another process has this store open")
 X(STORE_DAMAGED, RESULT_FENCE, "the store is damaged")
-X(STORE_FOREIGN, RESULT_REFUSE,
-  "the store was last served elsewhere or is a copy; --take-over treats it as a restore")
+X(STORE_FOREIGN, RESULT_REFUSE, "the store was last served elsewhere or is a copy; --take-over treats it as a restore")
 X(STORE_VERSION, RESULT_REFUSE, "the store was made by another version of the format")
 X(STORE_FULL, RESULT_RETRY, "the store has reached its size limit")
 X(STORE_NOT_FOUND, RESULT_REFUSE, "not found")

@@ -262,12 +262,12 @@ void pair_cover(const struct kernel *kernel, struct pair *pair, int64_t low, int
     }
 }
 
-bool pair_far(const struct kernel *kernel, const struct pair *pair, int64_t low, int64_t high)
+int64_t pair_far(const struct kernel *kernel, const struct pair *pair, int64_t low, int64_t high)
 {
     struct pair far = *pair;
     pair_forget(&far);
     pair_cover(kernel, &far, greatest(low, 0), least(high, STEP_GREATEST));
-    return far.matched >= 0;
+    return far.matched;
 }
 
 int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint32_t code_next, int64_t low,

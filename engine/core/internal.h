@@ -1,5 +1,6 @@
 /* What the files of this room share; nobody else includes it.
- * Verify path: turn.c judge.c candidates.c throttle.c unknown.c session.c clock.c. State: open.c recover.c checkpoint.c act*.c. */
+ * Verify path: worker.c turn.c leave.c record.c judge.c candidates.c profiles.c throttle.c unknown.c session.c kept.c clock.c; verify.h and
+ * turn_state.h are theirs alone. State: open.c recover.c checkpoint.c act*.c. */
 #ifndef OTPRING_CORE_INTERNAL_H
 #define OTPRING_CORE_INTERNAL_H
 
@@ -171,7 +172,8 @@ void core_record_abandon(struct core_worker *worker, struct journal_block *block
 struct result core_wait_all_durable(struct core_worker *worker) MUST_USE;
 
 /* Judging two adjacent codes against one token for core_token_resync and OTPRING_WIRE_RESYNC (judge.c). Finds step s in
- * [floor, floor + resync_window] (TOTP: around now) with code(s) and code(s+1) right; raises the word to s + 2; true when consumed. */
+ * [floor, floor + resync_window] (TOTP: around now) with code(s) and code(s+1) right; raises the word to s + 2; true when consumed.
+ * ret_distance: HOTP steps from the floor; TOTP s + 1 minus the step of now_s, which is also stored as the drift, within resync_window. */
 bool judge_pair(struct core *core, const struct table_hit *hit, const struct profile_row *profile, uint32_t code,
                 uint32_t code_next, unsigned digits, int64_t now_s, int32_t *ret_distance, uint64_t *ret_token_word);
 

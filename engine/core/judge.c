@@ -120,10 +120,11 @@ static int64_t size_of(int64_t low, int64_t high)
 }
 
 struct far_range {
-    int64_t before_low, before_high; /* TOTP: earlier steps that are still above the floor */
+    int64_t before_low, before_high; /* TOTP: earlier steps than the window's */
     int64_t after_low, after_high;
 };
 
+/* Not cut at the floor: what is searched would tell from the time it takes that a token was used of late. */
 static struct far_range far_range_of(const struct pair *pair, int64_t floor)
 {
     int64_t low, high;
@@ -132,9 +133,9 @@ static struct far_range far_range_of(const struct pair *pair, int64_t floor)
     int64_t middle = totp ? pair->expected : floor;
     int64_t reach = pair->profile->resync_window;
     int64_t after_high = middle + reach < STEP_GREATEST ? middle + reach : STEP_GREATEST;
-    struct far_range range = {0, -1, greatest(high + 1, floor), after_high};
+    struct far_range range = {0, -1, greatest(high + 1, 0), after_high};
     if (totp && reach) {
-        range.before_low = greatest(greatest(middle - reach, floor), 0);
+        range.before_low = greatest(middle - reach, 0);
         range.before_high = low - 1;
     }
     return range;
@@ -150,10 +151,11 @@ static int64_t pair_floor(const struct pair *pair)
 static bool far_search(struct judge *judge, struct group *group, const struct group_item *item, struct choice *choice)
 {
     struct far_range ranges[TABLE_ACCOUNT_TOKENS_MAX];
-    int64_t needed = 0;
+    int64_t floors[TABLE_ACCOUNT_TOKENS_MAX], needed = 0;
     for (unsigned i = 0; i < item->pair_count; i++) {
         const struct pair *pair = &group->pairs[item->pair_first + i];
-        ranges[i] = far_range_of(pair, pair_floor(pair));
+        floors[i] = pair_floor(pair);
+        ranges[i] = far_range_of(pair, floors[i]);
         needed +=
             size_of(ranges[i].before_low, ranges[i].before_high) + size_of(ranges[i].after_low, ranges[i].after_high);
     }
@@ -165,9 +167,9 @@ static bool far_search(struct judge *judge, struct group *group, const struct gr
     struct pair *found = NULL;
     for (unsigned i = 0; i < item->pair_count; i++) {
         struct pair *pair = &group->pairs[item->pair_first + i];
-        bool before = pair_far(judge->kernel, pair, ranges[i].before_low, ranges[i].before_high);
-        bool after = pair_far(judge->kernel, pair, ranges[i].after_low, ranges[i].after_high);
-        if ((before || after) && !pair->blocked && !found) found = pair;
+        int64_t before = pair_far(judge->kernel, pair, ranges[i].before_low, ranges[i].before_high);
+        int64_t after = pair_far(judge->kernel, pair, ranges[i].after_low, ranges[i].after_high);
+        if (greatest(before, after) >= floors[i] && !pair->blocked && !found) found = pair;
     }
     choice->pair = found;
     return found != NULL;
@@ -218,7 +220,7 @@ static void pair_range(const struct pair *pair, int64_t floor, int64_t *ret_low,
 {
     int64_t reach = pair->profile->resync_window;
     bool totp = pair->profile->type == OTP_TOTP;
-    *ret_low = totp ? greatest(pair->expected - reach, floor) : floor;
+    *ret_low = totp ? pair->expected - reach : floor;
     *ret_high = (totp ? pair->expected : floor) + reach;
     if (*ret_high > STEP_GREATEST) *ret_high = STEP_GREATEST;
     if (*ret_low < 0) *ret_low = 0;
@@ -251,7 +253,7 @@ static void choose_pair(struct judge *judge, struct group *group, const struct g
         choice->digits_fit |= is_active && pair->digits_fit;
         pair_range(pair, is_active ? token_floor(word) : pair_floor(pair), &low, &high);
         int64_t step = pair_adjacent(judge->kernel, pair, item->code_next, low, high);
-        if (!is_active || step < 0 || choice->pair) continue;
+        if (!is_active || step < token_floor(word) || choice->pair) continue;
         choice->pair = pair;
         choice->step = step;
         choice->word = word;
@@ -475,7 +477,7 @@ bool judge_pair(struct core *core, const struct table_hit *hit, const struct pro
         pair.expected = now_step + atomic_load_explicit(&hit->tail->drift, memory_order_relaxed);
         pair_range(&pair, token_floor(seen), &low, &high);
         int64_t step = pair_adjacent(core->kernel, &pair, code_next, low, high);
-        if (step < 0) return false;
+        if (step < token_floor(seen)) return false;
         uint64_t word = token_word((uint32_t)(step + 2), token_change(seen));
         if (!swap(&hit->tail->token, seen, word)) continue;
         drift_learn(&pair, step + 1, now_step, profile.resync_window);

@@ -44,10 +44,10 @@ static uint32_t version_begin(struct core *core)
     return version;
 }
 
+/* Adding nothing keeps the copying before it in order, as a plain load would not. */
 static bool version_same(struct core *core, uint32_t version)
 {
-    atomic_thread_fence(memory_order_acquire);
-    return atomic_load_explicit(&core->profile_version, memory_order_relaxed) == version;
+    return atomic_fetch_add_explicit(&core->profile_version, 0, memory_order_acq_rel) == version;
 }
 
 void profile_cache_refresh(struct profile_cache *cache, struct core *core)

@@ -140,8 +140,8 @@ void pair_window(const struct pair *pair, int64_t floor, int64_t *ret_low, int64
 void pair_forget(struct pair *pair);
 /* Makes [low, high] part of what is computed, one scalar batch at a time. */
 void pair_cover(const struct kernel *kernel, struct pair *pair, int64_t low, int64_t high);
-/* Computes steps apart from the pair's range; true when the code fits one of them. */
-bool pair_far(const struct kernel *kernel, const struct pair *pair, int64_t low, int64_t high);
+/* Computes steps apart from the pair's range; the greatest that fits, or -1. */
+int64_t pair_far(const struct kernel *kernel, const struct pair *pair, int64_t low, int64_t high);
 /* The greatest s in [low, high] with code at s and code_next at s + 1, or -1. */
 int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint32_t code_next, int64_t low,
                       int64_t high);

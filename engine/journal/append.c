@@ -1,5 +1,5 @@
-/* The commit path: begin, append, completion, settling. The lock's section assigns position, offset, predecessor and committed-through,
- * and hashes one 56-byte header (the next block names it), and nothing else. */
+/* The commit path: begin, append, completion, settling. The lock's section assigns position, offset, predecessor and
+ * committed-through, and hashes one 56-byte header (the next block names it), and nothing else. */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,8 @@ static void unlock(struct journal *journal)
 
 /* ---- waking ---- */
 
-/* Writers to wake once the lock is released. A count in each keeps it, and so its os, from being destroyed meanwhile. */
+/* Writers to wake once the lock is released. A count in each keeps it, and so its os, from being destroyed meanwhile.
+ */
 struct wake_list {
     struct journal_writer *writers[JOURNAL_WRITERS_MAX];
     uint64_t listed; /* bit by writer index */
@@ -102,8 +103,8 @@ static struct result writer_register(struct journal *journal, struct journal_wri
     return result;
 }
 
-struct result journal_writer_create(struct journal *journal, struct os *os, const struct journal_writer_options *options,
-                                    struct journal_writer **ret_writer)
+struct result journal_writer_create(struct journal *journal, struct os *os,
+                                    const struct journal_writer_options *options, struct journal_writer **ret_writer)
 {
     struct journal_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return result_of(NO_MEMORY);
@@ -147,8 +148,8 @@ uint32_t journal_in_flight(const struct journal_writer *writer)
 
 /* ---- begin ---- */
 
-/* Bytes that can be appended in any order of sizes: at each change of segment less than one largest block is wasted. Appending s
- * bytes lowers this by at most s, so what was once admitted always fits. Invariant I5 of FORMAT.md. */
+/* Bytes that can be appended in any order of sizes: at each change of segment less than one largest block is wasted.
+ * Appending s bytes lowers this by at most s, so what was once admitted always fits. Invariant I5 of FORMAT.md. */
 static uint64_t room_left(const struct journal *journal)
 {
     uint64_t waste = journal->block_size_max - JOURNAL_BLOCK_ALIGNMENT;
@@ -180,7 +181,8 @@ static struct writer_block *free_block(struct journal_writer *writer)
     return NULL;
 }
 
-struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, bool own, struct journal_block **ret_block)
+struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, bool own,
+                           struct journal_block **ret_block)
 {
     struct writer_block *block = free_block(writer);
     if (!block) {
@@ -327,7 +329,8 @@ void journal_header_fill(const struct journal *journal, struct segment *segment)
     format_header_finish(header);
 }
 
-/* On to the armed segment. Under the lock; no file is touched here: its header is written by the caller, after the lock. */
+/* On to the armed segment. Under the lock; no file is touched here: its header is written by the caller, after the
+ * lock. */
 static struct segment *rotate(struct journal *journal, struct journal_writer *writer)
 {
     struct segment *segment = journal->current->next;

@@ -1,5 +1,5 @@
-/* The check: walks every block, keeps the leaf hashes that no seal has covered yet, and holds each seal and checkpoint against
- * them. Where old segments were recycled, a seal whose blocks are gone is held against its successor alone. */
+/* The check: walks every block, keeps the leaf hashes that no seal has covered yet, and holds each seal and checkpoint
+ * against them. Where old segments were recycled, a seal whose blocks are gone is held against its successor alone. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ struct check {
 };
 
 __attribute__((format(printf, 4, 5))) static struct result found(struct check *check, enum result_code code,
-                                                                  uint64_t position, const char *format, ...)
+                                                                 uint64_t position, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -67,16 +67,17 @@ static struct result check_root(struct check *check, uint64_t position, const st
     bool here = check->leaf_count > 0 && seal->first >= check->leaf_first;
     if (!here && !check->seals_known) return result_ok(); /* its blocks were recycled */
     if (!here || seal->last >= check->leaf_first + check->leaf_count)
-        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu covers blocks that are not there", (unsigned long long)seal->number);
+        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu covers blocks that are not there",
+                     (unsigned long long)seal->number);
     struct merkle merkle;
     merkle_start(&merkle);
     for (uint64_t at = seal->first; at <= seal->last; at++) merkle_add(&merkle, check->leaves[at - check->leaf_first]);
     uint8_t root[32];
     merkle_root(&merkle, root);
     if (memcmp(root, seal->root, sizeof root) == 0) return result_ok();
-    return found(check, JOURNAL_BAD_SEAL, seal->first, "blocks %llu to %llu are not what seal %llu at %llu was made over",
-                 (unsigned long long)seal->first, (unsigned long long)seal->last, (unsigned long long)seal->number,
-                 (unsigned long long)position);
+    return found(check, JOURNAL_BAD_SEAL, seal->first,
+                 "blocks %llu to %llu are not what seal %llu at %llu was made over", (unsigned long long)seal->first,
+                 (unsigned long long)seal->last, (unsigned long long)seal->number, (unsigned long long)position);
 }
 
 static struct result check_mac(struct check *check, uint64_t position, const struct slot_seal *seal)
@@ -84,12 +85,14 @@ static struct result check_mac(struct check *check, uint64_t position, const str
     if (!check->vault || vault_mac_segment(check->vault) > seal->mac_segment) return result_ok();
     /* A number far ahead of the chain's would keep us deriving keys for ever. */
     if (seal->mac_segment > check->mac_segment)
-        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu names a key of the future", (unsigned long long)seal->number);
+        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu names a key of the future",
+                     (unsigned long long)seal->number);
     while (vault_mac_segment(check->vault) < seal->mac_segment) vault_mac_advance(check->vault);
     uint8_t mac[VAULT_MAC_SIZE];
     vault_mac(check->vault, seal, offsetof(struct slot_seal, mac), mac);
     if (!vault_equal(mac, seal->mac, sizeof mac))
-        return found(check, JOURNAL_BAD_SEAL, position, "the MAC of seal %llu is wrong", (unsigned long long)seal->number);
+        return found(check, JOURNAL_BAD_SEAL, position, "the MAC of seal %llu is wrong",
+                     (unsigned long long)seal->number);
     check->report->macs_checked++;
     return result_ok();
 }
@@ -117,10 +120,12 @@ static struct result check_seal(struct check *check, uint64_t position, const st
     if (check->seals_known &&
         (seal->number != check->state.seal_number + 1 || seal->first != check->state.sealed_through + 1 ||
          memcmp(seal->previous, check->state.seal_hash, 32) != 0))
-        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu does not follow the one before it", (unsigned long long)seal->number);
+        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu does not follow the one before it",
+                     (unsigned long long)seal->number);
     const struct folder_file *file = chain_file(check, seal->segment);
     if (file && (file->header->mac_segment != seal->mac_segment || seal->last >= file->limit))
-        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu is not of the segment that it names", (unsigned long long)seal->number);
+        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu is not of the segment that it names",
+                     (unsigned long long)seal->number);
     TRY(check_root(check, position, seal));
     TRY(check_mac(check, position, seal));
     seal_state_seal(&check->state, seal);
@@ -139,15 +144,17 @@ static struct result check_checkpoint(struct check *check, uint64_t position, co
     checkpoint_signed_bytes(checkpoint, bytes);
     if (check->public_key && !vault_verify(check->public_key, bytes, sizeof bytes, checkpoint->signature))
         return found(check, JOURNAL_BAD_SEAL, position, "the signature of segment %llx does not verify", segment);
-    if (check->seals_known && (checkpoint->last != check->state.sealed_through ||
-                               checkpoint->seal_number != check->state.seal_number))
-        return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx is not of the last seal", segment);
+    if (check->seals_known &&
+        (checkpoint->last != check->state.sealed_through || checkpoint->seal_number != check->state.seal_number))
+        return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx is not of the last seal",
+                     segment);
     if (check->checkpoints_known) {
         uint8_t root[32];
         merkle_root(&check->state.seals, root);
         if (memcmp(checkpoint->previous, check->state.checkpoint_hash, 32) != 0 ||
             checkpoint->seal_count != check->state.seal_count || memcmp(root, checkpoint->seals_root, 32) != 0)
-            return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx does not fit its seals", segment);
+            return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx does not fit its seals",
+                         segment);
     }
     seal_state_checkpoint(&check->state, checkpoint);
     check->checkpoints_known = true;
@@ -193,9 +200,11 @@ static struct result check_segment(struct check *check, const struct journal_blo
         check->seals_known = check->checkpoints_known = header->first_position == 1 && header->seal_number == 0;
         check->time_ms = header->time_ms;
     } else if (memcmp(check->store_id, header->store_id, sizeof check->store_id) != 0) {
-        return found(check, JOURNAL_CORRUPT, block->header->position, "segment %llx is of another store", (unsigned long long)block->segment);
+        return found(check, JOURNAL_CORRUPT, block->header->position, "segment %llx is of another store",
+                     (unsigned long long)block->segment);
     } else if (header->mac_segment <= check->mac_segment) {
-        return found(check, JOURNAL_CORRUPT, block->header->position, "segment %llx names a key used before", (unsigned long long)block->segment);
+        return found(check, JOURNAL_CORRUPT, block->header->position, "segment %llx names a key used before",
+                     (unsigned long long)block->segment);
     }
     check->mac_segment = header->mac_segment;
     return result_ok();

@@ -41,8 +41,8 @@ void source_destroy(struct source *source);
 void source_set(struct source *source, int file, uint64_t size);
 /* Forgets what was read, so that the next look sees the disk. */
 void source_refresh(struct source *source);
-/* Bytes [offset, offset + size), offset a multiple of 4096, size at most half the window; NULL when the file is shorter.
- * They stay until the next call. A read that fails is an error, never a short file. */
+/* Bytes [offset, offset + size), offset a multiple of 4096, size at most half the window; NULL when the file is
+ * shorter. They stay until the next call. A read that fails is an error, never a short file. */
 struct result source_get(struct source *source, uint64_t offset, uint32_t size, const uint8_t **ret_bytes) MUST_USE;
 
 #endif

@@ -87,12 +87,13 @@ static struct result read_header(struct os *os, struct folder *folder, struct so
     return result_ok();
 }
 
-/* From the newest backwards: a later run's first position ends every earlier segment; within a run the next number does. A
- * segment that would begin at or behind the end of its own run is void: its run died before its header's turn had come. */
+/* From the newest backwards: a later run's first position ends every earlier segment; within a run the next number
+ * does. A segment that would begin at or behind the end of its own run is void: its run died before its header's turn
+ * had come. */
 static void make_chain(struct folder *folder)
 {
-    uint64_t run_limit = UINT64_MAX;  /* where the next later run begins */
-    uint64_t run_first = UINT64_MAX;  /* where the run at hand begins, so far */
+    uint64_t run_limit = UINT64_MAX; /* where the next later run begins */
+    uint64_t run_first = UINT64_MAX; /* where the run at hand begins, so far */
     uint64_t incarnation = 0;
     const struct folder_file *later = NULL;
     for (size_t i = folder->count; i-- > 0;) {

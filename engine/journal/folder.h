@@ -19,7 +19,7 @@ struct folder_file {
     /* Positions from here on are not this segment's: where the next run, or the next segment of this run, begins.
      * UINT64_MAX: open end. */
     uint64_t limit;
-    bool limit_committed; /* a later run began at limit, so everything below it was read whole once */
+    bool limit_committed;          /* a later run began at limit, so everything below it was read whole once */
     struct segment_header *header; /* when valid */
 };
 

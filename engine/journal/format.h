@@ -1,5 +1,5 @@
-/* Segment headers and the checks that make bytes a block. Layout and rules: FORMAT.md. Input may be hostile: it is what a
- * disk holds. Pure functions, any thread. */
+/* Segment headers and the checks that make bytes a block. Layout and rules: FORMAT.md. Input may be hostile: it is what
+ * a disk holds. Pure functions, any thread. */
 #ifndef OTPRING_JOURNAL_FORMAT_H
 #define OTPRING_JOURNAL_FORMAT_H
 
@@ -48,7 +48,7 @@ void format_header_finish(struct segment_header *header);
 
 enum header_state {
     HEADER_VALID,
-    HEADER_NONE,    /* no header, a torn one, or one that names another segment: the file is a spare, or was never used */
+    HEADER_NONE, /* no header, a torn one, or one that names another segment: the file is a spare, or was never used */
     HEADER_VERSION, /* of another version */
 };
 enum header_state format_header_check(const struct segment_header *header, uint64_t number, uint64_t file_size);

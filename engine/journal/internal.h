@@ -1,8 +1,9 @@
 /* What the files of this room share; nobody else includes it.
- * Bytes: format.c merkle.c. Reading: file.c folder.c walk.c reader.c check.c. Writing: open.c append.c. Housekeeping: spare.c seal.c keep.c.
+ * Bytes: format.c merkle.c. Reading: file.c folder.c walk.c reader.c check.c. Writing: open.c append.c. Housekeeping:
+ * spare.c seal.c keep.c.
  *
- * Threads. `mutex` is the one lock of the commit path; what it guards says so. The keeper's part belongs to the thread that calls
- * journal_keep (and, before and after, to those of journal_open, journal_finish and journal_close). */
+ * Threads. `mutex` is the one lock of the commit path; what it guards says so. The keeper's part belongs to the thread
+ * that calls journal_keep (and, before and after, to those of journal_open, journal_finish and journal_close). */
 #ifndef OTPRING_JOURNAL_INTERNAL_H
 #define OTPRING_JOURNAL_INTERNAL_H
 
@@ -16,11 +17,13 @@
 
 enum {
     JOURNAL_WRITERS_MAX = 64,
-    /* Room that only the journal's own records may take, so that a full journal can still close, seal and recycle segments. */
+    /* Room that only the journal's own records may take, so that a full journal can still close, seal and recycle
+       segments. */
     JOURNAL_OWN_RESERVE = 8 * JOURNAL_BLOCK_ALIGNMENT,
 };
 
-/* A segment file that has its number: armed ahead, being written, or behind. Segments form a list by number; the keeper alone frees them. */
+/* A segment file that has its number: armed ahead, being written, or behind. Segments form a list by number; the keeper
+ * alone frees them. */
 struct segment {
     struct segment *next;
     uint64_t number;
@@ -28,13 +31,13 @@ struct segment {
     uint64_t last; /* UINT64_MAX while it is being written; first - 1 when it holds nothing that counts */
     uint64_t size;
     uint64_t mac_segment;
-    uint64_t closed_segment; /* as its header says */
-    int file;                /* -1: not open */
+    uint64_t closed_segment;       /* as its header says */
+    int file;                      /* -1: not open */
     struct segment_header *header; /* aligned; until it is durable */
     struct os_op header_op;
     struct journal_writer *header_writer;
     bool header_durable; /* under mutex */
-    bool counts; /* false: left behind by a run that died before this segment's header had its turn */
+    bool counts;         /* false: left behind by a run that died before this segment's header had its turn */
 };
 
 struct flight {
@@ -110,15 +113,15 @@ struct journal {
     struct segment *current; /* list goes on with the armed ones */
     uint32_t armed_count;
     uint64_t segment_number_next;
-    uint64_t reserved;        /* bytes begun and not appended */
-    uint32_t block_count;     /* begun or not durable */
-    uint32_t block_size_max;  /* of any writer */
-    uint32_t wanting_count;   /* writers that were told FULL for want of depth */
+    uint64_t reserved;                          /* bytes begun and not appended */
+    uint32_t block_count;                       /* begun or not durable */
+    uint32_t block_size_max;                    /* of any writer */
+    uint32_t wanting_count;                     /* writers that were told FULL for want of depth */
     struct flight flights[JOURNAL_DEPTH_LIMIT]; /* by position % depth_max */
     struct journal_writer *writers[JOURNAL_WRITERS_MAX];
     uint64_t bytes_appended;
     uint32_t rotations;
-    uint64_t user_position; /* of the last block that is not the journal's own */
+    uint64_t user_position;   /* of the last block that is not the journal's own */
     struct seal_state closed; /* the keeper's when it last closed a segment, for headers */
 
     /* written under mutex, read anywhere */
@@ -153,12 +156,13 @@ struct journal_writer {
     uint32_t queue_count;
     uint32_t headers; /* segment headers in flight that this writer wrote */
     bool polling;
-    bool wanting;          /* under the journal's mutex */
+    bool wanting;            /* under the journal's mutex */
     _Atomic uint32_t wakers; /* threads about to wake this writer's os */
 };
 
 /* append.c */
-struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, bool own, struct journal_block **ret_block) MUST_USE;
+struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, bool own,
+                           struct journal_block **ret_block) MUST_USE;
 void journal_header_fill(const struct journal *journal, struct segment *segment);
 
 /* open.c */
@@ -190,7 +194,8 @@ void checkpoint_signed_bytes(const struct slot_checkpoint *checkpoint, uint8_t r
 /* keep.c */
 /* The own record's block has settled. */
 void keeper_settled(struct journal *journal, struct result result);
-/* Appends keeper.record; when there is neither buffer nor room nothing happens and it is tried again in a later step. */
+/* Appends keeper.record; when there is neither buffer nor room nothing happens and it is tried again in a later step.
+ */
 void keeper_append(struct journal *journal, struct journal_writer *writer, enum own_record kind, uint32_t slot_count);
 /* After closed_segment moved: headers made from now on say so. */
 void keeper_publish(struct journal *journal);

@@ -1,11 +1,12 @@
 /* The journal: append-only, durable before it says so, in order, the one truth of the engine.
  *
- * One `struct journal` a store, shared by all threads; one `struct journal_writer` a thread, on that thread's os. At most
- * depth_max blocks are in flight in all; blocks settle in order of position, each on the thread that wrote it. A write that fails or
- * comes back short is never retried: the journal is poisoned for good, every block in flight and after settles with JOURNAL_POISONED.
- * Segments are written through before use (spares, made by journal_keep on the housekeeper's thread) and recycled.
- * Seals (Merkle tree over the blocks, MAC) and signed checkpoints are made by journal_keep too, off the commit path.
- * See FORMAT.md for bytes, validity, order of syncs and what each crash point leaves. */
+ * One `struct journal` a store, shared by all threads; one `struct journal_writer` a thread, on that thread's os. At
+ * most depth_max blocks are in flight in all; blocks settle in order of position, each on the thread that wrote it. A
+ * write that fails or comes back short is never retried: the journal is poisoned for good, every block in flight and
+ * after settles with JOURNAL_POISONED. Segments are written through before use (spares, made by journal_keep on the
+ * housekeeper's thread) and recycled. Seals (Merkle tree over the blocks, MAC) and signed checkpoints are made by
+ * journal_keep too, off the commit path. See FORMAT.md for bytes, validity, order of syncs and what each crash point
+ * leaves. */
 #ifndef OTPRING_JOURNAL_JOURNAL_H
 #define OTPRING_JOURNAL_JOURNAL_H
 
@@ -22,15 +23,16 @@ struct journal;
 struct journal_writer;
 
 struct journal_options {
-    const char *folder;      /* DIR/journal; must exist */
-    uint64_t segment_size;   /* 0: 64 MiB; at least 64 KiB, and 4 KiB more than any writer's largest block */
-    uint64_t keep_size;      /* closed segments kept before recycling; 0: 4 GiB */
-    uint32_t spare_count;    /* spares kept ready; 0: 4 */
-    uint32_t depth_max;      /* blocks begun or in flight in all: D of the torn-tail rule; 0: 8, at most 64; recorded in each segment's header */
+    const char *folder;    /* DIR/journal; must exist */
+    uint64_t segment_size; /* 0: 64 MiB; at least 64 KiB, and 4 KiB more than any writer's largest block */
+    uint64_t keep_size;    /* closed segments kept before recycling; 0: 4 GiB */
+    uint32_t spare_count;  /* spares kept ready; 0: 4 */
+    uint32_t depth_max; /* blocks begun or in flight in all: D of the torn-tail rule; 0: 8, at most 64; recorded in each
+                           segment's header */
     uint32_t writer_count_max; /* 0: 64, the most there may be */
     uint8_t store_id[16];
-    /* Called by journal_keep after vault_mac_advance: puts the new key row durably into the store, before the old segment counts
-     * as closed. NULL in tests without a store. */
+    /* Called by journal_keep after vault_mac_advance: puts the new key row durably into the store, before the old
+     * segment counts as closed. NULL in tests without a store. */
     struct result (*keys_changed)(void *context);
     void *keys_context;
 };
@@ -41,15 +43,17 @@ struct journal_block_view {
     const uint8_t *slots;
     uint64_t segment;
     uint64_t offset;
-    bool salvaged; /* recovery only: an intact block past the first bad one; it was never answered, or answered just before a crash */
+    bool salvaged; /* recovery only: an intact block past the first bad one; it was never answered, or answered just
+                      before a crash */
 };
 
 typedef struct result journal_visit(void *context, const struct journal_block_view *block);
 
-/* Opens the folder, reads every segment header, and finds the end: blocks after `after_position` are given to `visit` in order,
- * intact ones past a torn tail last, as salvaged. Then a new incarnation begins in a fresh segment at the first free
- * position; nothing is appended yet. The vault may be NULL only in tests that do not seal.
- * Errors: JOURNAL_CORRUPT (ret_bad_position says where), JOURNAL_MISSING, JOURNAL_FOREIGN, JOURNAL_VERSION, what visit gives, os. */
+/* Opens the folder, reads every segment header, and finds the end: blocks after `after_position` are given to `visit`
+ * in order, intact ones past a torn tail last, as salvaged. Then a new incarnation begins in a fresh segment at the
+ * first free position; nothing is appended yet. The vault may be NULL only in tests that do not seal. Errors:
+ * JOURNAL_CORRUPT (ret_bad_position says where), JOURNAL_MISSING, JOURNAL_FOREIGN, JOURNAL_VERSION, what visit gives,
+ * os. */
 struct result journal_open(struct os *os, const struct journal_options *options, struct vault *vault,
                            uint64_t after_position, journal_visit *visit, void *context, struct journal **ret_journal,
                            uint64_t *ret_bad_position) MUST_USE;
@@ -59,32 +63,35 @@ void journal_close(struct journal *journal, struct os *os);
 /* ---- appending ---- */
 
 struct journal_block {
-    uint8_t *slots;         /* fill from here: slot_capacity x 64 bytes, zeroed by the journal before first use only */
+    uint8_t *slots; /* fill from here: slot_capacity x 64 bytes, zeroed by the journal before first use only */
     uint32_t slot_capacity;
-    uint64_t position;      /* after journal_append */
-    void *owner;            /* the caller's own */
+    uint64_t position; /* after journal_append */
+    void *owner;       /* the caller's own */
     /* the journal's own */
     struct journal_writer *writer;
     uint32_t index;
 };
 
-/* settled: in order of position among this writer's blocks, once all blocks up to this one are durable (OK), or the journal
- * is poisoned. The block is free for reuse after the call. Runs inside os_step or journal_poll of the writer's thread. */
+/* settled: in order of position among this writer's blocks, once all blocks up to this one are durable (OK), or the
+ * journal is poisoned. The block is free for reuse after the call. Runs inside os_step or journal_poll of the writer's
+ * thread. */
 struct journal_writer_options {
-    uint32_t block_count;    /* buffers: at most this many begun or in flight; 0: 4 */
+    uint32_t block_count;     /* buffers: at most this many begun or in flight; 0: 4 */
     uint32_t slots_per_block; /* 0: JOURNAL_SLOTS_MAX */
     void (*settled)(struct journal_block *block, struct result result);
 };
-struct result journal_writer_create(struct journal *journal, struct os *os, const struct journal_writer_options *options,
+struct result journal_writer_create(struct journal *journal, struct os *os,
+                                    const struct journal_writer_options *options,
                                     struct journal_writer **ret_writer) MUST_USE;
 void journal_writer_destroy(struct journal_writer *writer);
 
-/* A buffer, with room in the journal reserved for all of slots_per_block. FULL (all buffers in use, or depth reached; after
- * the latter this writer's os is woken when a block leaves), JOURNAL_NO_ROOM, JOURNAL_POISONED. */
+/* A buffer, with room in the journal reserved for all of slots_per_block. FULL (all buffers in use, or depth reached;
+ * after the latter this writer's os is woken when a block leaves), JOURNAL_NO_ROOM, JOURNAL_POISONED. */
 struct result journal_begin(struct journal_writer *writer, struct journal_block **ret_block) MUST_USE;
 /* Gives an unused buffer and its reservation back. */
 void journal_abandon(struct journal_block *block);
-/* Position, offset and committed-through are assigned here, in the journal's one short critical section; the write is submitted. */
+/* Position, offset and committed-through are assigned here, in the journal's one short critical section; the write is
+ * submitted. */
 void journal_append(struct journal_block *block, uint32_t slot_count, int64_t time_ms);
 /* Settles blocks of this writer whose predecessors on other threads became durable. Call after each os_step. */
 void journal_poll(struct journal_writer *writer);
@@ -97,13 +104,13 @@ struct journal_status {
     uint64_t durable_through;
     uint64_t sealed_through;
     uint64_t incarnation;
-    uint64_t segment;        /* being written */
+    uint64_t segment; /* being written */
     uint64_t segment_oldest;
     uint64_t bytes_appended; /* in this run */
     uint32_t spares;
-    uint32_t rotations;      /* in this run */
+    uint32_t rotations; /* in this run */
     bool poisoned;
-    bool no_room;            /* the last attempt to make a spare failed for want of space */
+    bool no_room; /* the last attempt to make a spare failed for want of space */
 };
 struct journal_status journal_status(const struct journal *journal);
 uint64_t journal_durable_through(const struct journal *journal);
@@ -112,12 +119,13 @@ void journal_poison(struct journal *journal);
 
 /* ---- housekeeping: one thread, its own os and writer ---- */
 
-/* `keeper` is always the same writer, with room for 3 slots or more; now_ms is journal time. Never waits for other threads' blocks.
- * Makes spares, seals what is durable and unsealed (at most once a second by now_ms, always when a segment was closed), signs closed segments,
- * recycles or removes segments wholly at or below release_position beyond keep_size (the removal is itself a record). May take long;
- * bounded steps: returns with ret_more set when there is more to do at once. */
-struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms, uint64_t release_position,
-                           bool *ret_more) MUST_USE;
+/* `keeper` is always the same writer, with room for 3 slots or more; now_ms is journal time. Never waits for other
+ * threads' blocks. Makes spares, seals what is durable and unsealed (at most once a second by now_ms, always when a
+ * segment was closed), signs closed segments, recycles or removes segments wholly at or below release_position beyond
+ * keep_size (the removal is itself a record). May take long; bounded steps: returns with ret_more set when there is
+ * more to do at once. */
+struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
+                           uint64_t release_position, bool *ret_more) MUST_USE;
 /* At a clean stop, after all other writers are gone: seals everything, closes and signs the segment. */
 struct result journal_finish(struct journal *journal, struct journal_writer *keeper, int64_t now_ms) MUST_USE;
 
@@ -130,18 +138,19 @@ struct journal_reader_options {
 };
 struct result journal_reader_open(struct os *os, const char *folder, const struct journal_reader_options *options,
                                   struct journal_reader **ret_reader) MUST_USE;
-/* The next valid block. STORE_NOT_FOUND at the end; JOURNAL_CORRUPT with the position in ret_block->header fields zero: see
- * journal_reader_position; the next call goes on behind the damage where that is possible. */
+/* The next valid block. STORE_NOT_FOUND at the end; JOURNAL_CORRUPT with the position in ret_block->header fields zero:
+ * see journal_reader_position; the next call goes on behind the damage where that is possible. */
 struct result journal_reader_next(struct journal_reader *reader, struct journal_block_view *ret_block) MUST_USE;
 uint64_t journal_reader_position(const struct journal_reader *reader);
 /* The first position behind what could be read so far. */
 uint64_t journal_reader_end(const struct journal_reader *reader);
 void journal_reader_close(struct journal_reader *reader);
 
-/* Checks everything in a folder: checksums, positions, predecessors, records, Merkle roots of seals, signatures of checkpoints when
- * the public key is given; and MACs when a vault is given and its key is early enough (its MAC key is walked forward, so it must not be one
- * that a journal seals with). The first finding ends the check: JOURNAL_CORRUPT or JOURNAL_BAD_SEAL, and ret_report says what and where;
- * it is filled in on failure too. A torn tail is no finding. */
+/* Checks everything in a folder: checksums, positions, predecessors, records, Merkle roots of seals, signatures of
+ * checkpoints when the public key is given; and MACs when a vault is given and its key is early enough (its MAC key is
+ * walked forward, so it must not be one that a journal seals with). The first finding ends the check: JOURNAL_CORRUPT
+ * or JOURNAL_BAD_SEAL, and ret_report says what and where; it is filled in on failure too. A torn tail is no finding.
+ */
 struct journal_check_report {
     uint64_t blocks;
     uint64_t records;

@@ -1,5 +1,5 @@
-/* The housekeeper's turn. One own record is in flight at most; what follows from it (a seal counts, a segment is closed, a file
- * is recycled) happens in the step after it became durable. */
+/* The housekeeper's turn. One own record is in flight at most; what follows from it (a seal counts, a segment is
+ * closed, a file is recycled) happens in the step after it became durable. */
 #include <string.h>
 
 #include "base/check.h"
@@ -135,8 +135,8 @@ static struct result recycle_step(struct journal *journal, struct journal_writer
     return result_ok();
 }
 
-struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms, uint64_t release_position,
-                           bool *ret_more)
+struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
+                           uint64_t release_position, bool *ret_more)
 {
     *ret_more = false;
     if (atomic_load(&journal->poisoned)) return result_of(JOURNAL_POISONED);
@@ -167,7 +167,8 @@ struct result journal_finish(struct journal *journal, struct journal_writer *kee
         if (journal_in_flight(keeper) == 0) {
             if (all_closed(journal)) return result_ok();
             TRY(seal_step(journal, keeper, now_ms, true, &more));
-            /* Neither is anything in flight, nor is there anything left to do at once: there is no room for the record. */
+            /* Neither is anything in flight, nor is there anything left to do at once: there is no room for the record.
+             */
             if (!more && journal_in_flight(keeper) == 0 && !all_closed(journal)) {
                 TRY(spare_keep(journal, keeper->os, now_ms, &more));
                 if (!more) return result_of(JOURNAL_NO_ROOM);

@@ -1,5 +1,5 @@
-/* Start: reads the folder, finds the end, hands what lies behind `after_position` to the caller, and begins a new run in a
- * fresh segment. The numbered crash story is in FORMAT.md; steps here bear its numbers. */
+/* Start: reads the folder, finds the end, hands what lies behind `after_position` to the caller, and begins a new run
+ * in a fresh segment. The numbered crash story is in FORMAT.md; steps here bear its numbers. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,8 +84,8 @@ static struct result walk_all(struct recovery *recovery)
     return result_ok();
 }
 
-/* What a process that died had written may still be in the disk's cache, readable but not safe: it must be safe before a
- * new run's header calls it committed. Step R1. */
+/* What a process that died had written may still be in the disk's cache, readable but not safe: it must be safe before
+ * a new run's header calls it committed. Step R1. */
 static struct result sync_tail(struct os *os, const struct folder *folder)
 {
     const struct folder_file *newest = folder_newest(folder);
@@ -165,7 +165,8 @@ static struct result list_segments(struct recovery *recovery)
         if (!file->valid) continue;
         struct segment *segment = segment_new(file->number, file->header->size);
         if (!segment) return result_of(NO_MEMORY);
-        /* One that would begin at or behind the end holds nothing: its header came to the disk before the blocks did. */
+        /* One that would begin at or behind the end holds nothing: its header came to the disk before the blocks did.
+         */
         uint64_t limit = file->limit < recovery->position ? file->limit : recovery->position;
         segment->first = file->header->first_position;
         segment->counts = file->chain && limit > segment->first;

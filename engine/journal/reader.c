@@ -1,5 +1,6 @@
-/* Reading a folder that a daemon may be writing. The walk works on a snapshot of headers; whenever it ends or finds damage, the
- * headers are read again before that is believed: the segment may have been rotated or recycled meanwhile. */
+/* Reading a folder that a daemon may be writing. The walk works on a snapshot of headers; whenever it ends or finds
+ * damage, the headers are read again before that is believed: the segment may have been rotated or recycled meanwhile.
+ */
 #include "journal/reader.h"
 
 #include <stdlib.h>
@@ -102,7 +103,8 @@ static struct result next_block(struct journal_reader *reader, struct journal_bl
             continue;
         }
         TRY(result);
-        if (block.header->position <= reader->position || block.header->position < reader->options.from_position) continue;
+        if (block.header->position <= reader->position || block.header->position < reader->options.from_position)
+            continue;
         *ret_block = block;
         return result_ok();
     }

@@ -1,5 +1,5 @@
-/* Sealing: reads durable blocks back from the disk, hashes them into a tree, appends the seal; closes segments with a signed
- * checkpoint. Everything here is the keeper's; workers see none of it but the blocks it appends. */
+/* Sealing: reads durable blocks back from the disk, hashes them into a tree, appends the seal; closes segments with a
+ * signed checkpoint. Everything here is the keeper's; workers see none of it but the blocks it appends. */
 #include <string.h>
 
 #include "base/check.h"
@@ -37,7 +37,8 @@ static bool in_use(struct journal *journal, const struct segment *segment)
 struct segment *seal_segment(struct journal *journal)
 {
     struct segment *segment = journal->oldest;
-    while (segment && (!segment->counts || segment->number <= journal->keeper.seals.closed_segment)) segment = segment->next;
+    while (segment && (!segment->counts || segment->number <= journal->keeper.seals.closed_segment))
+        segment = segment->next;
     return segment && in_use(journal, segment) ? segment : NULL;
 }
 
@@ -190,7 +191,8 @@ static struct result make_leaves(struct journal *journal, struct journal_writer 
 }
 
 /* What is due for the oldest segment that is not closed: more leaves, a seal, its checkpoint, or nothing. */
-struct result seal_step(struct journal *journal, struct journal_writer *writer, int64_t now_ms, bool force, bool *ret_more)
+struct result seal_step(struct journal *journal, struct journal_writer *writer, int64_t now_ms, bool force,
+                        bool *ret_more)
 {
     struct keeper *keeper = &journal->keeper;
     struct segment *segment = seal_segment(journal);
@@ -212,7 +214,8 @@ struct result seal_step(struct journal *journal, struct journal_writer *writer, 
     int64_t since_ms = now_ms - keeper->sealed_ms;
     bool due = since_ms >= SEAL_PAUSE_MS || since_ms < 0;
     /* Seals of nothing but seals would follow each other for ever. */
-    if (progress.current && !force && !(due && progress.user_position > keeper->seals.sealed_through)) return result_ok();
+    if (progress.current && !force && !(due && progress.user_position > keeper->seals.sealed_through))
+        return result_ok();
     if (behind && !keeper->last_seal) {
         *ret_more = true;
         keeper->last_seal = progress.current && force;

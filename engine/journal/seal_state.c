@@ -1,5 +1,5 @@
-/* What seals and checkpoints have come to: taken from a segment header, moved on by each record. Recovery and the housekeeper
- * use the same steps, so that a restart goes on exactly where the records stand. */
+/* What seals and checkpoints have come to: taken from a segment header, moved on by each record. Recovery and the
+ * housekeeper use the same steps, so that a restart goes on exactly where the records stand. */
 #include <string.h>
 
 #include "journal/internal.h"

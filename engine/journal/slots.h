@@ -1,8 +1,8 @@
 /* What a journal block is made of, on disk, little-endian. FORMAT.md is the page to read; this is its C side.
  *
- * A block: one 64-byte header, then slot_count slots of 64 bytes, zero-padded to a multiple of 4096 bytes. It is valid when its magic,
- * version, both checksums (XXH3-64), position, incarnation and predecessor are what the place expects. The last byte of every slot
- * that begins a record is its kind. */
+ * A block: one 64-byte header, then slot_count slots of 64 bytes, zero-padded to a multiple of 4096 bytes. It is valid
+ * when its magic, version, both checksums (XXH3-64), position, incarnation and predecessor are what the place expects.
+ * The last byte of every slot that begins a record is its kind. */
 #ifndef OTPRING_JOURNAL_SLOTS_H
 #define OTPRING_JOURNAL_SLOTS_H
 
@@ -66,29 +66,29 @@ struct slot_verify {
     uint32_t first_ordinal; /* of the account's first line, else 0xffffffff: unknown name */
     uint16_t item;          /* index in its frame */
     uint16_t client;
-    int16_t step_distance;  /* matched step minus expected step, cut to 16 bits */
-    uint16_t policy;        /* policy version */
-    uint8_t verdict;        /* enum otpring_verdict */
-    uint8_t reason;         /* enum otpring_reason */
-    uint8_t method;         /* query kind */
+    int16_t step_distance; /* matched step minus expected step, cut to 16 bits */
+    uint16_t policy;       /* policy version */
+    uint8_t verdict;       /* enum otpring_verdict */
+    uint8_t reason;        /* enum otpring_reason */
+    uint8_t method;        /* query kind */
     uint8_t source_class;
-    int8_t drift;           /* after */
-    uint8_t retry_after_s;  /* THROTTLED: seconds to wait, 255 and more as 255 */
-    uint8_t told;           /* the reason that the client was told */
+    int8_t drift;          /* after */
+    uint8_t retry_after_s; /* THROTTLED: seconds to wait, 255 and more as 255 */
+    uint8_t told;          /* the reason that the client was told */
     uint8_t kind;
 };
 _Static_assert(sizeof(struct slot_verify) == 64, "a slot is 64 bytes");
 
 /* An administrative act: kind and size; the payload (sealed where secret) follows in whole slots, zero-padded. */
 struct slot_act {
-    uint8_t name[16];    /* of the account it is about, or zero */
-    uint64_t token;      /* token word after, or 0 */
+    uint8_t name[16]; /* of the account it is about, or zero */
+    uint64_t token;   /* token word after, or 0 */
     uint64_t budget;
     uint32_t ordinal;
     uint32_t payload_size; /* bytes */
-    uint32_t uid;        /* of whoever asked */
-    uint16_t act;        /* enum core_act */
-    uint16_t slot_count; /* of the payload */
+    uint32_t uid;          /* of whoever asked */
+    uint16_t act;          /* enum core_act */
+    uint16_t slot_count;   /* of the payload */
     uint8_t reserved[15];
     uint8_t kind;
 };

@@ -93,7 +93,8 @@ static struct result take(struct walk *walk, struct journal_block_view *ret_bloc
     struct journal_block_view block;
     view_of(bytes, walk->file->number, walk->offset, &block);
     const struct journal_block_header *header = block.header;
-    if (header->position != walk->position || header->incarnation != walk->file->header->incarnation) return result_ok();
+    if (header->position != walk->position || header->incarnation != walk->file->header->incarnation)
+        return result_ok();
     if (walk->predecessor_known && header->predecessor != walk->predecessor) return result_ok();
     walk->offset += size;
     walk->position++;
@@ -105,8 +106,9 @@ static struct result take(struct walk *walk, struct journal_block_view *ret_bloc
     return result_ok();
 }
 
-/* Where blocks that were in flight may lie: sizes differ, so the place behind a bad block is unknown, and every 4096 bytes
- * are looked at. `each` returns true to stop. Blocks of earlier runs and lower positions are stale ones of a recycled file. */
+/* Where blocks that were in flight may lie: sizes differ, so the place behind a bad block is unknown, and every 4096
+ * bytes are looked at. `each` returns true to stop. Blocks of earlier runs and lower positions are stale ones of a
+ * recycled file. */
 struct scan {
     uint64_t from;
     uint64_t position;    /* the least of interest */
@@ -128,7 +130,8 @@ static struct result scan_file(struct walk *walk, uint64_t number, const struct 
         TRY(intact_at(walk, offset, &bytes, &size));
         struct journal_block_view block;
         if (size > 0) view_of(bytes, number, offset, &block);
-        bool ours = size > 0 && block.header->position >= scan->position && block.header->incarnation >= scan->incarnation;
+        bool ours =
+            size > 0 && block.header->position >= scan->position && block.header->incarnation >= scan->incarnation;
         if (ours && scan->each(scan->context, &block)) {
             *ret_stopped = true;
             return result_ok();
@@ -151,7 +154,8 @@ static bool proves_committed(void *context, const struct journal_block_view *blo
            block->header->position >= evidence->position + evidence->depth_max;
 }
 
-/* Rule T4: the place holds a block of the right position and run that does not follow its predecessor. No tear does that. */
+/* Rule T4: the place holds a block of the right position and run that does not follow its predecessor. No tear does
+ * that. */
 static struct result spliced(struct walk *walk, bool *ret_spliced)
 {
     const uint8_t *bytes;

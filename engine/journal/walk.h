@@ -1,5 +1,5 @@
-/* Walking the chain of blocks in order of position, and telling a torn tail from corruption where it ends. Recovery, the
- * reader and the check share it. Reads only; what it reads may be hostile. One thread. */
+/* Walking the chain of blocks in order of position, and telling a torn tail from corruption where it ends. Recovery,
+ * the reader and the check share it. Reads only; what it reads may be hostile. One thread. */
 #ifndef OTPRING_JOURNAL_WALK_H
 #define OTPRING_JOURNAL_WALK_H
 
@@ -25,14 +25,15 @@ struct result walk_create(struct os *os, const struct folder *folder, struct wal
 void walk_destroy(struct walk *walk);
 /* To the beginning of the segment that holds `position`. JOURNAL_MISSING when there is none. */
 struct result walk_seek(struct walk *walk, uint64_t position) MUST_USE;
-/* The next block. STORE_NOT_FOUND: the end, torn or clean, walk->position is the first free one. JOURNAL_CORRUPT and JOURNAL_MISSING:
- * walk->position is bad although it was committed. os: a read failed, which is never taken for a tear. */
+/* The next block. STORE_NOT_FOUND: the end, torn or clean, walk->position is the first free one. JOURNAL_CORRUPT and
+ * JOURNAL_MISSING: walk->position is bad although it was committed. os: a read failed, which is never taken for a tear.
+ */
 struct result walk_next(struct walk *walk, struct journal_block_view *ret_block) MUST_USE;
 /* After JOURNAL_CORRUPT: on to the next intact block behind the damage; false when there is none. */
 struct result walk_skip(struct walk *walk, bool *ret_found) MUST_USE;
 
-/* Intact blocks of the run of `file` from `position` on that no chain reaches: in `file` from `offset`, and in the files behind it up to the
- * next run. `visit` gets them as salvaged. */
+/* Intact blocks of the run of `file` from `position` on that no chain reaches: in `file` from `offset`, and in the
+ * files behind it up to the next run. `visit` gets them as salvaged. */
 struct result walk_salvage(struct walk *walk, const struct folder_file *file, uint64_t offset, uint64_t position,
                            journal_visit *visit, void *context) MUST_USE;
 

@@ -1,7 +1,7 @@
 /* HMAC kernels: one HOTP step from cached midstates, for a batch of (token, counter) pairs at a time.
  * Source: RFC 2104 (HMAC), FIPS 180-4 (SHA), RFC 4226 section 5.3 (dynamic truncation).
- * A kernel keeps no state and allocates nothing; any thread. Midstates are secrets as seeds are. The time taken depends on
- * `count` and the algorithm alone, never on midstates, counters or codes. */
+ * A kernel keeps no state and allocates nothing; any thread. Midstates are secrets as seeds are. The time taken depends
+ * on `count` and the algorithm alone, never on midstates, counters or codes. */
 #ifndef OTPRING_KERNEL_KERNEL_H
 #define OTPRING_KERNEL_KERNEL_H
 
@@ -28,7 +28,8 @@ static inline size_t kernel_midstates_size(enum kernel_algorithm algorithm)
 }
 
 /* n steps of one algorithm. midstates[i] points at inner||outer (kernel_midstates_size bytes, 8-byte aligned);
- * counters[i] is the moving factor; ret_truncated[i] gets the 31-bit value of RFC 4226 5.3, not yet reduced to digits. */
+ * counters[i] is the moving factor; ret_truncated[i] gets the 31-bit value of RFC 4226 5.3, not yet reduced to digits.
+ */
 typedef void kernel_steps_function(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[],
                                    size_t count);
 

@@ -1,9 +1,10 @@
-/* The simulated os: a world (disk, clock, scheduler) that several `struct os` share, driven by one seed; the same seed and
- * calls give the same run to the byte. One thread drives the whole world. No sockets: those kinds end with -ENOSYS.
+/* The simulated os: a world (disk, clock, scheduler) that several `struct os` share, driven by one seed; the same seed
+ * and calls give the same run to the byte. One thread drives the whole world. No sockets: those kinds end with -ENOSYS.
  *
- * Disk: what a write put down is volatile until a data sync covers it (OS_WRITE_DSYNC when done, OS_SYNC); names are volatile until the
- * folder is synced. Operations complete in an order and after delays drawn from the seed. At a crash each volatile 512-byte
- * sector is kept, lost or torn by the seed, each volatile name change kept or lost, and every os of the world is dead. */
+ * Disk: what a write put down is volatile until a data sync covers it (OS_WRITE_DSYNC when done, OS_SYNC); names are
+ * volatile until the folder is synced. Operations complete in an order and after delays drawn from the seed. At a crash
+ * each volatile 512-byte sector is kept, lost or torn by the seed, each volatile name change kept or lost, and every os
+ * of the world is dead. */
 #ifndef OTPRING_OS_OS_SIM_H
 #define OTPRING_OS_OS_SIM_H
 
@@ -13,9 +14,9 @@ struct os_sim_world;
 
 struct os_sim_options {
     uint64_t seed;
-    int64_t wall_ms;           /* at the start */
-    uint64_t disk_size;        /* bytes in all files; beyond it -ENOSPC; 0: 1 GiB */
-    uint32_t delay_ns_max;     /* of one disk operation, drawn evenly; 0: 200,000 */
+    int64_t wall_ms;       /* at the start */
+    uint64_t disk_size;    /* bytes in all files; beyond it -ENOSPC; 0: 1 GiB */
+    uint32_t delay_ns_max; /* of one disk operation, drawn evenly; 0: 200,000 */
 };
 
 /* Faults, each off at 0. Counted over all disk operations of the world from the call on. */
@@ -40,7 +41,7 @@ bool os_sim_crashed(const struct os_sim_world *world);
 void os_sim_crash(struct os_sim_world *world);
 
 /* Time stands still but for these and for what operations take. */
-void os_sim_advance_ms(struct os_sim_world *world, uint64_t ms); /* wall and boot clock */
+void os_sim_advance_ms(struct os_sim_world *world, uint64_t ms);  /* wall and boot clock */
 void os_sim_step_wall_ms(struct os_sim_world *world, int64_t ms); /* wall clock alone */
 void os_sim_synchronised_set(struct os_sim_world *world, bool synchronised);
 

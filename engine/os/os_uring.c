@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#ifdef OTPRING_SABOTAGE_EARLY_ANSWER
+#include "os/sabotage.h"
+#endif
 #include "os/machine.h"
 
 enum {
@@ -150,6 +153,9 @@ static void uring_submit(struct os *os, struct os_op *op)
 {
     struct os_uring *uring = uring_of(os);
     CHECK(!op->pending);
+#ifdef OTPRING_SABOTAGE_EARLY_ANSWER
+    if (sabotage_takes(os, op)) return;
+#endif
     op->pending = true;
     op->more = false;
     struct io_uring_sqe *entry = entry_take(uring);

@@ -1,5 +1,6 @@
 /* The real os: one io_uring a thread (DEFER_TASKRUN, SINGLE_ISSUER where the kernel has them, all of Linux 6.1).
- * The creating thread owns it. Newer ring features are probed, and masked by OTPRING_RING_FEATURES=6.1 in the environment. */
+ * The creating thread owns it. Newer ring features are probed, and masked by OTPRING_RING_FEATURES=6.1 in the
+ * environment. */
 #ifndef OTPRING_OS_OS_URING_H
 #define OTPRING_OS_OS_URING_H
 

@@ -11,7 +11,8 @@
 struct result store_lock_take(const char *folder, int *ret_file) MUST_USE;
 void store_lock_release(int file);
 
-/* What tells this place from a copy: machine id, file system id, inode and birth time of DIR/identity (made when `create`). */
+/* What tells this place from a copy: machine id, file system id, inode and birth time of DIR/identity (made when
+ * `create`). */
 enum { STORE_PLACE_SIZE = 64 };
 struct result store_place(const char *folder, bool create, uint8_t ret_place[STORE_PLACE_SIZE]) MUST_USE;
 

@@ -30,8 +30,8 @@ struct otp_parameters {
     int64_t t0_s;      /* TOTP only: Unix time of step 0 (RFC 6238 T0) */
 };
 
-/* BAD_DIGITS, BAD_PERIOD, BAD_ARGUMENT, or STEP_TOO_FAR when a step of the next 50 years after now_s would not fit 32 bits
- * or now_s lies before T0. */
+/* BAD_DIGITS, BAD_PERIOD, BAD_ARGUMENT, or STEP_TOO_FAR when a step of the next 50 years after now_s would not fit 32
+ * bits or now_s lies before T0. */
 struct result otp_check_parameters(const struct otp_parameters *parameters, int64_t now_s) MUST_USE;
 
 /* The code as a number: HOTP(seed, counter) of RFC 4226 5.3, any algorithm. */
@@ -43,12 +43,13 @@ int64_t otp_step(const struct otp_parameters *parameters, int64_t unix_s);
 /* A code as users read it: exactly `digits` decimal digits and a NUL; ret has at least 9 bytes. */
 void otp_code_text(uint32_t code, unsigned digits, char ret_text[9]);
 
-/* The only spelling of a code that is taken: exactly 6 to 8 ASCII digits, no blank, no sign. BAD_DIGITS or BAD_ARGUMENT. */
+/* The only spelling of a code that is taken: exactly 6 to 8 ASCII digits, no blank, no sign. BAD_DIGITS or
+ * BAD_ARGUMENT. */
 struct result otp_code_parse(const char *text, size_t size, uint32_t *ret_code, uint8_t *ret_digits) MUST_USE;
 
-/* Base32 of RFC 4648 6, unpadded, upper case. Decoding takes lower case, trailing '=' and (as printed by many apps) single
- * blanks or dashes between groups; nothing else. Encoding writes a NUL. Errors: BAD_BASE32, FULL when ret is too small.
- * Non-zero trailing bits are refused. */
+/* Base32 of RFC 4648 6, unpadded, upper case. Decoding takes lower case, trailing '=' and (as printed by many apps)
+ * single blanks or dashes between groups; nothing else. Encoding writes a NUL. Errors: BAD_BASE32, FULL when ret is too
+ * small. Non-zero trailing bits are refused. */
 struct result otp_base32_decode(const char *text, size_t size, uint8_t *ret_bytes, size_t capacity,
                                 size_t *ret_size) MUST_USE;
 struct result otp_base32_encode(const uint8_t *bytes, size_t size, char *ret_text, size_t capacity) MUST_USE;
@@ -65,8 +66,8 @@ struct otp_uri {
     char account[OTP_NAME_SIZE_MAX + 1]; /* UTF-8, not empty */
 };
 
-/* Hostile input. Defaults where a parameter is left out: SHA1, 6 digits, 30 s, T0 0. Unknown parameters are passed over;
- * a repeated one, a label issuer that contradicts the issuer parameter, and HOTP without a counter are refused.
+/* Hostile input. Defaults where a parameter is left out: SHA1, 6 digits, 30 s, T0 0. Unknown parameters are passed
+ * over; a repeated one, a label issuer that contradicts the issuer parameter, and HOTP without a counter are refused.
  * Errors: BAD_URI, BAD_BASE32, BAD_SECRET_SIZE, BAD_DIGITS, BAD_PERIOD, BAD_NAME. */
 struct result otp_uri_parse(const char *text, size_t size, struct otp_uri *ret_uri) MUST_USE;
 /* Writes the URI with every parameter and a NUL. FULL when capacity is too small (2,600 bytes always suffice). */

@@ -73,7 +73,9 @@ class Client(threading.Thread):
             self.ledger.append((user, counter, verdict, record))
 
     def new_frame(self, wire, slot):
-        users = self.rng.sample(sorted(self.seeds), self.rng.choice([1, 4, 16]))
+        # Each slot has users of its own: HOTP codes of one user must arrive in order, and slots overtake each other.
+        own = sorted(self.seeds)[slot::4]
+        users = self.rng.sample(own, self.rng.choice([1, 4, min(16, len(own))]))
         items = []
         for user in users:
             items.append((user, self.counters[user]))

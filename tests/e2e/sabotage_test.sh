@@ -6,11 +6,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+programs=${1:?usage: sabotage_test.sh PROGRAMS-FOLDER}
 
+# The programs of the sound build, with the daemon of one that has the bug.
 build() {
     cmake -S "$top" -B "$work/$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DOTPRING_SABOTAGE="$1" -DOTPRING_BUILD_TESTS=OFF \
-        -DOTPRING_BUILD_BENCH=OFF >"$work/log" 2>&1 && ninja -C "$work/$1" otpringd otpring otpring-log >>"$work/log" 2>&1 ||
+        -DOTPRING_BUILD_BENCH=OFF >"$work/log" 2>&1 && ninja -C "$work/$1" otpringd >>"$work/log" 2>&1 ||
         { tail -n 20 "$work/log"; exit 1; }
+    mkdir "$work/$1/programs"
+    cp "$programs"/otpring "$programs"/otpring-log "$programs"/libotpring.so.* "$work/$1/tools/otpringd" "$work/$1/programs/"
 }
 
 # must_fail NAME COMMAND...: a test that passes on a planted bug is itself broken.
@@ -25,11 +29,11 @@ must_fail() {
         echo "$name passed on a build with a planted bug"
         exit 1
     else
-        echo "measured: $name finds the planted bug: $(grep -E 'AssertionError|not in the log|accepted more' "$work/out" | tail -n 1 | cut -c1-120)"
+        echo "measured: $name finds the planted bug: $(grep -E 'AssertionError|not in the log|accepted more|corrupt' "$work/out" | tail -n 1 | cut -c1-120)"
     fi
 }
 
 build early-answer
-must_fail "the kill test" env OTPRING_KILLS=20 "$here/once_test.py" "$work/early-answer/tools"
+must_fail "the kill test" env OTPRING_KILLS=20 "$here/once_test.py" "$work/early-answer/programs"
 build no-sync
-must_fail "the power-cut test" env OTPRING_CUTS=10 "$here/power_cut_test.py" "$work/no-sync/tools"
+must_fail "the power-cut test" env OTPRING_CUTS=10 "$here/power_cut_test.py" "$work/no-sync/programs"

@@ -1,5 +1,5 @@
-/* Makes the golden journals of tests/golden/journal: journal_generate FOLDER. Keys are fresh each time, so MACs and signatures
- * differ from run to run. Run it again only with a new format version. */
+/* Makes the golden journals of tests/golden/journal: journal_generate FOLDER. Keys are fresh each time, so MACs and
+ * signatures differ from run to run. Run it again only with a new format version. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,7 +47,8 @@ static void append_act(struct rig *rig, uint16_t act, uint32_t ordinal, const ch
 {
     uint8_t slots[2][JOURNAL_SLOT_SIZE] = {{0}};
     struct slot_act *head = (void *)slots[0];
-    *head = (struct slot_act){.ordinal = ordinal, .payload_size = 16, .uid = 1000, .act = act, .slot_count = 1, .kind = SLOT_ACT};
+    *head = (struct slot_act){
+        .ordinal = ordinal, .payload_size = 16, .uid = 1000, .act = act, .slot_count = 1, .kind = SLOT_ACT};
     if (user) name_of("acme", user, head->name);
     memset(slots[1], 0x1b, 16); /* an escape character: payloads are never printed */
     append(rig, slots, 2);
@@ -56,10 +57,12 @@ static void append_act(struct rig *rig, uint16_t act, uint32_t ordinal, const ch
 static void append_frame(struct rig *rig, uint32_t number)
 {
     static const char *const users[] = {"ann", "bob", "cy"};
-    static const uint8_t verdicts[] = {OTPRING_ACCEPTED, OTPRING_REJECTED, OTPRING_REPLAYED, OTPRING_THROTTLED, OTPRING_UNKNOWN};
+    static const uint8_t verdicts[] = {OTPRING_ACCEPTED, OTPRING_REJECTED, OTPRING_REPLAYED, OTPRING_THROTTLED,
+                                       OTPRING_UNKNOWN};
     uint8_t slots[4][JOURNAL_SLOT_SIZE] = {{0}};
     struct slot_frame *frame = (void *)slots[0];
-    *frame = (struct slot_frame){.session = 77, .tag = number, .sequence = number, .item_count = 3, .client = 0x00a1, .kind = SLOT_FRAME};
+    *frame = (struct slot_frame){
+        .session = 77, .tag = number, .sequence = number, .item_count = 3, .client = 0x00a1, .kind = SLOT_FRAME};
     for (uint16_t i = 0; i < 3; i++) {
         uint8_t verdict = verdicts[(number + i) % 5];
         bool matched = verdict == OTPRING_ACCEPTED || verdict == OTPRING_REPLAYED;
@@ -127,7 +130,8 @@ static void make(struct rig *rig)
 static uint8_t *block_at(struct rig *rig, uint64_t number, uint64_t index)
 {
     uint64_t size;
-    return os_sim_file(rig->world, rig_segment_path(number), &size) + SEGMENT_HEADER_SIZE + index * JOURNAL_BLOCK_ALIGNMENT;
+    return os_sim_file(rig->world, rig_segment_path(number), &size) + SEGMENT_HEADER_SIZE +
+           index * JOURNAL_BLOCK_ALIGNMENT;
 }
 
 int main(int argc, char **argv)

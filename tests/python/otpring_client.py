@@ -178,7 +178,7 @@ class Connection:
             raise ProtocolError("no hello answer", answer.kind)
         version, granted_slots, granted_items, resumed, *rest = HELLO_ANSWER_BODY.unpack(answer.body)
         self.granted = HelloAnswer(version, granted_slots, granted_items, bool(resumed), *rest)
-        if version != 1 or not self.granted.session:
+        if version != 1:
             raise ProtocolError("the hello answer is not sound", answer.kind)
         return self.granted
 
@@ -216,6 +216,8 @@ class VerifyClient:
         connection = Connection(self.path, self.timeout_s)
         try:
             granted = connection.greet(*self.wished, self.session)
+            if not granted.session:
+                raise ProtocolError("no session was granted", HELLO_ANSWER)
         except BaseException:
             connection.close()
             raise

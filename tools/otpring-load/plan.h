@@ -3,10 +3,11 @@
  *
  * HOTP, step s next: right is code(s), near code(s + 1 to 3) - both ACCEPTED, and the step after is next; replayed is
  * code(s - 1), the one accepted last; wrong is any 6 digits that are none of code(s - 1) to code(s + 10). Codes of
- * different steps can be the same by chance (one in a million), so near, replayed and wrong items are sent only when
- * the codes about them are computed and differ; else a right one goes in their place. TOTP of one second: right is the
- * present second's code, near that of the second before, replayed the one accepted last while it is in the window (one
- * second back); an account is passed over until a new second has come.
+ * different steps can be the same by chance (one in a million), and which of two the engine uses up is its own affair,
+ * so the codes of that window are kept for each account (moving on costs one new code) and only a code that stands in
+ * it once is sent; else the nearest that does. TOTP of one second: right is the present second's code, near that of the
+ * second before, replayed the one accepted last while it is in the window (one second back); an account is passed over
+ * until a new second has come.
  *
  * After a wrong item, the account's next one is right or near, so its failures never pass one: the throttle is never
  * reached. After UNAVAILABLE it is not known which step the engine holds: the account rests until everything sent by
@@ -23,6 +24,8 @@
 #include "options.h"
 #include "otpring/wire.h"
 
+enum { PLAN_WINDOW_COUNT = 12 };
+
 /* What was sent as one item, beside its 32 bytes. */
 struct plan_item {
     uint32_t place; /* of the account in the plan's order */
@@ -36,8 +39,10 @@ struct plan_account {
     uint32_t next;       /* HOTP: the step to send; TOTP: the least step that may be accepted */
     uint32_t rest_until; /* frames sent when it became unsure */
     uint32_t resume;     /* unsure: where to go on */
-    uint8_t flags;
+    uint32_t flags;
+    uint32_t codes[PLAN_WINDOW_COUNT]; /* HOTP: of next - 1 to next + 10; TOTP: of this second and its neighbours */
 };
+_Static_assert(sizeof(struct plan_account) == 64, "an account's state is one cache line");
 
 struct plan {
     const struct accounts *accounts;

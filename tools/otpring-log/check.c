@@ -46,8 +46,8 @@ static void print_report(const struct log_options *options, const struct journal
     const char *finding = report->finding;
     if (options->json) {
         /* The finding's text is ours and holds no quote or backslash. */
-        printf("{\"blocks\":%" PRIu64 ",\"records\":%" PRIu64 ",\"first_position\":%" PRIu64 ",\"last_position\":%" PRIu64
-               ",\"sealed_through\":%" PRIu64 ",\"signed_through\":%" PRIu64,
+        printf("{\"blocks\":%" PRIu64 ",\"records\":%" PRIu64 ",\"first_position\":%" PRIu64
+               ",\"last_position\":%" PRIu64 ",\"sealed_through\":%" PRIu64 ",\"signed_through\":%" PRIu64,
                report->blocks, report->records, report->first_position, report->last_position, report->sealed_through,
                report->signed_through);
         if (finding[0])
@@ -56,8 +56,8 @@ static void print_report(const struct log_options *options, const struct journal
             printf(",\"finding\":null}\n");
         return;
     }
-    printf("%" PRIu64 " records in %" PRIu64 " blocks, positions %" PRIu64 " to %" PRIu64 "\n", report->records, report->blocks,
-           report->first_position, report->last_position);
+    printf("%" PRIu64 " records in %" PRIu64 " blocks, positions %" PRIu64 " to %" PRIu64 "\n", report->records,
+           report->blocks, report->first_position, report->last_position);
     printf("sealed through %" PRIu64 ", signed through %" PRIu64 "\n", report->sealed_through, report->signed_through);
     if (finding[0])
         printf("FOUND at position %" PRIu64 ": %s\n", report->bad_position, finding);

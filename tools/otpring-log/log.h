@@ -1,5 +1,5 @@
-/* otpring-log: what its files share. Everything printed comes from numbers and tables of ours; the one foreign text is what the
- * caller typed, and that is escaped. */
+/* otpring-log: what its files share. Everything printed comes from numbers and tables of ours; the one foreign text is
+ * what the caller typed, and that is escaped. */
 #ifndef TOOLS_OTPRING_LOG_LOG_H
 #define TOOLS_OTPRING_LOG_LOG_H
 
@@ -18,10 +18,10 @@ struct log_options {
     const char *company;
     const char *user;
     uint64_t from_position;
-    uint64_t count; /* 0: not given */
+    uint64_t count;   /* 0: not given */
     unsigned verdict; /* enum otpring_verdict; 0: all */
     bool json;
-    bool own;       /* the journal's own records too */
+    bool own; /* the journal's own records too */
     bool no_follow;
 };
 

@@ -77,13 +77,27 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct log_options *log = state->input;
     switch (key) {
-    case KEY_STORE: log->store = argument; return 0;
-    case KEY_JSON: log->json = true; return 0;
-    case KEY_COMPANY: log->company = argument; return 0;
-    case KEY_USER: log->user = argument; return 0;
-    case KEY_OWN: log->own = true; return 0;
-    case KEY_NO_FOLLOW: log->no_follow = true; return 0;
-    case KEY_PUBLIC: log->public_key = argument; return 0;
+    case KEY_STORE:
+        log->store = argument;
+        return 0;
+    case KEY_JSON:
+        log->json = true;
+        return 0;
+    case KEY_COMPANY:
+        log->company = argument;
+        return 0;
+    case KEY_USER:
+        log->user = argument;
+        return 0;
+    case KEY_OWN:
+        log->own = true;
+        return 0;
+    case KEY_NO_FOLLOW:
+        log->no_follow = true;
+        return 0;
+    case KEY_PUBLIC:
+        log->public_key = argument;
+        return 0;
     case KEY_FROM:
         if (!number_of(argument, &log->from_position)) bad_value("--from", argument);
         return 0;
@@ -98,7 +112,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         if (log->command) exit(complain(EXIT_USAGE, "one command only: show, tail or check"));
         log->command = argument;
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -106,11 +121,15 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .args_doc = "show|tail|check",
-    .doc = "Shows and checks the replay log of an otpring store, with or without the daemon.\v"
-           "show prints records from the oldest kept, tail the last ones and then what comes; check verifies every checksum, seal "
-           "and signature.\n\nA line: POSITION.INDEX TIME VERDICT ACCOUNT STEP CLIENT SOURCE, or POSITION.INDEX TIME ACT NAME "
-           "ACCOUNT TOKEN UID. ACCOUNT is a hash: --company and --user find it by name. STEP is the matched step minus the "
-           "expected one.\n\nExit status: 0 done, 1 the journal has damage or does not verify, 2 usage, 3 unavailable."};
+    .doc =
+        "Shows and checks the replay log of an otpring store, with or without the daemon.\v"
+        "show prints records from the oldest kept, tail the last ones and then what comes; check verifies every "
+        "checksum, seal "
+        "and signature.\n\nA line: POSITION.INDEX TIME VERDICT ACCOUNT STEP CLIENT SOURCE, or POSITION.INDEX TIME ACT "
+        "NAME "
+        "ACCOUNT TOKEN UID. ACCOUNT is a hash: --company and --user find it by name. STEP is the matched step minus "
+        "the "
+        "expected one.\n\nExit status: 0 done, 1 the journal has damage or does not verify, 2 usage, 3 unavailable."};
 
 static int run(const struct log_options *log, struct os *os)
 {
@@ -134,13 +153,15 @@ int main(int argc, char **argv)
     if (argp_parse(&parser, argc, argv, 0, NULL, &log) != 0) return EXIT_USAGE;
     if (!log.command) return complain(EXIT_USAGE, "say what to do: show, tail or check; see otpring-log --help");
     if (!known(log.command)) return complain(EXIT_USAGE, "no such command: %s; see otpring-log --help", log.command);
-    if (!log.store || !*log.store) return complain(EXIT_USAGE, "which store? --store DIR, or the variable OTPRING_STORE");
+    if (!log.store || !*log.store)
+        return complain(EXIT_USAGE, "which store? --store DIR, or the variable OTPRING_STORE");
     if (log.user && !log.company) return complain(EXIT_USAGE, "--user needs --company: users are named within one");
     struct os *os;
     struct result result = os_uring_create(&(struct os_uring_options){.entries = 64}, &os);
     if (result_failed(result)) return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
     int code = run(&log, os);
     os_destroy(os);
-    if (fflush(stdout) != 0 || ferror(stdout)) return complain(EXIT_UNAVAILABLE, "standard output: %s", strerror(errno));
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return complain(EXIT_UNAVAILABLE, "standard output: %s", strerror(errno));
     return code;
 }

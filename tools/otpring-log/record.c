@@ -1,4 +1,5 @@
-/* Records as text. Every value is a number, hex, or a name of our own tables, so no byte of the journal reaches the terminal raw. */
+/* Records as text. Every value is a number, hex, or a name of our own tables, so no byte of the journal reaches the
+ * terminal raw. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,15 +99,16 @@ static bool verify_line(const struct log_options *options, const struct place *p
     if (matched) snprintf(step, sizeof step, "%+d", verify->step_distance);
     const char *verdict = verdict_name(verify->verdict, number);
     if (!options->json) {
-        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s %s %s %s %04x %016" PRIx64, place->position, place->slot, place->time,
-                 verdict, name, step, verify->client, verify->source);
+        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s %s %s %s %04x %016" PRIx64, place->position, place->slot,
+                 place->time, verdict, name, step, verify->client, verify->source);
         return true;
     }
     char token[32] = "null";
     if (matched) snprintf(token, sizeof token, "%u", verify->ordinal);
     if (matched) snprintf(step, sizeof step, "%d", verify->step_distance);
     snprintf(line, LINE_SIZE,
-             "{\"position\":%" PRIu64 ",\"index\":%u,\"time\":\"%s\",\"verdict\":\"%s\",\"reason\":%u,\"account\":\"%s\",\"token\":%s,"
+             "{\"position\":%" PRIu64
+             ",\"index\":%u,\"time\":\"%s\",\"verdict\":\"%s\",\"reason\":%u,\"account\":\"%s\",\"token\":%s,"
              "\"step_distance\":%s,\"client\":\"%04x\",\"source\":\"%016" PRIx64 "\",\"source_class\":%u,\"method\":%u,"
              "\"retry_after_s\":%u}",
              place->position, place->slot, place->time, verdict, verify->reason, name, token, matched ? step : "null",
@@ -126,11 +128,12 @@ static bool act_line(const struct log_options *options, const struct place *plac
     snprintf(token, sizeof token, "%u", act->ordinal);
     const char *what = act_name(act->act, number);
     if (!options->json)
-        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s ACT %s %s %s uid=%u", place->position, place->slot, place->time, what,
-                 name, about_token ? token : "-", act->uid);
+        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s ACT %s %s %s uid=%u", place->position, place->slot, place->time,
+                 what, name, about_token ? token : "-", act->uid);
     else
         snprintf(line, LINE_SIZE,
-                 "{\"position\":%" PRIu64 ",\"index\":%u,\"time\":\"%s\",\"act\":\"%s\",\"account\":\"%s\",\"token\":%s,\"uid\":%u}",
+                 "{\"position\":%" PRIu64
+                 ",\"index\":%u,\"time\":\"%s\",\"act\":\"%s\",\"account\":\"%s\",\"token\":%s,\"uid\":%u}",
                  place->position, place->slot, place->time, what, name, about_token ? token : "null", act->uid);
     return true;
 }
@@ -139,12 +142,12 @@ static void own_line(const struct log_options *options, const struct place *plac
                      uint64_t first, uint64_t last, char line[LINE_SIZE])
 {
     if (!options->json)
-        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s %s segment %" PRIx64 " positions %" PRIu64 "-%" PRIu64, place->position,
-                 place->slot, place->time, what, segment, first, last);
+        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s %s segment %" PRIx64 " positions %" PRIu64 "-%" PRIu64,
+                 place->position, place->slot, place->time, what, segment, first, last);
     else
         snprintf(line, LINE_SIZE,
-                 "{\"position\":%" PRIu64 ",\"index\":%u,\"time\":\"%s\",\"own\":\"%s\",\"segment\":%" PRIu64 ",\"first\":%" PRIu64
-                 ",\"last\":%" PRIu64 "}",
+                 "{\"position\":%" PRIu64 ",\"index\":%u,\"time\":\"%s\",\"own\":\"%s\",\"segment\":%" PRIu64
+                 ",\"first\":%" PRIu64 ",\"last\":%" PRIu64 "}",
                  place->position, place->slot, place->time, what, segment, first, last);
 }
 

@@ -133,7 +133,8 @@ int run_tail(const struct log_options *options, struct os *os, const char *folde
     struct journal_reader *reader;
     struct result result = tail_start(options, os, folder, show.ring_size, &from);
     if (result_failed(result)) return cannot(folder, result);
-    result = journal_reader_open(os, folder, &(struct journal_reader_options){.from_position = from, .follow = true}, &reader);
+    result = journal_reader_open(os, folder, &(struct journal_reader_options){.from_position = from, .follow = true},
+                                 &reader);
     if (result_failed(result)) return cannot(folder, result);
     show.ring = calloc(show.ring_size, LINE_SIZE);
     if (!show.ring) {

@@ -68,7 +68,9 @@ static bool read_exactly(int file, void *bytes, size_t size)
 static char *frame_read(int file, unsigned kind, size_t *ret_size)
 {
     struct otpring_wire_header header;
-    if (!read_exactly(file, &header, sizeof header) || header.size < sizeof header || header.size > OTPRING_WIRE_ADMIN_SIZE_MAX + sizeof header) return NULL;
+    if (!read_exactly(file, &header, sizeof header) || header.size < sizeof header ||
+        header.size > OTPRING_WIRE_ADMIN_SIZE_MAX + sizeof header)
+        return NULL;
     size_t size = header.size - sizeof header;
     char *body = malloc(size + 1);
     if (!body || !read_exactly(file, body, size)) {
@@ -80,7 +82,10 @@ static char *frame_read(int file, unsigned kind, size_t *ret_size)
     if (header.kind == kind) return body;
     struct otpring_wire_error error = {0};
     if (header.kind == OTPRING_WIRE_ERROR && size >= sizeof error) memcpy(&error, body, sizeof error);
-    complain(EXIT_REFUSED, error.code == OTPRING_ERROR_NO_RIGHT ? "the daemon does not let this user administer" : "the daemon refused the frame (error %u)", error.code);
+    complain(EXIT_REFUSED,
+             error.code == OTPRING_ERROR_NO_RIGHT ? "the daemon does not let this user administer"
+                                                  : "the daemon refused the frame (error %u)",
+             error.code);
     free(body);
     return NULL;
 }
@@ -90,8 +95,10 @@ static bool hello(int file)
     struct {
         struct otpring_wire_header header;
         struct otpring_wire_hello hello;
-    } frame = {.header = {.size = sizeof frame, .kind = OTPRING_WIRE_HELLO},
-               .hello = {.version_min = OTPRING_WIRE_VERSION, .version_max = OTPRING_WIRE_VERSION, .slots = 1, .items_max = 1}};
+    } frame = {
+        .header = {.size = sizeof frame, .kind = OTPRING_WIRE_HELLO},
+        .hello = {
+            .version_min = OTPRING_WIRE_VERSION, .version_max = OTPRING_WIRE_VERSION, .slots = 1, .items_max = 1}};
     size_t size;
     if (!write_whole(file, &frame, sizeof frame)) return false;
     char *body = frame_read(file, OTPRING_WIRE_HELLO_ANSWER, &size);
@@ -111,7 +118,8 @@ static json_t *socket_ask(const char *text, size_t size)
     if (write_whole(link_file, &header, sizeof header) && write_whole(link_file, text, size))
         body = frame_read(link_file, OTPRING_WIRE_ADMIN_ANSWER, &answer_size);
     if (!body) {
-        complain(EXIT_UNAVAILABLE, "the daemon closed the connection before it answered; whether the act was done can be seen with token list or otpring-log");
+        complain(EXIT_UNAVAILABLE, "the daemon closed the connection before it answered; whether the act was done can "
+                                   "be seen with token list or otpring-log");
         return NULL;
     }
     json_t *answer = json_loadb(body, answer_size, 0, NULL);
@@ -163,7 +171,7 @@ json_t *admin_ask(struct invocation *invocation, json_t *request, int *ret_exit)
         const char *error = json_string_value(json_object_get(answer, "error"));
         *ret_exit = exit_of_answer(answer);
         if (invocation->json) print_json(answer);
-        complain((enum exit_code)*ret_exit, "%s", error ? error : "refused");
+        complain((enum exit_code) * ret_exit, "%s", error ? error : "refused");
         json_decref(answer);
         answer = NULL;
     }

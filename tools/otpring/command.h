@@ -51,8 +51,9 @@ void options_parse(const struct command *command, int argc, char **argv, struct 
 /* "otpring: text" on standard error, escaped; gives `code` back. */
 int complain(enum exit_code code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Runs `request` through the daemon, or without one through the engine under the store's lock. NULL: complained already, ret_exit says
- * with what to exit; an answer with "ok": false is complained about too. The caller releases the answer. */
+/* Runs `request` through the daemon, or without one through the engine under the store's lock. NULL: complained
+ * already, ret_exit says with what to exit; an answer with "ok": false is complained about too. The caller releases the
+ * answer. */
 json_t *admin_ask(struct invocation *invocation, json_t *request, int *ret_exit);
 void admin_done(void); /* closes what admin_ask keeps open between calls */
 
@@ -67,7 +68,8 @@ void bar_end(void);
 void print_escaped(const char *text);
 void print_json(json_t *value);
 
-/* A whole file, or standard input for "-"; at most size_max bytes; NUL-terminated; the caller wipes and frees. NULL: complained. */
+/* A whole file, or standard input for "-"; at most size_max bytes; NUL-terminated; the caller wipes and frees. NULL:
+ * complained. */
 char *read_whole(const char *path, size_t size_max, size_t *ret_size);
 
 /* commands, by file */

@@ -14,7 +14,8 @@ int run_completion(struct invocation *invocation)
         size_t length = strlen(*group);
         printf("        %s) words=\"", *group);
         for (const struct command *command = commands; command->words; command++)
-            if (strncmp(command->words, *group, length) == 0 && command->words[length] == ' ') printf("%s ", command->words + length + 1);
+            if (strncmp(command->words, *group, length) == 0 && command->words[length] == ' ')
+                printf("%s ", command->words + length + 1);
         puts("\" ;;");
     }
     fputs("        *) words=\"", stdout);
@@ -22,6 +23,7 @@ int run_completion(struct invocation *invocation)
         if (!strchr(command->words, ' ')) printf("%s ", command->words);
     puts("token profile --store --help --version --json --company --user\" ;;\n    esac");
     puts("    [ \"${COMP_WORDS[COMP_CWORD-1]}\" = --store ] && { compopt -o dirnames; return; }");
-    puts("    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\ncomplete -o default -F _otpring otpring");
+    puts(
+        "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\ncomplete -o default -F _otpring otpring");
     return EXIT_DONE;
 }

@@ -11,7 +11,7 @@ enum { LINES_PER_REQUEST = 4096, PORTION_SIZE_MAX = 1 << 20, IMPORT_SIZE_MAX = 1
 
 struct import {
     struct invocation *invocation;
-    json_t *refused; /* of all portions */
+    json_t *refused;    /* of all portions */
     const char *header; /* CSV: the line of column names, or NULL for otpauth URIs */
     unsigned long long added;
     unsigned long long line_first; /* of the present portion, from 1 */
@@ -35,7 +35,8 @@ static int portion_send(struct import *import, const char *text, size_t size)
     return EXIT_DONE;
 }
 
-/* A line that is not UTF-8 cannot travel in JSON; it is made one that is refused as a line, so that the others go on. */
+/* A line that is not UTF-8 cannot travel in JSON; it is made one that is refused as a line, so that the others go on.
+ */
 static void line_clean(char *line, size_t size)
 {
     json_t *value = json_stringn(line, size);
@@ -100,7 +101,8 @@ int run_import(struct invocation *invocation)
     int status = lines_send(&import, body);
     if (status == EXIT_DONE || import.added > 0 || json_array_size(import.refused) > 0) {
         if (invocation->json)
-            print_json(json_pack("{s:b, s:I, s:O}", "ok", status == EXIT_DONE, "added", (json_int_t)import.added, "refused", import.refused));
+            print_json(json_pack("{s:b, s:I, s:O}", "ok", status == EXIT_DONE, "added", (json_int_t)import.added,
+                                 "refused", import.refused));
         else
             report_print(&import);
     }

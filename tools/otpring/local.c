@@ -45,11 +45,14 @@ static struct result keep(struct local *local)
 
 static struct result open_parts(struct local *local, const struct invocation *invocation)
 {
-    struct engine_options options = {.folder = invocation->store, .key_path = invocation->key_path, .core = {.take_over = invocation->take_over}};
+    struct engine_options options = {
+        .folder = invocation->store, .key_path = invocation->key_path, .core = {.take_over = invocation->take_over}};
     TRY(engine_open(&options, &local->engine));
-    struct core_worker_options worker = {.os = local->engine->os, .answered = on_answered, .hello_answered = on_hello, .context = local};
+    struct core_worker_options worker = {
+        .os = local->engine->os, .answered = on_answered, .hello_answered = on_hello, .context = local};
     TRY(core_worker_create(local->engine->core, &worker, &local->worker));
-    struct admin_options admin = {.engine = local->engine, .worker = local->worker, .os = local->engine->os, .alone = true};
+    struct admin_options admin = {
+        .engine = local->engine, .worker = local->worker, .os = local->engine->os, .alone = true};
     TRY(admin_create(&admin, &local->admin));
     return keep(local);
 }
@@ -71,7 +74,8 @@ int local_open(const struct invocation *invocation, struct local **ret_local)
     struct local *local = calloc(1, sizeof *local);
     if (!local) return complain(EXIT_UNAVAILABLE, "not enough memory");
     arena_allow_unlocked(invocation->insecure_memory);
-    local->client = (struct core_client){.id = 1, .name = "otpring", .uid = getuid(), .rights = CORE_RIGHT_VERIFY | CORE_RIGHT_SEE_STATES};
+    local->client = (struct core_client){
+        .id = 1, .name = "otpring", .uid = getuid(), .rights = CORE_RIGHT_VERIFY | CORE_RIGHT_SEE_STATES};
     struct result result = open_parts(local, invocation);
     if (result_failed(result)) {
         close_parts(local, false);
@@ -132,7 +136,8 @@ static bool query_make(const struct otpring_query *query, struct otpring_wire_qu
     uint8_t digits;
     if (result_failed(otp_code_parse(query->code, strlen(query->code), &code, &digits))) return false;
     otpring_name(query->company, query->user, name);
-    *ret_wire = (struct otpring_wire_query){.source = query->source, .code = code, .digits = digits, .kind = OTPRING_QUERY_CODE};
+    *ret_wire = (struct otpring_wire_query){
+        .source = query->source, .code = code, .digits = digits, .kind = OTPRING_QUERY_CODE};
     memcpy(ret_wire->company, name, 8);
     memcpy(ret_wire->account, name + 8, 8);
     return true;
@@ -140,8 +145,11 @@ static bool query_make(const struct otpring_query *query, struct otpring_wire_qu
 
 static struct result ask(struct local *local, const struct otpring_wire_query *items, size_t count)
 {
-    struct otpring_wire_header header = {.size = (uint32_t)(sizeof header + count * sizeof *items), .kind = OTPRING_WIRE_VERIFY,
-                                         .count = (uint16_t)count, .session = local->session, .sequence = ++local->sequence};
+    struct otpring_wire_header header = {.size = (uint32_t)(sizeof header + count * sizeof *items),
+                                         .kind = OTPRING_WIRE_VERIFY,
+                                         .count = (uint16_t)count,
+                                         .session = local->session,
+                                         .sequence = ++local->sequence};
     struct core_frame frame = {.header = &header, .items = items, .client = &local->client};
     enum otpring_wire_error_code error;
     local->answered = false;
@@ -157,7 +165,8 @@ static struct result ask(struct local *local, const struct otpring_wire_query *i
     return keep(local);
 }
 
-int local_verify(struct local *local, const struct otpring_query *queries, size_t count, struct otpring_answer *ret_answers)
+int local_verify(struct local *local, const struct otpring_query *queries, size_t count,
+                 struct otpring_answer *ret_answers)
 {
     struct otpring_wire_query items[ITEMS_MAX];
     uint16_t places[ITEMS_MAX];
@@ -172,7 +181,8 @@ int local_verify(struct local *local, const struct otpring_query *queries, size_
     if (result_failed(result)) return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
     for (size_t i = 0; i < sent; i++) {
         const struct otpring_wire_answer *answer = &local->answers[i];
-        ret_answers[places[i]] = (struct otpring_answer){answer->verdict, answer->reason, answer->retry_after_s, answer->record};
+        ret_answers[places[i]] =
+            (struct otpring_answer){answer->verdict, answer->reason, answer->retry_after_s, answer->record};
     }
     return EXIT_DONE;
 }

@@ -17,6 +17,7 @@ void local_close(struct local *local);
 
 /* The answer to an admin request as parsed JSON; NULL: complained. */
 json_t *local_ask(struct local *local, const char *text, size_t size);
-int local_verify(struct local *local, const struct otpring_query *queries, size_t count, struct otpring_answer *ret_answers);
+int local_verify(struct local *local, const struct otpring_query *queries, size_t count,
+                 struct otpring_answer *ret_answers);
 
 #endif

@@ -9,7 +9,8 @@
 
 const struct command commands[] = {
     {"init", NULL, 0, 0, "Make a new store and its key file", NULL, "k",
-     "The key file (default: DIR.key, mode 0400) opens every seed in the store. Keep a copy of it apart from the store's "
+     "The key file (default: DIR.key, mode 0400) opens every seed in the store. Keep a copy of it apart from the "
+     "store's "
      "backups: who has both has every seed, who has lost it has none.",
      run_init},
     {"token add", NULL, 0, 0, "Enrol a token for a user", "token.add", "culatdpgnswIqj",
@@ -22,13 +23,14 @@ const struct command commands[] = {
     {"token remove", NULL, 0, 0, "Remove a token for good", "token.remove", "cuoj",
      "The seed's fingerprint and its floor are kept: the same seed enrolled again starts where this one ended.",
      run_change},
-    {"token suspend", NULL, 0, 0, "Let a token accept nothing until it is resumed", "token.suspend", "cuoj", NULL, run_change},
+    {"token suspend", NULL, 0, 0, "Let a token accept nothing until it is resumed", "token.suspend", "cuoj", NULL,
+     run_change},
     {"token resume", NULL, 0, 0, "Let a suspended token accept again", "token.resume", "cuoj", NULL, run_change},
     {"token unlock", NULL, 0, 0, "Forget a user's failed tries", "token.unlock", "cuj", NULL, run_change},
-    {"token resync", "CODE NEXT-CODE|-", 1, 2, "Bring a token back in step by two adjacent codes", "token.resync", "cuoj",
-     "Both codes are consumed. With - they are read from standard input, one a line.", run_token_resync},
-    {"profile add", NULL, 0, 0, "Make a profile: the parameters that tokens share", "profile.add",
-     "Patdpgbfwyxvmzrj", NULL, run_profile_change},
+    {"token resync", "CODE NEXT-CODE|-", 1, 2, "Bring a token back in step by two adjacent codes", "token.resync",
+     "cuoj", "Both codes are consumed. With - they are read from standard input, one a line.", run_token_resync},
+    {"profile add", NULL, 0, 0, "Make a profile: the parameters that tokens share", "profile.add", "Patdpgbfwyxvmzrj",
+     NULL, run_profile_change},
     {"profile list", NULL, 0, 0, "List profiles", "profile.list", "j", NULL, run_profile_list},
     {"profile set", NULL, 0, 0, "Change a profile's windows and throttle", "profile.set", "iPbfwyxvmzrj",
      "Type, algorithm, digits, period and T0 of a profile never change.", run_profile_change},
@@ -45,7 +47,8 @@ const struct command commands[] = {
     {"backup", "FOLDER", 1, 1, "Copy the store while it is in use, into a new folder", "backup", "j",
      "The key file is never part of it.", run_backup},
     {"restore", "FOLDER", 1, 1, "Make a store out of a backup", NULL, "kVCZ",
-     "Codes accepted after the backup must not be accepted again: TOTP floors move past --now, and HOTP tokens come back "
+     "Codes accepted after the backup must not be accepted again: TOTP floors move past --now, and HOTP tokens come "
+     "back "
      "suspended unless the journal of the lost machine is given with --journal and --journal-complete says that it "
      "reaches to the end.",
      run_restore},
@@ -87,7 +90,8 @@ static const struct command *find_command(int argc, char **argv)
 static int print_version(void)
 {
     const struct kernel *kernel;
-    if (result_failed(kernel_choose(NULL, &kernel))) return complain(EXIT_USAGE, "OTPRING_KERNEL names no kernel of this machine");
+    if (result_failed(kernel_choose(NULL, &kernel)))
+        return complain(EXIT_USAGE, "OTPRING_KERNEL names no kernel of this machine");
     printf("otpring %s (kernel %s)\n", OTPRING_VERSION, kernel->name);
     return EXIT_DONE;
 }

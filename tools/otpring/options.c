@@ -1,4 +1,5 @@
-/* One table of options; a command names the ones it takes by their keys. Options that are fields of the admin request go there. */
+/* One table of options; a command names the ones it takes by their keys. Options that are fields of the admin request
+ * go there. */
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +52,8 @@ static const struct known_option options[] = {
     {'k', "key", "FILE", "The key file; default DIR.key", OWN, NULL},
     {'V', "journal", "FOLDER", "Journal segments of the lost machine, newer than the backup", OWN, NULL},
     {'C', "journal-complete", NULL, "The journal given reaches to the last answer ever sent", OWN, NULL},
-    {'Z', "now", "TIME", "The present time, confirmed by you: seconds since 1970, or 'clock' to trust this machine's", OWN, NULL},
+    {'Z', "now", "TIME", "The present time, confirmed by you: seconds since 1970, or 'clock' to trust this machine's",
+     OWN, NULL},
     {'j', "json", NULL, "Print JSON", OWN, NULL},
 };
 enum { OPTION_COUNT = sizeof options / sizeof options[0], KEY_STORE = 1000, KEY_INSECURE, KEY_TAKE_OVER };
@@ -74,16 +76,35 @@ static bool number_set(json_t *request, const struct known_option *option, const
 static void own_set(struct invocation *invocation, int key, const char *text)
 {
     switch (key) {
-    case 's': invocation->secret_path = text; break;
-    case 'q': invocation->qr = true; break;
-    case 'B': invocation->batch_path = text; break;
-    case 'D': invocation->daemon_only = true; break;
-    case 'k': invocation->key_path = text; break;
-    case 'V': invocation->journal_path = text; break;
-    case 'C': invocation->journal_complete = true; break;
-    case 'Z': invocation->now = text; break;
-    case 'j': invocation->json = true; break;
-    default: break;
+    case 's':
+        invocation->secret_path = text;
+        break;
+    case 'q':
+        invocation->qr = true;
+        break;
+    case 'B':
+        invocation->batch_path = text;
+        break;
+    case 'D':
+        invocation->daemon_only = true;
+        break;
+    case 'k':
+        invocation->key_path = text;
+        break;
+    case 'V':
+        invocation->journal_path = text;
+        break;
+    case 'C':
+        invocation->journal_complete = true;
+        break;
+    case 'Z':
+        invocation->now = text;
+        break;
+    case 'j':
+        invocation->json = true;
+        break;
+    default:
+        break;
     }
 }
 
@@ -114,10 +135,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     } else if (key == KEY_TAKE_OVER) {
         invocation->take_over = true;
     } else if (key == ARGP_KEY_ARG) {
-        if (invocation->argument_count == invocation->command->argument_max) argp_error(state, "too many arguments: %s", text);
+        if (invocation->argument_count == invocation->command->argument_max)
+            argp_error(state, "too many arguments: %s", text);
         invocation->arguments[invocation->argument_count++] = text;
     } else if (key == ARGP_KEY_END) {
-        if (invocation->argument_count < invocation->command->argument_min) argp_error(state, "%s is missing", invocation->command->arguments);
+        if (invocation->argument_count < invocation->command->argument_min)
+            argp_error(state, "%s is missing", invocation->command->arguments);
     } else if (key >= 2000 && key < 3000) {
         option_set(state, invocation, key - 2000, text);
     } else {
@@ -132,13 +155,18 @@ void options_parse(const struct command *command, int argc, char **argv, struct 
     int count = 0;
     for (int i = 0; i < OPTION_COUNT; i++)
         if (strchr(command->options, options[i].key))
-            list[count++] = (struct argp_option){options[i].name, argp_key(options[i].key), options[i].argument, 0, options[i].help, 0};
-    list[count++] = (struct argp_option){"store", KEY_STORE, "DIR", 0, "The store; default: the variable OTPRING_STORE", 1};
-    list[count++] = (struct argp_option){"insecure-memory", KEY_INSECURE, 0, 0, "Work where memory cannot be locked", 1};
+            list[count++] = (struct argp_option){
+                options[i].name, argp_key(options[i].key), options[i].argument, 0, options[i].help, 0};
+    list[count++] =
+        (struct argp_option){"store", KEY_STORE, "DIR", 0, "The store; default: the variable OTPRING_STORE", 1};
+    list[count++] =
+        (struct argp_option){"insecure-memory", KEY_INSECURE, 0, 0, "Work where memory cannot be locked", 1};
     list[count++] = (struct argp_option){"take-over", KEY_TAKE_OVER, 0, OPTION_HIDDEN, "", 1};
     char doc[2048];
-    snprintf(doc, sizeof doc, "%s.%s%s", command->summary, command->more ? "\v" : "", command->more ? command->more : "");
-    struct argp argp = {.options = list, .parser = parse, .args_doc = command->arguments ? command->arguments : "", .doc = doc};
+    snprintf(doc, sizeof doc, "%s.%s%s", command->summary, command->more ? "\v" : "",
+             command->more ? command->more : "");
+    struct argp argp = {
+        .options = list, .parser = parse, .args_doc = command->arguments ? command->arguments : "", .doc = doc};
     char name[96];
     snprintf(name, sizeof name, "otpring %s", command->words);
     argv[0] = name;

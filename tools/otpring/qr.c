@@ -20,7 +20,8 @@ void qr_print(const char *text)
     static const char *const blocks[2][2] = {{"\u2588", "\u2580"}, {"\u2584", " "}};
     for (int y = -QUIET; y < code->width + QUIET; y += 2) {
         fputs("  ", stdout);
-        for (int x = -QUIET; x < code->width + QUIET; x++) fputs(blocks[dark(code, x, y)][dark(code, x, y + 1)], stdout);
+        for (int x = -QUIET; x < code->width + QUIET; x++)
+            fputs(blocks[dark(code, x, y)][dark(code, x, y + 1)], stdout);
         putchar('\n');
     }
     QRcode_free(code);

@@ -53,8 +53,10 @@ int run_backup(struct invocation *invocation)
 {
     char path[2 * ENGINE_PATH_SIZE], here[ENGINE_PATH_SIZE];
     const char *folder = invocation->arguments[0];
-    if (folder[0] != '/' && !getcwd(here, sizeof here)) return complain(EXIT_USAGE, "the current folder: %s", strerror(errno));
-    int size = folder[0] == '/' ? snprintf(path, sizeof path, "%s", folder) : snprintf(path, sizeof path, "%s/%s", here, folder);
+    if (folder[0] != '/' && !getcwd(here, sizeof here))
+        return complain(EXIT_USAGE, "the current folder: %s", strerror(errno));
+    int size = folder[0] == '/' ? snprintf(path, sizeof path, "%s", folder)
+                                : snprintf(path, sizeof path, "%s/%s", here, folder);
     if (size >= ENGINE_PATH_SIZE) return complain(EXIT_USAGE, "the folder's path is too long");
     json_object_set_new(invocation->request, "folder", json_string(path));
     return ask_and_print(invocation, backup_print);
@@ -74,13 +76,17 @@ static bool time_parse(const char *text, int64_t *ret_ms)
     return !errno && end != text && !*end && seconds > 0 && seconds < INT64_MAX / 1000;
 }
 
-/* Opened once with the operator's consent, so that what the rules demand is done and journaled before anybody verifies. */
+/* Opened once with the operator's consent, so that what the rules demand is done and journaled before anybody verifies.
+ */
 static struct result take_over(const struct invocation *invocation, const char *path, int64_t now_ms)
 {
     struct engine *engine;
     struct core_worker *worker;
-    struct engine_options options = {.folder = invocation->store, .key_path = path,
-                                     .core = {.take_over = true, .restore_now_ms = now_ms, .restore_journal_complete = invocation->journal_complete}};
+    struct engine_options options = {.folder = invocation->store,
+                                     .key_path = path,
+                                     .core = {.take_over = true,
+                                              .restore_now_ms = now_ms,
+                                              .restore_journal_complete = invocation->journal_complete}};
     TRY(engine_open(&options, &engine));
     struct core_worker_options worker_options = {.os = engine->os};
     struct result result = core_worker_create(engine->core, &worker_options, &worker);
@@ -99,9 +105,12 @@ int run_restore(struct invocation *invocation)
     int status = key_path(invocation, path, sizeof path);
     if (status) return status;
     if (!invocation->now)
-        return complain(EXIT_USAGE, "restore needs --now: the present time, which you confirm (TOTP codes up to it are refused from now on)");
+        return complain(
+            EXIT_USAGE,
+            "restore needs --now: the present time, which you confirm (TOTP codes up to it are refused from now on)");
     if (!time_parse(invocation->now, &now_ms)) return complain(EXIT_USAGE, "--now takes seconds since 1970, or clock");
-    if (invocation->journal_complete && !invocation->journal_path) return complain(EXIT_USAGE, "--journal-complete needs --journal");
+    if (invocation->journal_complete && !invocation->journal_path)
+        return complain(EXIT_USAGE, "--journal-complete needs --journal");
     arena_allow_unlocked(invocation->insecure_memory);
     struct result result = engine_restore(invocation->arguments[0], invocation->journal_path, invocation->store, path);
     if (result_failed(result)) return refused(invocation->arguments[0], result);
@@ -111,7 +120,8 @@ int run_restore(struct invocation *invocation)
     print_escaped(invocation->store);
     puts(invocation->journal_complete
              ? "\nTOTP codes up to the time given are refused; HOTP tokens go on where the journal ends."
-             : "\nTOTP codes up to the time given are refused. HOTP tokens are suspended, since codes used after the backup are not\n"
+             : "\nTOTP codes up to the time given are refused. HOTP tokens are suspended, since codes used after the "
+               "backup are not\n"
                "known: bring each back with token resync (two adjacent codes) and token resume.");
     return EXIT_DONE;
 }

@@ -96,7 +96,8 @@ static void print_tokens(const struct invocation *invocation, json_t *answer)
     json_t *tokens = json_object_get(answer, "tokens");
     size_t i;
     json_t *token;
-    printf("%-10s %-20s %-20s %-9s %-5s %-7s %-6s %s\n", "TOKEN", "COMPANY", "USER", "STATE", "TYPE", "HASH", "DIGITS", "LABEL");
+    printf("%-10s %-20s %-20s %-9s %-5s %-7s %-6s %s\n", "TOKEN", "COMPANY", "USER", "STATE", "TYPE", "HASH", "DIGITS",
+           "LABEL");
     json_array_foreach(tokens, i, token)
     {
         printf("%-10" JSON_INTEGER_FORMAT " ", number_of(token, "ordinal"));
@@ -168,10 +169,12 @@ static int codes_read(struct invocation *invocation, const char *ret_codes[2], c
     if (strcmp(ret_codes[0], "-") == 0 && !ret_codes[1]) {
         size_t size;
         if (!(*ret_text = read_whole("-", 256, &size))) return EXIT_USAGE;
-        ret_codes[0] = strtok(*ret_text, " \t\r\n");
-        ret_codes[1] = strtok(NULL, " \t\r\n");
+        char *rest;
+        ret_codes[0] = strtok_r(*ret_text, " \t\r\n", &rest);
+        ret_codes[1] = strtok_r(NULL, " \t\r\n", &rest);
     }
-    return ret_codes[0] && ret_codes[1] ? EXIT_DONE : complain(EXIT_USAGE, "token resync needs two codes, one after the other");
+    return ret_codes[0] && ret_codes[1] ? EXIT_DONE
+                                        : complain(EXIT_USAGE, "token resync needs two codes, one after the other");
 }
 
 static void print_verdict(const struct invocation *invocation, json_t *answer)
@@ -206,23 +209,28 @@ static void print_profiles(const struct invocation *invocation, json_t *answer)
     (void)invocation;
     size_t i;
     json_t *profile;
-    printf("%-4s %-24s %-5s %-7s %-6s %-7s %s\n", "ID", "NAME", "TYPE", "HASH", "DIGITS", "PERIOD", "WINDOWS AND THROTTLE");
+    printf("%-4s %-24s %-5s %-7s %-6s %-7s %s\n", "ID", "NAME", "TYPE", "HASH", "DIGITS", "PERIOD",
+           "WINDOWS AND THROTTLE");
     json_array_foreach(json_object_get(answer, "profiles"), i, profile)
     {
         printf("%-4" JSON_INTEGER_FORMAT " ", number_of(profile, "id"));
         const char *name = text_of(profile, "name");
         print_escaped(name);
         printf("%*s ", strlen(name) < 24 ? (int)(24 - strlen(name)) : 0, "");
-        printf("%-5s %-7s %-6" JSON_INTEGER_FORMAT " ", text_of(profile, "type"), text_of(profile, "algorithm"), number_of(profile, "digits"));
+        printf("%-5s %-7s %-6" JSON_INTEGER_FORMAT " ", text_of(profile, "type"), text_of(profile, "algorithm"),
+               number_of(profile, "digits"));
         bool totp = strcmp(text_of(profile, "type"), "totp") == 0;
         if (totp)
-            printf("%-7" JSON_INTEGER_FORMAT " -%" JSON_INTEGER_FORMAT "+%" JSON_INTEGER_FORMAT, number_of(profile, "period"),
-                   number_of(profile, "window_behind"), number_of(profile, "window_ahead"));
+            printf("%-7" JSON_INTEGER_FORMAT " -%" JSON_INTEGER_FORMAT "+%" JSON_INTEGER_FORMAT,
+                   number_of(profile, "period"), number_of(profile, "window_behind"),
+                   number_of(profile, "window_ahead"));
         else
-            printf("%-7s -%" JSON_INTEGER_FORMAT "+%" JSON_INTEGER_FORMAT, "-", number_of(profile, "look_behind"), number_of(profile, "look_ahead"));
-        printf(", resync %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " free tries, then %" JSON_INTEGER_FORMAT " s doubling to %" JSON_INTEGER_FORMAT " s\n",
-               number_of(profile, "resync_window"), number_of(profile, "throttle_free"), number_of(profile, "throttle_base_s"),
-               number_of(profile, "throttle_max_s"));
+            printf("%-7s -%" JSON_INTEGER_FORMAT "+%" JSON_INTEGER_FORMAT, "-", number_of(profile, "look_behind"),
+                   number_of(profile, "look_ahead"));
+        printf(", resync %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " free tries, then %" JSON_INTEGER_FORMAT
+               " s doubling to %" JSON_INTEGER_FORMAT " s\n",
+               number_of(profile, "resync_window"), number_of(profile, "throttle_free"),
+               number_of(profile, "throttle_base_s"), number_of(profile, "throttle_max_s"));
     }
 }
 
@@ -239,6 +247,8 @@ static void print_profile_changed(const struct invocation *invocation, json_t *a
 int run_profile_change(struct invocation *invocation)
 {
     const char *needed = strcmp(invocation->command->act, "profile.add") == 0 ? "name" : "id";
-    if (!given(invocation, needed)) return complain(EXIT_USAGE, "%s needs --%s", invocation->command->words, strcmp(needed, "id") ? "name" : "profile");
+    if (!given(invocation, needed))
+        return complain(EXIT_USAGE, "%s needs --%s", invocation->command->words,
+                        strcmp(needed, "id") ? "name" : "profile");
     return ask_and_print(invocation, print_profile_changed);
 }

@@ -55,7 +55,8 @@ static void answer_print(const struct invocation *invocation, const struct otpri
         printf("{\"verdict\":\"%s\"", name);
         if (answer->verdict == OTPRING_THROTTLED) printf(",\"retry_after_s\":%u", answer->retry_after_s);
         if (answer->record)
-            printf(",\"record\":\"%llu.%llu\"", (unsigned long long)(answer->record >> 14), (unsigned long long)(answer->record & 0x3fff));
+            printf(",\"record\":\"%llu.%llu\"", (unsigned long long)(answer->record >> 14),
+                   (unsigned long long)(answer->record & 0x3fff));
         puts("}");
     } else if (answer->verdict == OTPRING_THROTTLED) {
         printf("%s retry after %u s\n", name, answer->retry_after_s);
@@ -68,7 +69,8 @@ static int verify_one(struct invocation *invocation)
 {
     const char *company = json_string_value(json_object_get(invocation->request, "company"));
     const char *user = json_string_value(json_object_get(invocation->request, "user"));
-    if (!company || !user || invocation->argument_count != 1) return complain(EXIT_USAGE, "verify needs --company, --user and a code");
+    if (!company || !user || invocation->argument_count != 1)
+        return complain(EXIT_USAGE, "verify needs --company, --user and a code");
     char typed[64] = "";
     const char *code = invocation->arguments[0];
     if (strcmp(code, "-") == 0) {
@@ -162,7 +164,8 @@ static int verify_batch(struct invocation *invocation)
         char *copy = strdup(line);
         size_t at = batch->count;
         if (!whole || !copy || !line_parse(copy, &batch->parsed[at], &batch->queries[at])) {
-            failed = complain(EXIT_USAGE, "%s: line %llu is not company, user and code", invocation->batch_path, number);
+            failed =
+                complain(EXIT_USAGE, "%s: line %llu is not company, user and code", invocation->batch_path, number);
             free(copy);
             break;
         }

@@ -519,6 +519,53 @@ static void an_administrator_resynchronises_by_two_codes(void **state)
                             FIXTURE_WALL_S, &distance, &word));
 }
 
+/* ---- cost ---- */
+
+static const struct kernel *counted_kernel;
+static uint64_t counted_steps;
+
+static void count_sha1(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+{
+    counted_steps += count;
+    counted_kernel->steps[KERNEL_SHA1](midstates, counters, ret_truncated, count);
+}
+
+static uint64_t cost_of(struct fixture *f, const struct token *token, uint32_t code, uint8_t digits)
+{
+    struct kernel counting = *f->core.kernel;
+    counted_kernel = f->core.kernel;
+    counting.steps[KERNEL_SHA1] = count_sha1;
+    struct otpring_wire_query query = query_of(f, token, code);
+    query.digits = digits;
+    f->core.kernel = &counting;
+    counted_steps = 0;
+    ask(f, &query, 1);
+    f->core.kernel = counted_kernel;
+    return counted_steps;
+}
+
+static void whatever_is_refused_costs_the_same_number_of_steps(void **state)
+{
+    struct fixture *f = *state;
+    struct token known = fixture_token(f, 17, 1, PROFILE_TOTP, 97, 0);
+    struct token used = fixture_token(f, 17, 2, PROFILE_TOTP, 98, 0);
+    struct token suspended = fixture_token(f, 17, 3, PROFILE_TOTP, 99, 0);
+    struct token removed = fixture_token(f, 17, 4, PROFILE_TOTP, 100, 0);
+    struct token unknown = known;
+    fixture_name(17, 5, unknown.name);
+    atomic_store(&used.hit.tail->token, token_word((uint32_t)totp_now(f, &used) + 1, 1));
+    atomic_fetch_or(&suspended.hit.tail->flags, TABLE_SUSPENDED);
+    uint32_t right = totp_code(f, &suspended, 0);
+    table_remove(f->core.table, removed.ordinal);
+    uint64_t cost = cost_of(f, &known, token_wrong_code(f, &known, totp_now(f, &known)), 6);
+    assert_int_equal(cost, 41); /* 20 steps either way of now */
+    assert_int_equal(cost_of(f, &used, token_wrong_code(f, &used, totp_now(f, &used)), 6), cost);
+    assert_int_equal(cost_of(f, &suspended, right, 6), cost);
+    assert_int_equal(cost_of(f, &removed, 123456, 6), cost);
+    assert_int_equal(cost_of(f, &unknown, 123456, 6), cost);
+    assert_int_equal(cost_of(f, &known, 1234567, 7), cost);
+}
+
 /* ---- records ---- */
 
 static void a_record_says_what_was_judged_and_the_answer_names_it(void **state)
@@ -600,6 +647,7 @@ int main(void)
         TEST(a_successful_pair_resets_failures_and_a_locked_account_is_throttled),
         TEST(pairs_are_refused_where_a_token_is_never_searched_far),
         TEST(an_administrator_resynchronises_by_two_codes),
+        TEST(whatever_is_refused_costs_the_same_number_of_steps),
         TEST(a_record_says_what_was_judged_and_the_answer_names_it),
         TEST(a_token_whose_profile_is_missing_is_unavailable_not_rejected),
     };

@@ -322,6 +322,30 @@ static void a_failed_write_poisons_and_everything_is_unavailable_from_then_on(vo
     assert_int_equal(f->core.stop_reason, OTPRING_REASON_POISONED);
 }
 
+static void without_journal_room_nothing_is_judged_and_service_resumes_by_itself(void **state)
+{
+    struct fixture *f = *state;
+    static struct otpring_wire_query queries[4000];
+    struct token token = fixture_token(f, 4, 7, PROFILE_HOTP, 7, 0);
+    struct frame frame;
+    const struct otpring_wire_answer *answer = f->answered[0].answers;
+    queries[0] = query_of(f, &token, token_code(f, &token, 0));
+    queries[0].flags = 1;
+    for (int i = 1; i < 4000; i++) queries[i] = queries[0];
+    for (int i = 0; i < 200; i++) {
+        frame = verify(f, 0, queries, 4000);
+        assert_int_equal(frame_offer(f, 0, &frame, NULL), CORE_TAKEN);
+        core_turn(f->workers[0]);
+        worker_settle(f, 0);
+        if (answer->verdict == OTPRING_UNAVAILABLE) break;
+        assert_int_equal(answer->verdict, OTPRING_MALFORMED);
+    }
+    expect(*answer, OTPRING_UNAVAILABLE, OTPRING_REASON_NO_ROOM);
+    assert_int_equal(f->core.stop_reason, 0);
+    queries[0].flags = 0;
+    expect(*frame_ask(f, 0, &frame), OTPRING_ACCEPTED, 0);
+}
+
 static void a_session_opened_in_bad_times_is_recorded_with_its_first_judged_frame(void **state)
 {
     struct fixture *f = *state;
@@ -568,6 +592,7 @@ int main(void)
         TEST(totp_follows_the_wall_clock_that_an_operator_consented_to),
         TEST(a_stopping_engine_answers_unavailable_and_finishes_what_is_in_flight),
         TEST(a_failed_write_poisons_and_everything_is_unavailable_from_then_on),
+        TEST(without_journal_room_nothing_is_judged_and_service_resumes_by_itself),
         TEST(a_session_opened_in_bad_times_is_recorded_with_its_first_judged_frame),
         TEST(a_replay_waits_for_the_turn_that_it_may_rest_on),
         TEST(a_throttled_or_hidden_inactive_frame_waits_too),

@@ -50,7 +50,8 @@ static void each_golden_journal_checks_as_it_did_when_it_was_made(void **state)
         snprintf(folder, sizeof folder, "%s/journal", store);
         read_key(store, key);
         struct result result = journal_check(os, folder, key, NULL, &report);
-        print_message("%s: %s at %llu (%s)\n", goldens[i].name, result_name(result), (unsigned long long)report.bad_position, report.finding);
+        print_message("%s: %s at %llu (%s)\n", goldens[i].name, result_name(result),
+                      (unsigned long long)report.bad_position, report.finding);
         assert_code(result, goldens[i].expected);
         assert_int_equal(report.bad_position, goldens[i].bad_position);
         if (goldens[i].expected != OK) continue;
@@ -69,7 +70,8 @@ static void a_golden_block_has_its_fields_at_the_promised_offsets(void **state)
     assert_int_equal(fread(bytes, 1, sizeof bytes, file), sizeof bytes);
     fclose(file);
     assert_memory_equal(bytes, "OTPRSEG1", 8);
-    assert_memory_equal(bytes + 4096, "OTRB\x01\x00\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00", 24);
+    assert_memory_equal(bytes + 4096,
+                        "OTRB\x01\x00\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00", 24);
     assert_int_equal(bytes[4096 + 64 + 63], SLOT_ACT);
 }
 

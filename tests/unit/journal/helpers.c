@@ -46,7 +46,8 @@ static void settled(struct journal_block *block, struct result result)
     if (own->position <= rig->writer_last[own->writer]) rig->out_of_order = true;
     rig->writer_last[own->writer] = own->position;
     if (own->position > journal_durable_through(rig->journal)) rig->out_of_order = true;
-    /* Answers leave in order: everything before this one is durable, and was settled or is about to be on its own thread. */
+    /* Answers leave in order: everything before this one is durable, and was settled or is about to be on its own
+     * thread. */
     if (own->position > rig->settle_order_last) rig->settle_order_last = own->position;
 }
 
@@ -90,7 +91,8 @@ struct result rig_open(struct rig *rig, uint64_t after_position)
     rig->visited_last = after_position;
     rig->visited_count = rig->salvaged_count = 0;
     uint64_t bad_position;
-    TRY(journal_open(rig->main_os, &rig->options, rig->vault, after_position, visit, rig, &rig->journal, &bad_position));
+    TRY(journal_open(rig->main_os, &rig->options, rig->vault, after_position, visit, rig, &rig->journal,
+                     &bad_position));
     return rig_writers(rig);
 }
 
@@ -212,7 +214,8 @@ bool rig_promises_kept(const struct rig *rig, uint64_t after_position)
     if (rig->invented || rig->gap || rig->out_of_order) return false;
     for (uint64_t i = 0; i < rig->block_count; i++) {
         const struct rig_block *block = &rig->blocks[i];
-        if (block->settled_ok && block->position > after_position && rig->visited[block->position] != block->id) return false;
+        if (block->settled_ok && block->position > after_position && rig->visited[block->position] != block->id)
+            return false;
     }
     return true;
 }

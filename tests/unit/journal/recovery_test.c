@@ -29,7 +29,8 @@ static bool survives(uint64_t seed, bool sync_lies, uint64_t *ret_settled, uint6
         if (life == 0) faults.crash_at += 30;
         os_sim_faults_set(rig.world, &faults);
         struct result result = rig_open(&rig, 0);
-        if (result_failed(result) && !os_sim_crashed(rig.world)) kept = false; /* a journal that does not open is a lost one */
+        if (result_failed(result) && !os_sim_crashed(rig.world))
+            kept = false; /* a journal that does not open is a lost one */
         if (!result_failed(result)) {
             kept = rig_promises_kept(&rig, 0);
             if (!result_failed(rig_keep(&rig))) live(&rig, 60);
@@ -70,7 +71,8 @@ static void a_disk_that_lies_about_its_syncs_is_found_out_by_the_same_test(void 
 
 /* ---- damage on a disk at rest ---- */
 
-/* `count` blocks of one slot in the first segment, one in flight at a time, so that each says all before it were committed. */
+/* `count` blocks of one slot in the first segment, one in flight at a time, so that each says all before it were
+ * committed. */
 static void fill(struct rig *rig, unsigned count)
 {
     rig_create(rig, 1);
@@ -92,7 +94,8 @@ static uint8_t *block_bytes(struct rig *rig, uint64_t position)
 
 static struct result reopen(struct rig *rig, uint64_t *ret_bad_position)
 {
-    struct result result = journal_open(rig->main_os, &rig->options, NULL, 0, NULL, NULL, &rig->journal, ret_bad_position);
+    struct result result =
+        journal_open(rig->main_os, &rig->options, NULL, 0, NULL, NULL, &rig->journal, ret_bad_position);
     if (result_failed(result)) rig->journal = NULL;
     return result;
 }
@@ -254,7 +257,8 @@ static void a_journal_that_ends_before_the_stores_position_is_missed(void **stat
     struct rig rig;
     uint64_t bad_position = 0;
     fill(&rig, 3);
-    assert_code(journal_open(rig.main_os, &rig.options, NULL, 9, NULL, NULL, &rig.journal, &bad_position), JOURNAL_MISSING);
+    assert_code(journal_open(rig.main_os, &rig.options, NULL, 9, NULL, NULL, &rig.journal, &bad_position),
+                JOURNAL_MISSING);
     assert_int_equal(bad_position, 4);
     rig.journal = NULL;
     rig_destroy(&rig);

@@ -1,4 +1,5 @@
-/* Seals and signed checkpoints: made by the housekeeper, across restarts and crashes, and whatever is changed is found. */
+/* Seals and signed checkpoints: made by the housekeeper, across restarts and crashes, and whatever is changed is found.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,9 @@ static void seals_and_checkpoints_verify_after_crashes_at_any_point(void **state
         rig_close(&rig);
         struct journal_check_report report;
         struct result result = check(&rig, &report);
-        if (result_failed(result)) fail_msg("seed %llu: %s at %llu", (unsigned long long)seed, report.finding, (unsigned long long)report.bad_position);
+        if (result_failed(result))
+            fail_msg("seed %llu: %s at %llu", (unsigned long long)seed, report.finding,
+                     (unsigned long long)report.bad_position);
         assert_int_equal(report.sealed_through, end - 3);
         signed_sum += report.signed_through;
         rig_destroy(&rig);
@@ -146,7 +149,8 @@ static void each_flipped_byte_of_sealed_blocks_and_seals_is_found(void **state)
     uint64_t size;
     uint8_t *bytes = os_sim_file(rig.world, rig_segment_path(1), &size);
     uint64_t end = SEGMENT_HEADER_SIZE;
-    for (uint64_t i = 0; i < report.sealed_through; i++) end += format_block_size(((struct journal_block_header *)(void *)(bytes + end))->slot_count);
+    for (uint64_t i = 0; i < report.sealed_through; i++)
+        end += format_block_size(((struct journal_block_header *)(void *)(bytes + end))->slot_count);
     for (uint64_t at = SEGMENT_HEADER_SIZE; at < end; at += 7) {
         bytes[at] ^= 1 << at % 8;
         struct journal_check_report damaged;
@@ -180,7 +184,8 @@ static void mend(uint8_t *bytes, uint64_t from, uint64_t last)
 static uint64_t offset_of(const uint8_t *bytes, uint64_t position)
 {
     uint64_t at = SEGMENT_HEADER_SIZE;
-    while (--position) at += format_block_size(((const struct journal_block_header *)(const void *)(bytes + at))->slot_count);
+    while (--position)
+        at += format_block_size(((const struct journal_block_header *)(const void *)(bytes + at))->slot_count);
     return at;
 }
 
@@ -262,7 +267,8 @@ static void the_tree_is_that_of_rfc_6962(void **state)
         tree_hash(leaves, count, expected);
         assert_memory_equal(root, expected, 32);
     }
-    /* The vectors of the Certificate Transparency implementations: the roots of 0, 1, 2 and 3 leaves of their test data. */
+    /* The vectors of the Certificate Transparency implementations: the roots of 0, 1, 2 and 3 leaves of their test
+     * data. */
     static const struct {
         const char *bytes;
         size_t size;

@@ -1,0 +1,11 @@
+/* A planted bug, for tests/e2e/sabotage alone (OTPRING_SABOTAGE=early-answer): a synced write is told done at once, and leaves
+ * 20 ms later, as an engine would have it that answers before its write is complete. */
+#ifndef OTPRING_OS_SABOTAGE_H
+#define OTPRING_OS_SABOTAGE_H
+
+#include "os/os.h"
+
+/* True when the operation is a synced write and was taken. */
+bool sabotage_takes(struct os *os, struct os_op *op);
+
+#endif
