@@ -6,9 +6,21 @@
 
 #include "base/check.h"
 
-struct result act_enter(struct core *core)
+enum { LOCK_WAIT_NS = 1000000 };
+
+struct result act_lock(struct core_worker *worker)
 {
-    pthread_mutex_lock(&core->act_mutex);
+    while (pthread_mutex_trylock(&worker->core->act_mutex) != 0) {
+        TRY(os_step(worker->os, LOCK_WAIT_NS, NULL));
+        core_poll(worker);
+    }
+    return result_ok();
+}
+
+struct result act_enter(struct core_worker *worker)
+{
+    struct core *core = worker->core;
+    TRY(act_lock(worker));
     struct result result = result_ok();
     if (journal_status(core->journal).poisoned) {
         result = result_of(JOURNAL_POISONED);

@@ -184,7 +184,7 @@ struct result core_token_add(struct core_worker *worker, const struct core_actor
 {
     struct core *core = worker->core;
     if (count == 0 || count > STATE_ACTS_MAX) return result_of(BAD_ARGUMENT);
-    TRY(act_enter(core));
+    TRY(act_enter(worker));
     struct adding adding = {
         .core = core, .actor = actor, .now_ms = clock_journal_ms(&core->clock, os_time(worker->os))};
     struct result result = store_begin(core->store, true, &adding.txn);

@@ -156,7 +156,7 @@ static struct result profile_write(struct core_worker *worker, const struct core
 struct result core_profile_set(struct core_worker *worker, const struct core_actor *actor,
                                const struct profile_row *row, uint16_t *ret_id)
 {
-    TRY(act_enter(worker->core));
+    TRY(act_enter(worker));
     struct result result = profile_write(worker, actor, row, ret_id);
     act_leave(worker->core);
     return result;
@@ -189,7 +189,7 @@ struct result core_profile_for(struct core_worker *worker, const struct core_act
     row.period_s = parameters->period_s;
     row.t0_s = parameters->t0_s;
     profile_name(&row);
-    TRY(act_enter(core));
+    TRY(act_enter(worker));
     struct result result = result_ok();
     for (uint16_t id = 0; id < CORE_PROFILES_MAX; id++) {
         if (!atomic_load(&core->profiles[id].used)) continue;
@@ -208,7 +208,7 @@ struct result core_clock_consent(struct core_worker *worker, const struct core_a
 {
     struct os_time now = os_time(worker->os);
     struct core *core = worker->core;
-    TRY(act_enter(core));
+    TRY(act_enter(worker));
     struct result result = act_simple(worker, ACT_CLOCK_CONSENT, actor, &now.wall_ms, sizeof(now.wall_ms));
     if (!result_failed(result)) clock_consent(&core->clock, now);
     act_leave(core);

@@ -80,7 +80,7 @@ struct result core_token_change(struct core_worker *worker, const struct core_ac
     if (act != ACT_TOKEN_REMOVE && act != ACT_TOKEN_SUSPEND && act != ACT_TOKEN_RESUME) {
         return result_of(BAD_ARGUMENT);
     }
-    TRY(act_enter(core));
+    TRY(act_enter(worker));
     struct result result =
         ordinals_distinct(core, ordinals, count) ? change_check(core, ordinals, count) : result_of(BAD_ARGUMENT);
     if (!result_failed(result)) result = change_write(worker, actor, act, ordinals, count);
@@ -93,7 +93,7 @@ struct result core_token_set_label(struct core_worker *worker, const struct core
 {
     struct core *core = worker->core;
     if (!core_text_valid(label, 0, SCHEMA_LABEL_MAX)) return result_of(BAD_NAME);
-    TRY(act_enter(core));
+    TRY(act_enter(worker));
     struct result result = change_check(core, &ordinal, 1);
     if (!result_failed(result)) {
         uint8_t *payload;
@@ -106,13 +106,6 @@ struct result core_token_set_label(struct core_worker *worker, const struct core
     }
     act_leave(core);
     return result;
-}
-
-static int8_t drift_of(const struct profile_row *profile, int32_t distance)
-{
-    if (profile->type != OTP_TOTP) return 0;
-    int32_t most = profile->drift_max;
-    return (int8_t)(distance > most ? most : distance < -most ? -most : distance);
 }
 
 static struct result resync_write(struct core_worker *worker, const struct core_actor *actor,
@@ -131,7 +124,8 @@ static struct result resync_write(struct core_worker *worker, const struct core_
     TRY(core_record_begin(worker, &block, &journal_ms));
     if (judge_pair(core, hit, profile, codes[0], codes[1], digits, now.wall_ms / 1000, &resync.distance, &word)) {
         resync.verdict = OTPRING_ACCEPTED;
-        resync.drift = drift_of(profile, resync.distance);
+        /* As the line has learned it, so that a restart goes on with the same window. */
+        resync.drift = atomic_load(&hit->tail->drift);
     } else {
         resync.distance = 0;
         word = 0;
@@ -154,7 +148,7 @@ struct result core_token_resync(struct core_worker *worker, const struct core_ac
     struct table_hit hit;
     struct profile_row profile;
     if (digits < OTP_DIGITS_MIN || digits > OTP_DIGITS_MAX) return result_of(BAD_DIGITS);
-    TRY(act_enter(core));
+    TRY(act_enter(worker));
     struct result result = change_check(core, &ordinal, 1);
     if (!result_failed(result)) {
         CHECK(table_line(core->table, ordinal, &hit));
@@ -203,7 +197,7 @@ struct result core_account_unlock(struct core_worker *worker, const struct core_
         return result_of(BAD_NAME);
     }
     core_name(company, strlen(company), user, strlen(user), name);
-    TRY(act_enter(core));
+    TRY(act_enter(worker));
     struct result result = result_of(STORE_NOT_FOUND);
     if (table_find(core->table, name, hits) > 0) result = unlock_write(worker, actor, name, &hits[0]);
     act_leave(core);

@@ -6,8 +6,10 @@
  *   2. the words are read one by one, with atomic loads, while verification goes on: each is at least as new as P.
  *   3. every turn begun by the end of the reading becomes durable. Only now may what was read stand in the store: a
  * word of a record that never became durable would be a consumption nobody has a record of.
- *   4. one transaction: changed blocks, sessions, and P.
- * A crash before 4 leaves the last checkpoint; after it, records above P are applied again, which raises nothing that
+ *   4. sessions: a block is durable a moment before its worker has its answers kept, so only after the wait of 3 are
+ * the answers of every frame at or below P among what is kept, and no others than durable ones ever are.
+ *   5. one transaction: changed blocks, sessions, and P.
+ * A crash before 5 leaves the last checkpoint; after it, records above P are applied again, which raises nothing that
  * is there. The act mutex is held and nothing is pending, so every act at or below P has its rows in the store. */
 #include "core/state.h"
 
@@ -159,7 +161,6 @@ struct result checkpoint_rows(struct core *core, struct store_txn *txn, uint64_t
     uint8_t value[SCHEMA_ROW_MAX];
     struct checkpoint_row row = {
         .position = position, .incarnation = journal_status(core->journal).incarnation, .wall_ms = core_now_ms(core)};
-    TRY(checkpoint_words(core, txn));
     TRY(sessions_rows(core, txn, &row.session_next));
     size_t size = schema_checkpoint_encode(&row, value);
     TRY(row_meta_put(core, txn, META_CHECKPOINT, value, size));
@@ -173,8 +174,9 @@ static struct result checkpoint_locked(struct core_worker *worker)
     struct store_txn *txn;
     uint64_t position = journal_durable_through(core->journal);
     TRY(store_begin(core->store, true, &txn));
-    struct result result = checkpoint_rows(core, txn, position);
+    struct result result = checkpoint_words(core, txn);
     if (!result_failed(result)) result = core_wait_all_durable(worker);
+    if (!result_failed(result)) result = checkpoint_rows(core, txn, position);
     if (!result_failed(result) && journal_status(core->journal).poisoned) result = result_of(JOURNAL_POISONED);
     if (result_failed(result)) {
         store_abort(core->store, txn);
@@ -191,7 +193,7 @@ static struct result checkpoint_locked(struct core_worker *worker)
 
 struct result core_checkpoint(struct core_worker *worker)
 {
-    TRY(act_enter(worker->core));
+    TRY(act_enter(worker));
     struct result result = checkpoint_locked(worker);
     act_leave(worker->core);
     return result;
@@ -202,7 +204,7 @@ struct result core_backup(struct core_worker *worker, const struct core_actor *a
                           void *context)
 {
     struct core *core = worker->core;
-    TRY(act_enter(core));
+    TRY(act_enter(worker));
     /* The act mutex stays taken: no checkpoint moves on, so no segment that the copy needs is recycled meanwhile. */
     struct result result = act_simple(worker, ACT_BACKUP, actor, folder, (uint32_t)strnlen(folder, 512));
     if (!result_failed(result) && atomic_load(&core->state->pending)) result = result_of(STORE_PENDING);

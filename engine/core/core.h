@@ -1,13 +1,14 @@
-/* The engine: queries in, verdicts out, and the acts that change what is verified. The rules of judgment live here, and only
- * here do journal, store and table meet. No system call: time, disk and randomness come through `struct os`.
+/* The engine: queries in, verdicts out, and the acts that change what is verified. The rules of judgment live here, and
+ * only here do journal, store and table meet. No system call: time, disk and randomness come through `struct os`.
  *
- * Threads. A `struct core_worker` is one thread's part in the engine: verify workers, the administrator's thread and the housekeeper
- * each have their own, with their own os. Functions that take a worker are called by its thread alone. Acts and checkpoints
- * take core's one act mutex; verification never does. Memory is taken in core_open and core_worker_create; on the verify
- * path nothing is allocated.
+ * Threads. A `struct core_worker` is one thread's part in the engine: verify workers, the administrator's thread and
+ * the housekeeper each have their own, with their own os. Functions that take a worker are called by its thread alone.
+ * Acts and checkpoints take core's one act mutex; verification never does. Memory is taken in core_open and
+ * core_worker_create; on the verify path nothing is allocated.
  *
- * The turn. core_frame takes frames (their bytes must stay until core_turn), core_turn judges all of them as one batch and appends one
- * journal block; when it is durable (and every other turn that its verdicts may rest on), `answered` is called for each frame. */
+ * The turn. core_frame takes frames (their bytes must stay until core_turn), core_turn judges all of them as one batch
+ * and appends one journal block; when it is durable (and every other turn that its verdicts may rest on), `answered` is
+ * called for each frame. */
 #ifndef OTPRING_CORE_CORE_H
 #define OTPRING_CORE_CORE_H
 
@@ -33,9 +34,9 @@ struct core_worker;
 
 /* Administrative acts, as SLOT_ACT records name them. Values never change. */
 enum core_act {
-    ACT_START = 1,          /* a run began: payload struct act_run */
-    ACT_STOP = 2,           /* a clean stop */
-    ACT_TOKEN_ADD = 3,      /* payload: token_row, company, user (schema encodings); the seed in it is sealed */
+    ACT_START = 1,     /* a run began: payload struct act_run */
+    ACT_STOP = 2,      /* a clean stop */
+    ACT_TOKEN_ADD = 3, /* payload: token_row, company, user (schema encodings); the seed in it is sealed */
     ACT_TOKEN_REMOVE = 4,
     ACT_TOKEN_SUSPEND = 5,
     ACT_TOKEN_RESUME = 6,
@@ -52,21 +53,21 @@ enum core_act {
 
 struct core_options {
     const char *journal_folder;
-    struct journal_options journal; /* folder, store_id, keys_changed are filled in by core */
-    uint64_t tokens_max;            /* 0: 4,194,304: address space and index */
-    uint32_t workers_max;           /* threads of all kinds; 0: 16 */
-    uint32_t sessions_max;          /* 0: 1024 */
-    uint64_t kept_size;             /* bytes of kept answers in all sessions; 0: 256 MiB */
-    uint32_t session_idle_s;        /* 0: 600 */
-    uint32_t sessions_per_client;   /* 0: 256 */
-    uint32_t unknown_entries;       /* names throttled without an account; power of two; 0: 1,048,576 */
+    struct journal_options journal;      /* folder, store_id, keys_changed are filled in by core */
+    uint64_t tokens_max;                 /* 0: 4,194,304: address space and index */
+    uint32_t workers_max;                /* threads of all kinds; 0: 16 */
+    uint32_t sessions_max;               /* 0: 1024 */
+    uint64_t kept_size;                  /* bytes of kept answers in all sessions; 0: 256 MiB */
+    uint32_t session_idle_s;             /* 0: 600 */
+    uint32_t sessions_per_client;        /* 0: 256 */
+    uint32_t unknown_entries;            /* names throttled without an account; power of two; 0: 1,048,576 */
     uint32_t resync_candidates_per_turn; /* 0: 4096 */
-    uint32_t clock_step_limit_ms;   /* wall against boot clock; 0: 2000 */
-    uint64_t checkpoint_bytes;      /* journal bytes between checkpoints; 0: 256 MiB */
-    const struct kernel *kernel;    /* NULL: the best */
-    bool take_over;                 /* see core_open */
-    int64_t restore_now_ms;         /* operator-confirmed present time for a restored store; 0: not given */
-    bool restore_journal_complete;  /* the journal supplied with the backup reaches to the end */
+    uint32_t clock_step_limit_ms;        /* wall against boot clock; 0: 2000 */
+    uint64_t checkpoint_bytes;           /* journal bytes between checkpoints; 0: 256 MiB */
+    const struct kernel *kernel;         /* NULL: the best */
+    bool take_over;                      /* see core_open */
+    int64_t restore_now_ms;              /* operator-confirmed present time for a restored store; 0: not given */
+    bool restore_journal_complete;       /* the journal supplied with the backup reaches to the end */
     void (*progress)(void *context, const char *what, uint64_t done, uint64_t of);
     void *progress_context;
     uint64_t *ret_bad_position; /* may be NULL: where the journal is corrupt, when core_open says JOURNAL_CORRUPT */
@@ -74,12 +75,17 @@ struct core_options {
 
 /* ---- clients: who may ask what; the server makes the array from its configuration, core reads it ---- */
 
-enum core_right { CORE_RIGHT_VERIFY = 1, CORE_RIGHT_ENROL = 2, CORE_RIGHT_ASK = 4, CORE_RIGHT_SEE_STATES = 8 /* UNKNOWN, INACTIVE */ };
+enum core_right {
+    CORE_RIGHT_VERIFY = 1,
+    CORE_RIGHT_ENROL = 2,
+    CORE_RIGHT_ASK = 4,
+    CORE_RIGHT_SEE_STATES = 8 /* UNKNOWN, INACTIVE */
+};
 
 enum { CORE_CLIENT_COMPANIES_MAX = 64 };
 
 struct core_client {
-    uint16_t id;          /* stable hash of the name, not 0: stands in records and binds sessions */
+    uint16_t id; /* stable hash of the name, not 0: stands in records and binds sessions */
     char name[64];
     uint32_t uid;
     uint32_t rights;
@@ -92,17 +98,18 @@ struct core_client {
 /* What a new store needs beside LMDB: writes store id, key row, first profiles. Tools only; STORE_EXISTS. */
 struct result core_init(struct store *store, const char *key_path) MUST_USE;
 
-/* Opens everything on `os` (the caller's, used during the call alone): checkpoint and seeds into the table, journal after the checkpoint
- * applied, torn tail burned again, restored stores judged. Does not look at DIR/identity: see store_place; a store that is a copy or a
- * restore is opened only with take_over. Errors: VAULT_*, STORE_*, JOURNAL_*, NO_MEMORY, OS_NO_LOCKED_MEMORY. */
+/* Opens everything on `os` (the caller's, used during the call alone): checkpoint and seeds into the table, journal
+ * after the checkpoint applied, torn tail burned again, restored stores judged. Does not look at DIR/identity: see
+ * store_place; a store that is a copy or a restore is opened only with take_over. Errors: VAULT_*, STORE_*, JOURNAL_*,
+ * NO_MEMORY, OS_NO_LOCKED_MEMORY. */
 struct result core_open(struct os *os, const struct core_options *options, struct store *store, struct vault *vault,
                         struct core **ret_core) MUST_USE;
 /* All workers gone. The store and the vault stay the caller's. */
 void core_close(struct core *core, struct os *os);
 
 struct core_answer {
-    uint64_t owner;    /* as given with the frame */
-    struct otpring_wire_header header; /* of the frame, as asked */
+    uint64_t owner;                            /* as given with the frame */
+    struct otpring_wire_header header;         /* of the frame, as asked */
     const struct otpring_wire_answer *answers; /* valid during the call */
     uint32_t count;
 };
@@ -137,17 +144,17 @@ struct core_frame {
 };
 
 enum core_admit {
-    CORE_TAKEN,       /* judged in this worker's next core_turn */
-    CORE_FULL,        /* this turn is full, or no turn is free: offer it again after core_turn / os_step */
-    CORE_ANSWERED,    /* `answered` was called with the kept answers */
-    CORE_JOIN_LATER,  /* the same frame is still in flight: offer it again later */
-    CORE_ERROR,       /* protocol error, see ret_error; close the connection */
+    CORE_TAKEN,      /* judged in this worker's next core_turn */
+    CORE_FULL,       /* this turn is full, or no turn is free: offer it again after core_turn / os_step */
+    CORE_ANSWERED,   /* `answered` was called with the kept answers */
+    CORE_JOIN_LATER, /* the same frame is still in flight: offer it again later */
+    CORE_ERROR,      /* protocol error, see ret_error; close the connection */
 };
 enum core_admit core_frame(struct core_worker *worker, const struct core_frame *frame,
                            enum otpring_wire_error_code *ret_error) MUST_USE;
 
-/* A new session, or going on with one. Answered through hello_answered: at once when resumed, else when its record is durable (needs
- * core_turn). CORE_TAKEN, CORE_ANSWERED or CORE_FULL. */
+/* A new session, or going on with one. Answered through hello_answered: at once when resumed, else when its record is
+ * durable (needs core_turn). CORE_TAKEN, CORE_ANSWERED or CORE_FULL. */
 enum core_admit core_hello(struct core_worker *worker, const struct otpring_wire_hello *hello,
                            const struct core_client *client, uint64_t owner) MUST_USE;
 
@@ -163,7 +170,8 @@ uint32_t core_waiting(const struct core_worker *worker);
 /* From now on everything is UNAVAILABLE (reason STOPPING). Any thread. */
 void core_stop(struct core *core);
 
-/* ---- acts: each is journaled, durable, applied to store and table when the call returns; blocks the calling thread ---- */
+/* ---- acts: each is journaled, durable, applied to store and table when the call returns; blocks the calling thread
+ * ---- */
 
 struct core_actor {
     uint32_t uid; /* who asks, for the record */
@@ -172,16 +180,17 @@ struct core_actor {
 struct core_token_spec {
     const char *company; /* UTF-8, 1 to 255 bytes, no control characters */
     const char *user;
-    const char *label;   /* may be "" */
-    uint16_t profile;    /* type, algorithm, digits, period, T0 and the rest; see core_profile_for */
+    const char *label; /* may be "" */
+    uint16_t profile;  /* type, algorithm, digits, period, T0 and the rest; see core_profile_for */
     const uint8_t *seed;
     size_t seed_size;
-    uint64_t counter;    /* HOTP: first floor */
+    uint64_t counter; /* HOTP: first floor */
 };
 
-/* count tokens, at most 4096 a call, all in as few journal blocks and store transactions as possible; each on its own: ret_results[i]
- * says which were refused (BAD_NAME, BAD_SECRET_SIZE, STORE_SEED_LIVE, TABLE_*, STEP_TOO_FAR), ret_ordinals[i] the others' ordinals. A seed
- * that was removed before starts at the floor kept with its fingerprint. The call fails as a whole only where nothing was done. */
+/* count tokens, at most 4096 a call, all in as few journal blocks and store transactions as possible; each on its own:
+ * ret_results[i] says which were refused (BAD_NAME, BAD_SECRET_SIZE, STORE_SEED_LIVE, TABLE_*, STEP_TOO_FAR),
+ * ret_ordinals[i] the others' ordinals. A seed that was removed before starts at the floor kept with its fingerprint.
+ * The call fails as a whole only where nothing was done. */
 struct result core_token_add(struct core_worker *worker, const struct core_actor *actor,
                              const struct core_token_spec *specs, size_t count, struct result *ret_results,
                              uint32_t *ret_ordinals) MUST_USE;
@@ -190,33 +199,37 @@ struct result core_token_change(struct core_worker *worker, const struct core_ac
                                 const uint32_t *ordinals, size_t count) MUST_USE;
 struct result core_token_set_label(struct core_worker *worker, const struct core_actor *actor, uint32_t ordinal,
                                    const char *label) MUST_USE;
-/* Raises the floor (BAD_ARGUMENT when it would fall) and sets the drift: by two adjacent codes typed at the administrator's desk. */
+/* Raises the floor (BAD_ARGUMENT when it would fall) and sets the drift: by two adjacent codes typed at the
+ * administrator's desk. */
 struct result core_token_resync(struct core_worker *worker, const struct core_actor *actor, uint32_t ordinal,
                                 uint32_t code, uint32_t code_next, unsigned digits,
                                 enum otpring_verdict *ret_verdict) MUST_USE;
 struct result core_account_unlock(struct core_worker *worker, const struct core_actor *actor, const char *company,
                                   const char *user) MUST_USE;
-/* Adds (id 0xffff: ret_id is chosen) or changes a profile; STORE_IN_USE when type, algorithm, digits, period or T0 of one in use change. */
+/* Adds (id 0xffff: ret_id is chosen) or changes a profile; STORE_IN_USE when type, algorithm, digits, period or T0 of
+ * one in use change. */
 struct result core_profile_set(struct core_worker *worker, const struct core_actor *actor,
                                const struct profile_row *row, uint16_t *ret_id) MUST_USE;
 /* The profile with exactly these parameters and defaults otherwise, made and journaled when there is none. */
 struct result core_profile_for(struct core_worker *worker, const struct core_actor *actor,
                                const struct otp_parameters *parameters, uint16_t *ret_id) MUST_USE;
 struct result core_clock_consent(struct core_worker *worker, const struct core_actor *actor) MUST_USE;
-/* Accounts of live memory: a profile by id, NULL when there is none. Valid until core_close; fields may be replaced whole. */
+/* Accounts of live memory: a profile by id, NULL when there is none. Valid until core_close; fields may be replaced
+ * whole. */
 bool core_profile_get(struct core *core, uint16_t id, struct profile_row *ret_row);
 
 /* ---- housekeeping ---- */
 
-/* One bounded step: segments, spares, seals, a checkpoint when due, sessions that expired. ret_more: call again at once. */
+/* One bounded step: segments, spares, seals, a checkpoint when due, sessions that expired. ret_more: call again at
+ * once. */
 struct result core_keep(struct core_worker *worker, bool *ret_more) MUST_USE;
 /* A checkpoint now. */
 struct result core_checkpoint(struct core_worker *worker) MUST_USE;
 /* After all other workers are drained and destroyed: last seals, ACT_STOP, checkpoint, journal finished. */
 struct result core_finish(struct core_worker *worker) MUST_USE;
 
-/* Under load: a checkpoint, a copy of the store and the journal segments after it, into a new folder (made by the caller, empty).
- * File copies go through `copy`, since core makes no system call. Never the key file. */
+/* Under load: a checkpoint, a copy of the store and the journal segments after it, into a new folder (made by the
+ * caller, empty). File copies go through `copy`, since core makes no system call. Never the key file. */
 struct result core_backup(struct core_worker *worker, const struct core_actor *actor, const char *folder,
                           struct result (*copy_segments)(void *context, uint64_t from_position, uint64_t to_position),
                           void *context) MUST_USE;
@@ -236,7 +249,7 @@ struct core_status {
     uint16_t policy;
     const char *kernel;
     enum otpring_reason unavailable; /* OTPRING_REASON_NONE when verifying */
-    bool act_pending; /* an act is durable but the store has no room for it yet: no other act is taken */
+    bool act_pending;                /* an act is durable but the store has no room for it yet: no other act is taken */
     struct journal_status journal;
 };
 /* Any thread; counters are approximate while workers run. */
@@ -251,7 +264,8 @@ void core_act_unlock(struct core *core);
 
 /* The 16-byte name of DESIGN.md: 8 of SHA-256(company), 8 of SHA-256(company, 0, user). */
 void core_name(const char *company, size_t company_size, const char *user, size_t user_size, uint8_t ret_name[16]);
-/* What a company's, user's or label's text must be: UTF-8 (shortest form), no control characters, size_min to size_max bytes. */
+/* What a company's, user's or label's text must be: UTF-8 (shortest form), no control characters, size_min to size_max
+ * bytes. */
 bool core_text_valid(const char *text, size_t size_min, size_t size_max);
 
 #endif

@@ -411,15 +411,15 @@ static void record(struct judge *judge, const struct group_item *item, const str
         .method = item->query.kind,
         .source_class = item->query.source_class,
         .drift = outcome->drift,
-        .retry_after_s = outcome->wait_s < 255 ? (uint8_t)outcome->wait_s : 255,
         .told = told_of(item, outcome, hidden),
         .kind = SLOT_VERIFY,
     };
     memcpy(slot->name, item->query.company, 8);
     memcpy(slot->name + 8, item->query.account, 8);
+    if (slot->verdict == OTPRING_THROTTLED) slot_verify_set_retry_after_s(slot, outcome->wait_s);
     judge->verdicts[slot->verdict]++;
-    *item->answer =
-        (struct otpring_wire_answer){.verdict = slot->verdict, .reason = slot->told, .retry_after_s = outcome->wait_s};
+    /* From the record: so an answer given again after a restart is the same. */
+    answer_of_record(slot, 0, item->answer);
 }
 
 void judge_one(struct judge *judge, struct group *group, struct group_item *item)
@@ -442,9 +442,10 @@ void judge_one(struct judge *judge, struct group *group, struct group_item *item
 void answer_of_record(const struct slot_verify *slot, uint64_t record_number, struct otpring_wire_answer *ret_answer)
 {
     bool unavailable = slot->verdict == OTPRING_UNAVAILABLE;
+    bool throttled = slot->verdict == OTPRING_THROTTLED;
     *ret_answer = (struct otpring_wire_answer){.verdict = slot->verdict,
                                                .reason = slot->told,
-                                               .retry_after_s = slot->retry_after_s,
+                                               .retry_after_s = throttled ? slot_verify_retry_after_s(slot) : 0,
                                                .record = unavailable ? 0 : record_number};
 }
 

@@ -36,7 +36,7 @@ static bool checkpoint_due(const struct core *core, const struct journal_status 
 static struct result keep_state(struct core_worker *worker)
 {
     struct core *core = worker->core;
-    pthread_mutex_lock(&core->act_mutex);
+    TRY(act_lock(worker));
     struct result result = act_retry(core);
     if (!result_failed(result)) quiesce_try(core);
     bool due = false;
@@ -51,7 +51,7 @@ static struct result keep_state(struct core_worker *worker)
     if (!due || result_failed(result)) return result;
     result = core_checkpoint(worker);
     if (result_failed(result) && result_class(result) == RESULT_RETRY) {
-        pthread_mutex_lock(&core->act_mutex);
+        TRY(act_lock(worker));
         core->state->checkpoint_retry_ms = now_ms + CHECKPOINT_RETRY_MS;
         pthread_mutex_unlock(&core->act_mutex);
         result = result_ok();
@@ -75,7 +75,7 @@ struct result core_finish(struct core_worker *worker)
 {
     struct core *core = worker->core;
     int64_t now_ms = clock_journal_ms(&core->clock, os_time(worker->os));
-    TRY(act_enter(core));
+    TRY(act_enter(worker));
     struct result result = act_simple(worker, ACT_STOP, NULL, NULL, 0);
     act_leave(core);
     TRY(result);

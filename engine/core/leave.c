@@ -99,6 +99,10 @@ static bool leave(struct turn *turn, uint32_t *waiting)
         bool waits = frame->needs_others && !turn->others_durable;
         if (turn->poisoned || (waits && poisoned)) {
             make_unavailable(turn, frame, OTPRING_REASON_POISONED, false);
+            /* What was kept when the block settled must not be given to a retry either. */
+            if (!turn->poisoned)
+                sessions_settle(worker->core->sessions, &frame->ticket, turn->answers + frame->answer_first,
+                                turn->journal_ms);
         } else if (waits) {
             left++;
             continue;

@@ -71,7 +71,8 @@ struct result open_writer_append(struct open_writer *writer, const uint8_t *slot
     return writer->result;
 }
 
-/* When the os failed with a write under way, nobody knows when its buffer is free: writer and journal are left as they are. */
+/* When the os failed with a write under way, nobody knows when its buffer is free: writer and journal are left as they
+ * are. */
 void open_writer_destroy(struct open_writer *writer)
 {
     if (journal_in_flight(writer->writer) > 0) {

@@ -16,8 +16,9 @@
  * again.
  *   2. with a torn tail: the words of its intact records are in the store (one transaction) before the journal begins a
  * new incarnation, so they are consumed for good even when the next start no longer sees those blocks.
- *   3. before all burns are in the journal: their words are in the store; what is missing is only the record that says
- * so.
+ *   3. before all burns are in the journal: their words are in the store; and the next start meets the same tail again
+ * and burns it again, as it does at every start until a checkpoint has passed it (FORMAT.md), which raises nothing
+ * more.
  *   4. after the burns: they are records as any other. */
 #include "core/state.h"
 
@@ -120,6 +121,16 @@ static struct result txn_commit(struct recovery *recovery)
     return result_ok();
 }
 
+/* The row has this drift, but the checkpoint's, which is older, was loaded over it. */
+static struct result resync_fold(const struct table_hit *hit, const struct slot_act *act, const uint8_t *payload)
+{
+    struct act_resync resync;
+    if (act->payload_size != sizeof(resync)) return result_of(JOURNAL_CORRUPT);
+    memcpy(&resync, payload, sizeof(resync));
+    if (resync.verdict == OTPRING_ACCEPTED) atomic_store(&hit->tail->drift, resync.drift);
+    return result_ok();
+}
+
 static struct result act_fold(struct recovery *recovery, const struct slot_act *act, const uint8_t *payload,
                               const struct journal_block_header *header)
 {
@@ -150,6 +161,7 @@ static struct result act_fold(struct recovery *recovery, const struct slot_act *
     if (act->ordinal != UINT32_MAX && table_line(core->table, act->ordinal, &hit)) {
         word_raise(&hit.tail->token, act->token);
         word_raise(&hit.tail->budget, act->budget);
+        if (act->act == ACT_TOKEN_RESYNC) return resync_fold(&hit, act, payload);
     }
     return result_ok();
 }
@@ -247,7 +259,8 @@ static struct result keys_changed(void *context)
     size_t size;
     TRY(vault_keys_row(core->vault, row, &size));
     if (core->state->recovery) TRY(txn_commit(core->state->recovery));
-    pthread_mutex_lock(&core->act_mutex);
+    /* Not under the act mutex: whoever holds that may be waiting for a block of the housekeeper, which runs this. The
+     * store itself lets one write transaction in at a time, and nobody waits for the journal inside one. */
     struct result result = store_begin(core->store, true, &txn);
     if (!result_failed(result)) {
         result = row_meta_put(core, txn, META_KEYS, row, size);
@@ -257,7 +270,6 @@ static struct result keys_changed(void *context)
             result = store_commit(core->store, txn);
         }
     }
-    pthread_mutex_unlock(&core->act_mutex);
     return result;
 }
 

@@ -82,6 +82,7 @@ static struct result restore_rows(struct core *core, struct store_txn *txn, int6
 {
     uint8_t value[8];
     TRY(rows_suspend(core, txn));
+    TRY(checkpoint_words(core, txn));
     TRY(checkpoint_rows(core, txn, position));
     store_le64(value, (uint64_t)restore_now_ms);
     TRY(row_meta_put(core, txn, META_RESTORE_FLOOR, value, sizeof(value)));

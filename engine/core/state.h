@@ -74,9 +74,13 @@ struct result row_seed_seal(const struct core *core, struct token_row *row, cons
 
 /* ---- acts (act.c) ---- */
 
+/* The act mutex, waited for while this worker's ring goes on: whoever holds it may be waiting for a block of this
+ * worker (a seal, say) to be durable, since blocks settle in order of position. */
+struct result act_lock(struct core_worker *worker) MUST_USE;
+
 /* Takes the act mutex; STORE_PENDING, STOPPING or JOURNAL_POISONED when nothing may be administered (the mutex is free
  * then). */
-struct result act_enter(struct core *core) MUST_USE;
+struct result act_enter(struct core_worker *worker) MUST_USE;
 void act_leave(struct core *core);
 
 /* The next record of the batch: zeroed, kind and sizes set; ret_payload has payload_size bytes rounded up to slots. */
@@ -127,7 +131,7 @@ struct otp_parameters profile_parameters(const struct profile_row *row);
 
 /* The blocks of words and of unknown names into txn; raises nothing, changes no position. */
 struct result checkpoint_words(struct core *core, struct store_txn *txn) MUST_USE;
-/* All rows of a checkpoint at `position` into txn. */
+/* The other rows of a checkpoint at `position`, once the words in txn rest on durable records alone. */
 struct result checkpoint_rows(struct core *core, struct store_txn *txn, uint64_t position) MUST_USE;
 struct result recover_words(struct core *core, struct store_txn *txn) MUST_USE;
 struct result recover_unknown(struct core *core, struct store_txn *txn) MUST_USE;

@@ -66,18 +66,34 @@ struct slot_verify {
     uint32_t first_ordinal; /* of the account's first line, else 0xffffffff: unknown name */
     uint16_t item;          /* index in its frame */
     uint16_t client;
-    int16_t step_distance; /* matched step minus expected step, cut to 16 bits */
+    int16_t step_distance; /* matched step minus expected step, cut to 16 bits; THROTTLED: upper bits of the seconds */
     uint16_t policy;       /* policy version */
     uint8_t verdict;       /* enum otpring_verdict */
     uint8_t reason;        /* enum otpring_reason */
     uint8_t method;        /* query kind */
     uint8_t source_class;
     int8_t drift;          /* after */
-    uint8_t retry_after_s; /* THROTTLED: seconds to wait, 255 and more as 255 */
+    uint8_t retry_after_s; /* THROTTLED: lowest 8 bits of the seconds to wait; see slot_verify_retry_after_s */
     uint8_t told;          /* the reason that the client was told */
     uint8_t kind;
 };
 _Static_assert(sizeof(struct slot_verify) == 64, "a slot is 64 bytes");
+
+/* A throttled query matched no step, so the distance holds what the byte has no room for: 24 bits in all. */
+#define SLOT_RETRY_AFTER_MAX_S 0xffffffu
+
+static inline void slot_verify_set_retry_after_s(struct slot_verify *slot, uint32_t seconds)
+{
+    if (seconds > SLOT_RETRY_AFTER_MAX_S) seconds = SLOT_RETRY_AFTER_MAX_S;
+    slot->step_distance = (int16_t)(uint16_t)(seconds >> 8);
+    slot->retry_after_s = (uint8_t)seconds;
+}
+
+/* Only of a THROTTLED record. */
+static inline uint32_t slot_verify_retry_after_s(const struct slot_verify *slot)
+{
+    return (uint32_t)(uint16_t)slot->step_distance << 8 | slot->retry_after_s;
+}
 
 /* An administrative act: kind and size; the payload (sealed where secret) follows in whole slots, zero-padded. */
 struct slot_act {

@@ -51,7 +51,13 @@ bool sabotage_takes(struct os *os, struct os_op *op)
         .os = os,
         .told = op,
         .timer = {.kind = OS_TIMER, .timeout_ns = 1, .done = tell, .owner = late},
-        .write = {.kind = OS_WRITE, .file = op->file, .buffer = copy, .size = op->size, .offset = op->offset, .done = written, .owner = late},
+        .write = {.kind = OS_WRITE,
+                  .file = op->file,
+                  .buffer = copy,
+                  .size = op->size,
+                  .offset = op->offset,
+                  .done = written,
+                  .owner = late},
     };
     op->pending = true;
     os_submit(os, &late->timer);

@@ -1,5 +1,5 @@
-/* A planted bug, for tests/e2e/sabotage alone (OTPRING_SABOTAGE=early-answer): a synced write is told done at once, and leaves
- * 20 ms later, as an engine would have it that answers before its write is complete. */
+/* A planted bug, for tests/e2e/sabotage alone (OTPRING_SABOTAGE=early-answer): a synced write is told done at once, and
+ * leaves 20 ms later, as an engine would have it that answers before its write is complete. */
 #ifndef OTPRING_OS_SABOTAGE_H
 #define OTPRING_OS_SABOTAGE_H
 

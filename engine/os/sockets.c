@@ -35,7 +35,7 @@ static struct result remove_stale(const char *path, const struct sockaddr_un *ad
     struct stat state;
     if (lstat(path, &state) != 0) return errno == ENOENT ? result_ok() : os_result(-errno);
     if (!S_ISSOCK(state.st_mode)) return result_of(SOCKET_BAD_PATH);
-    int probe;
+    int probe = -1;
     TRY(socket_new(SOCK_NONBLOCK, &probe));
     int error = connect(probe, (const struct sockaddr *)address, sizeof *address) == 0 ? 0 : errno;
     close(probe);
@@ -66,7 +66,7 @@ struct result socket_listen(const char *path, unsigned mode, int *ret_file)
     struct sockaddr_un address;
     TRY(address_of(path, &address));
     TRY(remove_stale(path, &address));
-    int file;
+    int file = -1;
     TRY(socket_new(0, &file));
     struct result result = bind_and_listen(file, path, &address, mode);
     if (result_failed(result)) {
@@ -114,7 +114,7 @@ struct result socket_connect(const char *path, int *ret_file)
 {
     struct sockaddr_un address;
     TRY(address_of(path, &address));
-    int file;
+    int file = -1;
     TRY(socket_new(0, &file));
     if (connect(file, (const struct sockaddr *)&address, sizeof address) != 0) {
         int error = errno;

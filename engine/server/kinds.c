@@ -198,7 +198,10 @@ static enum server_taken take_admin(struct server_worker *worker, struct connect
                               worker->admin_answer, OTPRING_WIRE_ADMIN_SIZE_MAX - WIRE_HEADER_SIZE);
     CHECK(size <= OTPRING_WIRE_ADMIN_SIZE_MAX - WIRE_HEADER_SIZE);
     /* The handler may have stepped the ring, and the peer may have gone meanwhile. */
-    if (connection->generation != generation || connection->state == CONNECTION_CLOSING) return SERVER_TAKEN;
+    if (connection->generation != generation || connection->state == CONNECTION_CLOSING) {
+        secret_wipe(worker->admin_answer, size);
+        return SERVER_TAKEN;
+    }
     if (size) {
         uint8_t header[WIRE_HEADER_SIZE];
         wire_put_answer_header(header, &frame->header, 0, size);

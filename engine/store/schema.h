@@ -1,6 +1,6 @@
-/* The rows of the store: how each is laid out in bytes. Little-endian inside values; every row begins with its layout version (1).
- * Strings are a 2-byte size and UTF-8 bytes. A row is put together and taken apart here alone. Hostile input: a row may be
- * damaged (STORE_DAMAGED), never trusted. Any thread. */
+/* The rows of the store: how each is laid out in bytes. Little-endian inside values; every row begins with its layout
+ * version (1). Strings are a 2-byte size and UTF-8 bytes. A row is put together and taken apart here alone. Hostile
+ * input: a row may be damaged (STORE_DAMAGED), never trusted. Any thread. */
 #ifndef OTPRING_STORE_SCHEMA_H
 #define OTPRING_STORE_SCHEMA_H
 
@@ -8,7 +8,7 @@
 
 enum {
     SCHEMA_VERSION = 1,
-    SCHEMA_NAME_MAX = 255,          /* bytes of a company's or a user's full name */
+    SCHEMA_NAME_MAX = 255, /* bytes of a company's or a user's full name */
     SCHEMA_LABEL_MAX = 63,
     SCHEMA_SEALED_SEED_MAX = 128 + 28,
     SCHEMA_ROW_MAX = 2048,
@@ -17,14 +17,14 @@ enum {
 };
 
 /* Keys of STORE_META (text, no NUL): */
-#define META_STORE_ID "store-id"         /* 16 bytes */
-#define META_KEYS "keys"                 /* the vault's sealed key row */
-#define META_PLACE "place"               /* 64 bytes: where the store was last served */
-#define META_CHECKPOINT "checkpoint"     /* struct checkpoint_row */
-#define META_ADMIN_POSITION "admin"      /* u64 journal position through which administrative records are applied */
-#define META_LINES "lines"               /* 3 x u32: lines ever given out, by algorithm */
-#define META_POLICY "policy"             /* u16: policy version */
-#define META_RESTORED "restored"         /* present: restored from a backup, not yet taken over */
+#define META_STORE_ID "store-id"     /* 16 bytes */
+#define META_KEYS "keys"             /* the vault's sealed key row */
+#define META_PLACE "place"           /* 64 bytes: where the store was last served */
+#define META_CHECKPOINT "checkpoint" /* struct checkpoint_row */
+#define META_ADMIN_POSITION "admin"  /* u64 journal position through which administrative records are applied */
+#define META_LINES "lines"           /* 3 x u32: lines ever given out, by algorithm */
+#define META_POLICY "policy"         /* u16: policy version */
+#define META_RESTORED "restored"     /* present: restored from a backup, not yet taken over */
 
 struct checkpoint_row {
     uint64_t position;     /* P: every record at or below it is in the store */
@@ -41,15 +41,15 @@ struct profile_row {
     uint8_t digits;
     uint32_t period_s;
     int64_t t0_s;
-    uint8_t window_behind;  /* TOTP: steps back that are accepted; default 1 */
-    uint8_t window_ahead;   /* TOTP: steps ahead; default 1 */
-    uint8_t look_ahead;     /* HOTP: steps past the floor; default 10 */
-    uint8_t look_behind;    /* HOTP: used steps that are still told REPLAYED; default 1 */
-    uint16_t resync_window; /* steps searched for a far code; default HOTP 100, TOTP 20; 0: never */
-    uint8_t throttle_free;  /* failures without delay; default 5 */
+    uint8_t window_behind;    /* TOTP: steps back that are accepted; default 1 */
+    uint8_t window_ahead;     /* TOTP: steps ahead; default 1 */
+    uint8_t look_ahead;       /* HOTP: steps past the floor; default 10 */
+    uint8_t look_behind;      /* HOTP: used steps that are still told REPLAYED; default 1 */
+    uint16_t resync_window;   /* steps searched for a far code; default HOTP 100, TOTP 20; 0: never */
+    uint8_t throttle_free;    /* failures without delay; default 5 */
     uint32_t throttle_base_s; /* delay after the first failure beyond; doubles with each; default 2 */
     uint32_t throttle_max_s;  /* default 900 */
-    int8_t drift_max;       /* greatest learned drift, steps; default 3 for TOTP */
+    int8_t drift_max;         /* greatest learned drift, steps; default 3 for TOTP */
 };
 
 enum token_state { TOKEN_ACTIVE = 1, TOKEN_SUSPENDED = 2, TOKEN_REMOVED = 3 };
@@ -58,8 +58,8 @@ struct token_row {
     uint32_t ordinal;
     uint8_t name[16];
     uint16_t profile;
-    uint8_t state;   /* enum token_state */
-    uint32_t change; /* the token word's change count that this state belongs to */
+    uint8_t state;        /* enum token_state */
+    uint32_t change;      /* the token word's change count that this state belongs to */
     uint32_t start_floor; /* the floor at enrolment */
     int8_t drift;
     int64_t created_ms;
@@ -79,7 +79,7 @@ struct account_row {
 struct fingerprint_row {
     uint32_t ordinal; /* the live or last token with this seed */
     bool live;
-    uint64_t floor;   /* after removal: where a new line must start */
+    uint64_t floor; /* after removal: where a new line must start */
 };
 
 /* Encoders write into ret (SCHEMA_ROW_MAX bytes) and give the size; decoders check everything. */

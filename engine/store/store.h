@@ -1,8 +1,8 @@
 /* The store: what is looked up by key, in transactions. Replay state stands here only as of a checkpoint.
  *
  * Two implementations: LMDB (store_lmdb.c), and a transactional model in memory (store_memory.c) for the simulator.
- * One write transaction at a time (the caller's order: administrator and housekeeper share a mutex in core); reads anywhere.
- * Commit is durable when it returns. Nothing here is called on the verify path. */
+ * One write transaction at a time (the caller's order: administrator and housekeeper share a mutex in core); reads
+ * anywhere. Commit is durable when it returns. Nothing here is called on the verify path. */
 #ifndef OTPRING_STORE_STORE_H
 #define OTPRING_STORE_STORE_H
 
@@ -38,7 +38,8 @@ struct store_functions {
     struct result (*begin)(struct store *store, bool write, struct store_txn **ret_txn);
     struct result (*commit)(struct store_txn *txn);
     void (*abort)(struct store_txn *txn);
-    struct result (*get)(struct store_txn *txn, enum store_map map, struct store_bytes key, struct store_bytes *ret_value);
+    struct result (*get)(struct store_txn *txn, enum store_map map, struct store_bytes key,
+                         struct store_bytes *ret_value);
     struct result (*put)(struct store_txn *txn, enum store_map map, struct store_bytes key, struct store_bytes value);
     struct result (*erase)(struct store_txn *txn, enum store_map map, struct store_bytes key);
     struct result (*next)(struct store_txn *txn, enum store_map map, struct store_bytes after, bool inclusive,
@@ -58,11 +59,11 @@ static inline struct result store_begin(struct store *store, bool write, struct 
     return store->functions->begin(store, write, ret_txn);
 }
 
-/* Operations on a transaction name the store too, so that a txn needs no pointer back. Values and keys given back point into the
- * store and live until the transaction ends or the next put or erase. STORE_NOT_FOUND where there is none. A put that failed with
- * anything but BAD_ARGUMENT (a key of 1 to STORE_KEY_SIZE_MAX bytes) spoils the transaction: its commit fails in the same way. A
- * commit ends the transaction whether it succeeds or not. A reader sees the state at its begin; it may move between threads, a
- * writer may not. */
+/* Operations on a transaction name the store too, so that a txn needs no pointer back. Values and keys given back point
+ * into the store and live until the transaction ends or the next put or erase. STORE_NOT_FOUND where there is none. A
+ * put that failed with anything but BAD_ARGUMENT (a key of 1 to STORE_KEY_SIZE_MAX bytes) spoils the transaction: its
+ * commit fails in the same way. A commit ends the transaction whether it succeeds or not. A reader sees the state at
+ * its begin; it may move between threads, a writer may not. */
 static inline struct result store_get(struct store *store, struct store_txn *txn, enum store_map map,
                                       struct store_bytes key, struct store_bytes *ret_value)
 {
@@ -81,8 +82,8 @@ static inline struct result store_erase(struct store *store, struct store_txn *t
     return store->functions->erase(txn, map, key);
 }
 
-/* The least key greater than `after` (or equal to it when inclusive); size 0: from the beginning. STORE_NOT_FOUND at the end.
- * Cheap when called with the key it last gave. */
+/* The least key greater than `after` (or equal to it when inclusive); size 0: from the beginning. STORE_NOT_FOUND at
+ * the end. Cheap when called with the key it last gave. */
 static inline struct result store_next(struct store *store, struct store_txn *txn, enum store_map map,
                                        struct store_bytes after, bool inclusive, struct store_bytes *ret_key,
                                        struct store_bytes *ret_value)
@@ -100,8 +101,8 @@ static inline void store_abort(struct store *store, struct store_txn *txn)
     store->functions->abort(txn);
 }
 
-/* A consistent, compacted and synced copy of everything into a new folder (or one without a store.mdb), while the store is in use.
- * LMDB only; the model answers BAD_ARGUMENT. OS_EXISTS, OS_NO_SPACE, OS_PERMISSION. */
+/* A consistent, compacted and synced copy of everything into a new folder (or one without a store.mdb), while the store
+ * is in use. LMDB only; the model answers BAD_ARGUMENT. OS_EXISTS, OS_NO_SPACE, OS_PERMISSION. */
 static inline struct result store_backup(struct store *store, const char *folder)
 {
     return store->functions->backup(store, folder);
@@ -112,9 +113,9 @@ static inline void store_close(struct store *store)
     store->functions->close(store);
 }
 
-/* DIR/store.mdb. No WRITEMAP, no NOSYNC: every commit is synced. size_max: the map's greatest size, beyond which STORE_FULL; a file that
- * is larger already is opened all the same. One open a file and process. create: OS_EXISTS when there is one; else OS_NOT_FOUND
- * when there is none. STORE_DAMAGED, STORE_VERSION, OS_NO_SPACE. */
+/* DIR/store.mdb. No WRITEMAP, no NOSYNC: every commit is synced. size_max: the map's greatest size, beyond which
+ * STORE_FULL; a file that is larger already is opened all the same. One open a file and process. create: OS_EXISTS when
+ * there is one; else OS_NOT_FOUND when there is none. STORE_DAMAGED, STORE_VERSION, OS_NO_SPACE. */
 struct result store_lmdb_open(const char *folder, bool create, uint64_t size_max, struct store **ret_store) MUST_USE;
 
 /* The model: a sorted map in memory whose commits survive store_memory_crash, and whose open transactions do not.

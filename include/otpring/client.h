@@ -1,8 +1,9 @@
 /* libotpring: the client of verify.sock.
  *
- * One struct otpring_client is used by one thread at a time; any number of them may exist. It connects on the first use,
- * reconnects by itself, and after a lost connection sends what is unanswered again under the same session, slot and sequence,
- * so that no code is judged twice. Codes are wiped from its buffers after the answer. No function aborts or prints. */
+ * One struct otpring_client is used by one thread at a time; any number of them may exist. It connects on the first
+ * use, reconnects by itself, and after a lost connection sends what is unanswered again under the same session, slot
+ * and sequence, so that no code is judged twice. Codes are wiped from its buffers after the answer. No function aborts
+ * or prints. */
 #ifndef OTPRING_CLIENT_H
 #define OTPRING_CLIENT_H
 
@@ -38,10 +39,10 @@ enum otpring_error {
 struct otpring_query {
     const char *company; /* NUL-terminated UTF-8 */
     const char *user;
-    const char *code;    /* exactly 6 to 8 ASCII digits, else the answer is MALFORMED without being sent */
+    const char *code;      /* exactly 6 to 8 ASCII digits, else the answer is MALFORMED without being sent */
     const char *code_next; /* resynchronisation: the code after; else NULL */
-    uint64_t source;     /* see otpring_source */
-    int source_known;    /* 1: this account succeeded from this source before */
+    uint64_t source;       /* see otpring_source */
+    int source_known;      /* 1: this account succeeded from this source before */
 };
 
 struct otpring_answer {
@@ -54,22 +55,30 @@ struct otpring_answer {
 int otpring_open(const struct otpring_options *options, struct otpring_client **ret_client);
 void otpring_close(struct otpring_client *client);
 
-/* Blocking: count queries (at most items_max) in one frame. Answers in the same order. What was not answered in time is UNAVAILABLE.
- * Queries with code_next and ones without must not be mixed in one call. */
+/* Blocking: count queries (at most items_max) in one frame. Answers in the same order. What was not answered in time is
+ * UNAVAILABLE. Queries with code_next and ones without must not be mixed in one call. After OTPRING_E_TIMEOUT, call
+ * again with the same queries: it waits for the frame already sent (whose late answer is kept for a minute), while
+ * other queries go their own way. */
 int otpring_verify(struct otpring_client *client, const struct otpring_query *queries, size_t count,
                    struct otpring_answer *ret_answers);
 
-/* For event loops: submit gives a ticket (> 0); when otpring_fd is readable (or writable, if otpring_wants_write), call otpring_poll,
- * which gives one finished ticket a call and copies its answers (at most count). 0: none finished. timeout_ms 0: never waits. */
+/* For event loops: submit only queues (without a session it first connects, waiting at most timeout_ms); otpring_poll
+ * connects, sends and receives, so call it after submitting too, and now and then while otpring_fd is -1. E_PROTOCOL
+ * and E_SESSION are told once, by the next call: every ticket submitted before and not handed over after the finished
+ * ones is void. Submit gives a ticket (> 0); when otpring_fd is readable (or writable, if otpring_wants_write), call
+ * otpring_poll, which gives one finished ticket a call and copies its answers (at most count). 0: none finished.
+ * timeout_ms 0: never waits. */
 int64_t otpring_submit(struct otpring_client *client, const struct otpring_query *queries, size_t count);
 int64_t otpring_poll(struct otpring_client *client, int timeout_ms, struct otpring_answer *ret_answers, size_t count,
                      size_t *ret_count);
 int otpring_fd(const struct otpring_client *client);
 int otpring_wants_write(const struct otpring_client *client);
 
-/* The same with names and codes prepared beforehand, for loads: `wire_queries` are count x struct otpring_wire_query. */
+/* The same with names and codes prepared beforehand, for loads: `wire_queries` are count x struct otpring_wire_query.
+ */
 int64_t otpring_submit_wire(struct otpring_client *client, const void *wire_queries, size_t count);
-/* Like otpring_poll; the answers stay in the client's buffer until the next call: count x struct otpring_wire_answer. */
+/* Like otpring_poll; the answers stay in the client's buffer until the next call: count x struct otpring_wire_answer.
+ */
 int64_t otpring_poll_wire(struct otpring_client *client, int timeout_ms, const void **ret_answers, size_t *ret_count);
 
 /* One name's 16 bytes: 8 of SHA-256(company), 8 of SHA-256(company, 0x00, user). */

@@ -1,4 +1,5 @@
-/* Verdicts and their reasons, as they stand on the wire, in the log and in the tools. Values never change their meaning. */
+/* Verdicts and their reasons, as they stand on the wire, in the log and in the tools. Values never change their
+ * meaning. */
 #ifndef OTPRING_VERDICT_H
 #define OTPRING_VERDICT_H
 
@@ -16,27 +17,27 @@ enum otpring_verdict {
 
 enum otpring_reason {
     OTPRING_REASON_NONE = 0,
-    OTPRING_REASON_NO_MATCH = 1,        /* REJECTED: no step of the window */
-    OTPRING_REASON_NOT_SEARCHED = 2,    /* REJECTED: the far search had no budget left in this turn */
-    OTPRING_REASON_FAR = 3,             /* RESYNC */
-    OTPRING_REASON_USED = 4,            /* REPLAYED: this very step was consumed, or one after it */
-    OTPRING_REASON_DIGITS = 5,          /* REJECTED: another number of digits than the token's */
-    OTPRING_REASON_HIDDEN = 6,          /* in the log only: REJECTED stood for UNKNOWN or INACTIVE towards the client */
-    OTPRING_REASON_CODE_RANGE = 7,      /* MALFORMED: code does not fit its digits, or digits not 6 to 8 */
-    OTPRING_REASON_RESERVED = 8,        /* MALFORMED: reserved bits or unknown query kind or source class */
-    OTPRING_REASON_CLOCK = 9,           /* UNAVAILABLE */
-    OTPRING_REASON_NO_ROOM = 10,        /* UNAVAILABLE: no journal room */
-    OTPRING_REASON_POISONED = 11,       /* UNAVAILABLE: journal poisoned */
-    OTPRING_REASON_STOPPING = 12,       /* UNAVAILABLE */
-    OTPRING_REASON_BUSY = 13,           /* UNAVAILABLE: an internal limit */
-    OTPRING_REASON_COMPANY = 14,        /* REJECTED: not a company of this client */
+    OTPRING_REASON_NO_MATCH = 1,     /* REJECTED: no step of the window */
+    OTPRING_REASON_NOT_SEARCHED = 2, /* REJECTED: the far search had no budget left in this turn */
+    OTPRING_REASON_FAR = 3,          /* RESYNC */
+    OTPRING_REASON_USED = 4,         /* REPLAYED: this very step was consumed, or one after it */
+    OTPRING_REASON_DIGITS = 5,       /* REJECTED: another number of digits than the token's */
+    OTPRING_REASON_HIDDEN = 6,       /* in the log only: REJECTED stood for UNKNOWN or INACTIVE towards the client */
+    OTPRING_REASON_CODE_RANGE = 7,   /* MALFORMED: code does not fit its digits, or digits not 6 to 8 */
+    OTPRING_REASON_RESERVED = 8,     /* MALFORMED: reserved bits or unknown query kind or source class */
+    OTPRING_REASON_CLOCK = 9,        /* UNAVAILABLE */
+    OTPRING_REASON_NO_ROOM = 10,     /* UNAVAILABLE: no journal room */
+    OTPRING_REASON_POISONED = 11,    /* UNAVAILABLE: journal poisoned */
+    OTPRING_REASON_STOPPING = 12,    /* UNAVAILABLE */
+    OTPRING_REASON_BUSY = 13,        /* UNAVAILABLE: an internal limit */
+    OTPRING_REASON_COMPANY = 14,     /* REJECTED: not a company of this client */
 };
 
 /* Upper-case name, or NULL when the value is none. Static text. */
 static inline const char *otpring_verdict_name(unsigned verdict)
 {
-    static const char *const names[] = {0,           "ACCEPTED", "REJECTED", "REPLAYED",  "THROTTLED",
-                                        "RESYNC",    "INACTIVE", "UNKNOWN",  "MALFORMED", "UNAVAILABLE"};
+    static const char *const names[] = {0,        "ACCEPTED", "REJECTED", "REPLAYED",  "THROTTLED",
+                                        "RESYNC", "INACTIVE", "UNKNOWN",  "MALFORMED", "UNAVAILABLE"};
     return verdict < sizeof names / sizeof names[0] ? names[verdict] : 0;
 }
 

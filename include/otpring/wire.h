@@ -1,6 +1,7 @@
 /* The wire: frames over verify.sock and admin.sock (Unix stream sockets), version 1. PROTOCOL.md is the page to read.
  *
- * All integers little-endian; reserved bytes and bits zero (else WIRE_RESERVED_SET). Every frame begins with a 32-byte header. */
+ * All integers little-endian; reserved bytes and bits zero (else WIRE_RESERVED_SET). Every frame begins with a 32-byte
+ * header. */
 #ifndef OTPRING_WIRE_H
 #define OTPRING_WIRE_H
 
@@ -8,10 +9,10 @@
 
 enum {
     OTPRING_WIRE_VERSION = 1,
-    OTPRING_WIRE_ITEMS_MAX = 4096,                  /* items of one frame */
-    OTPRING_WIRE_FRAME_SIZE_MAX = 32 + 4096 * 40,   /* bytes of one frame on verify.sock */
-    OTPRING_WIRE_ADMIN_SIZE_MAX = 4 << 20,          /* bytes of one frame on admin.sock */
-    OTPRING_WIRE_SLOTS_MAX = 1024,                  /* slots of one session */
+    OTPRING_WIRE_ITEMS_MAX = 4096,                /* items of one frame */
+    OTPRING_WIRE_FRAME_SIZE_MAX = 32 + 4096 * 40, /* bytes of one frame on verify.sock */
+    OTPRING_WIRE_ADMIN_SIZE_MAX = 4 << 20,        /* bytes of one frame on admin.sock */
+    OTPRING_WIRE_SLOTS_MAX = 1024,                /* slots of one session */
 };
 
 enum otpring_wire_kind {
@@ -57,7 +58,7 @@ struct otpring_wire_hello_answer {
     uint16_t resumed;   /* 1: the session asked for goes on; 0: a new one */
     uint64_t session;
     uint32_t idle_timeout_s; /* the session is forgotten after this long without a frame */
-    uint32_t kinds;     /* bit n: frame kind n may be sent by this client */
+    uint32_t kinds;          /* bit n: frame kind n may be sent by this client */
     uint64_t server_time_ms;
 };
 _Static_assert(sizeof(struct otpring_wire_hello_answer) == 32, "the hello answer is 32 bytes");
@@ -67,12 +68,14 @@ enum otpring_query_kind { OTPRING_QUERY_CODE = 1 };
 struct otpring_wire_query {
     uint8_t company[8]; /* first 8 bytes of SHA-256(company) */
     uint8_t account[8]; /* first 8 bytes of SHA-256(company, 0x00, user) */
-    uint64_t source;    /* hash of where the user came from (address, device), for the log and for finding guessers; 0: not known */
-    uint32_t code;      /* the digits read as a decimal number */
-    uint8_t digits;     /* how many were typed: 6, 7, 8 */
-    uint8_t kind;       /* enum otpring_query_kind */
-    uint8_t source_class; /* 0: unknown source; 1: a source this account succeeded from before: has a throttle of its own */
-    uint8_t flags;      /* 0 */
+    uint64_t source; /* hash of where the user came from (address, device), for the log and for finding guessers; 0: not
+                        known */
+    uint32_t code;   /* the digits read as a decimal number */
+    uint8_t digits;  /* how many were typed: 6, 7, 8 */
+    uint8_t kind;    /* enum otpring_query_kind */
+    uint8_t
+        source_class; /* 0: unknown source; 1: a source this account succeeded from before: has a throttle of its own */
+    uint8_t flags;    /* 0 */
 };
 _Static_assert(sizeof(struct otpring_wire_query) == 32, "a query is 32 bytes");
 
@@ -89,32 +92,33 @@ struct otpring_wire_answer {
     uint8_t reason;  /* enum otpring_reason */
     uint16_t reserved;
     uint32_t retry_after_s; /* THROTTLED: seconds; else 0 */
-    uint64_t record; /* where it stands in the replay log: block position << 14 | slot index; 0: UNAVAILABLE */
+    uint64_t record;        /* where it stands in the replay log: block position << 14 | slot index; 0: UNAVAILABLE */
 };
 _Static_assert(sizeof(struct otpring_wire_answer) == 16, "an answer is 16 bytes");
 
 struct otpring_wire_error {
-    uint16_t code;    /* enum otpring_wire_error_code */
-    uint16_t kind;    /* of the frame at fault */
-    uint32_t offset;  /* byte of the frame at fault */
+    uint16_t code;   /* enum otpring_wire_error_code */
+    uint16_t kind;   /* of the frame at fault */
+    uint32_t offset; /* byte of the frame at fault */
     uint64_t reserved;
 };
 _Static_assert(sizeof(struct otpring_wire_error) == 16, "an error is 16 bytes");
 
 enum otpring_wire_error_code {
-    OTPRING_ERROR_SIZE = 1,            /* size does not fit kind and count, or is past the limit */
-    OTPRING_ERROR_KIND = 2,            /* unknown, or not from clients */
+    OTPRING_ERROR_SIZE = 1, /* size does not fit kind and count, or is past the limit */
+    OTPRING_ERROR_KIND = 2, /* unknown, or not from clients */
     OTPRING_ERROR_VERSION = 3,
     OTPRING_ERROR_RESERVED = 4,
     OTPRING_ERROR_NO_HELLO = 5,
-    OTPRING_ERROR_TOO_MANY = 6,        /* more items than granted, or none */
+    OTPRING_ERROR_TOO_MANY = 6, /* more items than granted, or none */
     OTPRING_ERROR_NO_RIGHT = 7,
-    OTPRING_ERROR_SESSION = 8,         /* expired, or not of this client: begin a new one; frames without answer are undecided for ever */
+    OTPRING_ERROR_SESSION =
+        8, /* expired, or not of this client: begin a new one; frames without answer are undecided for ever */
     OTPRING_ERROR_SLOT = 9,
     OTPRING_ERROR_SEQUENCE = 10,
     OTPRING_ERROR_CHANGED_CONTENT = 11,
-    OTPRING_ERROR_LIMIT = 12,          /* connections or sessions exhausted */
-    OTPRING_ERROR_TIMEOUT = 13,        /* half a frame for too long */
+    OTPRING_ERROR_LIMIT = 12,   /* connections or sessions exhausted */
+    OTPRING_ERROR_TIMEOUT = 13, /* half a frame for too long */
 };
 
 #endif

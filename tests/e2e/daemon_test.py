@@ -180,7 +180,9 @@ def strangers_are_refused(store):
 
 
 def the_running_daemon_is_filtered_and_has_no_dumps(store):
+    (store.base / "daemon.log").write_text("")
     store.start()
+    wait_for("the line that all is set up", lambda: "serving " in store.log_tail())
     status = pathlib.Path(f"/proc/{store.daemon.pid}/status").read_text()
     limits = pathlib.Path(f"/proc/{store.daemon.pid}/limits").read_text()
     filtered = [line.split()[1] for line in status.splitlines() if line.startswith("Seccomp:")]

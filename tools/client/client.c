@@ -119,12 +119,16 @@ static int await_slot(struct otpring_client *client, size_t count, uint64_t dead
         int error = client_prepare(client, deadline_ms);
         if (error) return error;
         if (count > client->items) {
-            return client_error(client, OTPRING_E_ARGUMENT, "%zu queries, %u are granted", count, client->items);
+            client_error(client, OTPRING_E_ARGUMENT, "%zu queries, %u are granted", count, client->items);
+            return OTPRING_E_ARGUMENT;
         }
         *ret_frame = frames_take(client);
         if (*ret_frame) return 0;
-        if (client->done_count) return client_error(client, OTPRING_E_FULL, "finished tickets wait for otpring_poll");
-        if (client_now_ms() >= deadline_ms) return client_error(client, OTPRING_E_FULL, "%u slots", client->slots);
+        if (client->done_count || client_now_ms() >= deadline_ms) {
+            client_error(client, OTPRING_E_FULL, "%u slots, %u tickets wait for otpring_poll", client->slots,
+                         client->done_count);
+            return OTPRING_E_FULL;
+        }
         error = client_pump(client);
         if (error && error != OTPRING_E_CONNECT) return error;
         client_wait(client, deadline_ms);

@@ -26,6 +26,7 @@ int client_error(struct otpring_client *client, int error, const char *format, .
     va_list arguments;
     int size = snprintf(client->last_error, sizeof client->last_error, "%s: ", otpring_error_text(error));
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start stands above */
     vsnprintf(client->last_error + size, sizeof client->last_error - (size_t)size, format, arguments);
     va_end(arguments);
     return error;

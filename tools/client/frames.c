@@ -22,6 +22,7 @@ bool client_memory_create(struct otpring_client *client)
     client->memory_size =
         slots * (bytes_size + answers_size + places_size) + 3 * rings_size + round_up(client->received_capacity);
     client->frames = calloc(slots, sizeof *client->frames);
+    /* cppcheck-suppress invalidFunctionArg ; -1 is what an anonymous mapping asks for */
     client->memory = mmap(NULL, client->memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (client->memory == MAP_FAILED) client->memory = NULL;
     if (!client->frames || !client->memory) return false;

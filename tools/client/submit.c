@@ -99,10 +99,13 @@ static int begin_submit(struct otpring_client *client, const void *queries, size
     int error = client_prepare(client, client_now_ms() + client->timeout_ms);
     if (error) return error;
     if (count > client->items) {
-        return client_error(client, OTPRING_E_ARGUMENT, "%zu queries, %u are granted", count, client->items);
+        client_error(client, OTPRING_E_ARGUMENT, "%zu queries, %u are granted", count, client->items);
+        return OTPRING_E_ARGUMENT;
     }
     *ret_frame = frames_take(client);
-    return *ret_frame ? 0 : client_error(client, OTPRING_E_FULL, "%u slots", client->slots);
+    if (*ret_frame) return 0;
+    client_error(client, OTPRING_E_FULL, "%u slots", client->slots);
+    return OTPRING_E_FULL;
 }
 
 PUBLIC int64_t otpring_submit(struct otpring_client *client, const struct otpring_query *queries, size_t count)

@@ -53,7 +53,7 @@ int accounts_create(const struct load_options *options, struct accounts *ret_acc
     accounts->names = calloc(accounts->count, sizeof *accounts->names);
     accounts->midstates = calloc(accounts->count, accounts->midstates_size);
     if (!accounts->names || !accounts->midstates || name_company(accounts)) return -1;
-    uint8_t seed[ACCOUNT_SEED_SIZE_MAX], name[16];
+    uint8_t seed[ACCOUNT_SEED_SIZE_MAX], name[16] = {0};
     for (uint32_t i = 0; i < accounts->count; i++) {
         char user[16];
         user_name(i, user);

@@ -112,7 +112,8 @@ static bool verify_line(const struct log_options *options, const struct place *p
              "\"step_distance\":%s,\"client\":\"%04x\",\"source\":\"%016" PRIx64 "\",\"source_class\":%u,\"method\":%u,"
              "\"retry_after_s\":%u}",
              place->position, place->slot, place->time, verdict, verify->reason, name, token, matched ? step : "null",
-             verify->client, verify->source, verify->source_class, verify->method, verify->retry_after_s);
+             verify->client, verify->source, verify->source_class, verify->method,
+             verify->verdict == OTPRING_THROTTLED ? slot_verify_retry_after_s(verify) : 0);
     return true;
 }
 

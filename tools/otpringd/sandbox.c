@@ -73,7 +73,8 @@ static const int allowed[] = {
     SCMP_SYS(brk),
     SCMP_SYS(mlock),
     SCMP_SYS(mlock2),
-    SCMP_SYS(munlock), SCMP_SYS(mincore),
+    SCMP_SYS(munlock),
+    SCMP_SYS(mincore),
     SCMP_SYS(membarrier),
     /* time, threads, signals */
     SCMP_SYS(clock_gettime),

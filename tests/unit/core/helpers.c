@@ -176,8 +176,7 @@ struct fixture *fixture_create_on_ring(void)
     fixture->os = os_make(fixture);
     char probe[80];
     snprintf(probe, sizeof probe, "%s/probe", folder);
-    struct os_op open = {
-        .kind = OS_OPEN, .path = probe, .flags = OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT};
+    struct os_op open = {.kind = OS_OPEN, .path = probe, .flags = OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT};
     int64_t file = fixture->os ? os_run(fixture->os, &open) : -1;
     unlink(probe);
     if (file < 0) {

@@ -118,8 +118,8 @@ static MAYBE_UNUSED void state_stop(struct state *state)
     state_drop(state);
 }
 
-/* An engine whose machine died with writes under way cannot be taken apart: nobody will ever say what became of its blocks. It stays
- * where it is, as it would in the machine's lost memory. */
+/* An engine whose machine died with writes under way cannot be taken apart: nobody will ever say what became of its
+ * blocks. It stays where it is, as it would in the machine's lost memory. */
 struct dead {
     struct state state;
     struct dead *next;
