@@ -8,3 +8,13 @@ target_link_libraries(kernel_bench PRIVATE otpring_kernel benchmark::benchmark P
 add_executable(journal_bench journal_bench.c)
 target_include_directories(journal_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine)
 target_link_libraries(journal_bench PRIVATE otpring_journal Threads::Threads)
+# Finding a name, single and in batches; sealing and MACs; writing and reading a large store.
+add_executable(table_bench micro/table_bench.c micro/shim.cpp)
+target_include_directories(table_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine)
+target_link_libraries(table_bench PRIVATE otpring_table benchmark::benchmark)
+add_executable(vault_bench micro/vault_bench.c micro/shim.cpp)
+target_include_directories(vault_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine)
+target_link_libraries(vault_bench PRIVATE otpring_vault benchmark::benchmark)
+add_executable(store_bench store_bench.c)
+target_include_directories(store_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine)
+target_link_libraries(store_bench PRIVATE otpring_store)

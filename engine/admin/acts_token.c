@@ -104,7 +104,7 @@ static size_t seed_size_fresh(const struct profile_row *profile)
 
 static void uri_answer(struct act *act, const struct csv_token *token, const struct profile_row *profile)
 {
-    char text[1600];
+    char text[2600];
     struct otp_uri uri = {.parameters = {.type = profile->type,
                                          .algorithm = profile->algorithm,
                                          .digits = profile->digits,

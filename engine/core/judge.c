@@ -180,6 +180,7 @@ static void choose(struct judge *judge, struct group *group, const struct group_
 {
     struct pair *replayed = NULL;
     int64_t replayed_step = -1;
+    uint64_t replayed_word = 0;
     unsigned active = 0;
     *choice = (struct choice){.consumed = 1};
     for (unsigned i = 0; i < item->pair_count; i++) {
@@ -202,12 +203,14 @@ static void choose(struct judge *judge, struct group *group, const struct group_
         if (below >= 0 && !replayed) {
             replayed = pair;
             replayed_step = below;
+            replayed_word = word;
         }
     }
     if (replayed) {
         choice->verdict = OTPRING_REPLAYED;
         choice->pair = replayed;
         choice->step = replayed_step;
+        choice->word = replayed_word;
         return;
     }
     bool far = far_search(judge, group, item, choice);
@@ -294,6 +297,9 @@ static bool act_on(struct judge *judge, struct group_item *item, const struct ch
         if (!swap(&item->first->budget, budget, charged)) return false;
         outcome->budget = charged;
     }
+    /* The floor may be of an acceptance whose own record a crash loses: this record then stands for it, so that the
+     * verdict stays true. */
+    if (choice->verdict == OTPRING_REPLAYED) outcome->token = choice->word;
     outcome->verdict = choice->verdict;
     outcome->not_searched = choice->not_searched;
     bool found = choice->pair && (choice->verdict == OTPRING_ACCEPTED || choice->verdict == OTPRING_REPLAYED);
@@ -343,6 +349,7 @@ static void judge_account(struct judge *judge, struct group *group, struct group
         outcome->wait_s = throttle_wait_s(budget, policy, item->query.source_class, judge->journal_s);
         if (outcome->wait_s) {
             outcome->verdict = OTPRING_THROTTLED;
+            outcome->budget = budget; /* likewise: the lock is as durable as the verdict */
             return;
         }
         struct choice choice;
@@ -364,6 +371,7 @@ static void judge_unknown(struct judge *judge, struct group *group, struct group
         outcome->wait_s = throttle_wait_s(budget, policy, item->query.source_class, judge->journal_s);
         if (outcome->wait_s) {
             outcome->verdict = OTPRING_THROTTLED;
+            outcome->budget = budget; /* likewise: the lock is as durable as the verdict */
             return;
         }
         struct choice choice;

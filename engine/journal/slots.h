@@ -56,7 +56,8 @@ struct slot_frame {
 };
 _Static_assert(sizeof(struct slot_frame) == 64, "a slot is 64 bytes");
 
-/* One verification. Words are as they stand after it; zero when no word changed. */
+/* One verification. Words are as they stand after it; zero when it neither changed a word nor rests on one: REPLAYED
+ * carries the token word and THROTTLED the budget word that it was judged by. */
 struct slot_verify {
     uint8_t name[16];
     uint64_t token;  /* token word after */

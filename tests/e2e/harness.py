@@ -43,6 +43,22 @@ def hotp(seed, counter, digits=6, algorithm="sha1"):
     return (struct.unpack(">I", digest[at:at + 4])[0] & 0x7FFFFFFF) % 10**digits
 
 
+LOOK_AHEAD = 10  # of HOTP tokens enrolled with the defaults
+
+
+def next_counter(seed, counter, _codes={}):
+    """The first counter from here whose code stands nowhere else in the window: one code in 100,000 fits two steps by chance, and the
+    engine then consumes the later one, as it must."""
+    codes = _codes.setdefault(seed, [])
+    while True:
+        while len(codes) <= counter + 2 * LOOK_AHEAD:
+            codes.append(hotp(seed, len(codes)))
+        near = codes[max(0, counter - LOOK_AHEAD):counter] + codes[counter + 1:counter + 2 * LOOK_AHEAD]
+        if codes[counter] not in near:
+            return counter
+        counter += 1
+
+
 def totp(seed, unix_s, period=30, **rest):
     return hotp(seed, int(unix_s) // period, **rest)
 

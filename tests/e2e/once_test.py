@@ -5,7 +5,7 @@ import struct
 import threading
 import time
 
-from harness import (ACCEPTED, REPLAYED, UNAVAILABLE, NAMES, Closed, Store, Wire, count_of, hotp, query, record_id, seeds_for, totp)
+from harness import (ACCEPTED, REPLAYED, UNAVAILABLE, NAMES, Closed, Store, Wire, count_of, hotp, next_counter, query, record_id, seeds_for, totp)
 
 COMPANY = "Bank"
 
@@ -66,7 +66,7 @@ class Client(threading.Thread):
         self.sequence = {}
         self.unanswered = {}  # slot -> (sequence, [(user, counter)], frame)
         self.stopping = False
-        self.retried = self.retried_accepted = 0
+        self.retried = set()
 
     def note(self, items, answers):
         for (user, counter), (verdict, _, _, record) in zip(items, answers):
@@ -78,6 +78,7 @@ class Client(threading.Thread):
         users = self.rng.sample(own, self.rng.choice([1, 4, min(16, len(own))]))
         items = []
         for user in users:
+            self.counters[user] = next_counter(self.seeds[user], self.counters[user])
             items.append((user, self.counters[user]))
             self.counters[user] += 1
             if self.rng.random() < 0.3:
@@ -104,7 +105,7 @@ class Client(threading.Thread):
         self.session = wire.session
         for slot, (items, frame) in sorted(self.unanswered.items()):
             wire.send(frame)
-            self.retried += len(items)
+            self.retried.update(items)
         while not self.stopping or self.unanswered:
             for slot in range(4):
                 if slot not in self.unanswered and not self.stopping:
@@ -147,8 +148,11 @@ def kills(store, seeds, count):
             accepted[(user, counter)] = accepted.get((user, counter), 0) + 1
     twice = {key: n for key, n in accepted.items() if n > 1}
     assert not twice, f"accepted more than once: {twice}"
-    asked = {(user, counter) for user, counter, _, _ in ledger}
-    assert asked == set(accepted), f"{len(asked - set(accepted))} right codes were never accepted"
+    # A code whose block was written past a torn one, before the kill and never answered, is burned at the start: REPLAYED when asked
+    # again. Every other right code was accepted.
+    retried = set().union(*(client.retried for client in clients))
+    burned = {(user, counter) for user, counter, _, _ in ledger} - set(accepted)
+    assert burned <= retried, f"right codes were never accepted: {sorted(burned - retried)[:5]}"
     # Asked again as new frames, each accepted code is a replay.
     wire = store.wire()
     again = sorted(accepted)
@@ -162,9 +166,8 @@ def kills(store, seeds, count):
         found = records.get(record_id(record))
         assert found, f"answered but not in the log: {user} {counter} {NAMES[verdict]} at {record_id(record)}"
         assert found["verdict"] == NAMES[verdict], (found, NAMES[verdict])
-    retried = sum(client.retried for client in clients)
     print(f"measured: {count} kills under load: {len(ledger)} answers, {len(accepted)} codes accepted once each, none twice, "
-          f"none missing from the log; {retried} queries asked again under their old sequence")
+          f"none missing from the log; {len(retried)} queries asked again under their old sequence, {len(burned)} of them burned")
 
 
 def main():

@@ -126,6 +126,7 @@ static const struct setting settings[] = {
     {.name = "no-sandbox", .type = SETTING_SWITCH, .offset = FIELD(no_sandbox)},
     {.name = "journal-keep", .type = SETTING_SIZE, .offset = FIELD(journal_keep), .min = 4 << 20, .max = 1ULL << 50},
     {.name = "segment-size", .type = SETTING_SIZE, .offset = FIELD(segment_size), .min = 2 << 20, .max = 4ULL << 30},
+    {.name = "checkpoint-bytes", .type = SETTING_SIZE, .offset = FIELD(checkpoint_bytes), .min = 1 << 20, .max = 1ULL << 50},
     {.name = "tokens-max", .type = SETTING_SIZE, .offset = FIELD(tokens_max), .min = 1, .max = UINT32_MAX},
     {.name = "session-idle", .type = SETTING_NUMBER, .offset = FIELD(session_idle_s), .min = 1, .max = 604800},
     {.name = "connections-max", .type = SETTING_NUMBER, .offset = FIELD(connections_max), .min = 1, .max = 32768},

@@ -27,6 +27,7 @@ struct config {
     int64_t restore_now_ms; /* 0: not given */
     uint64_t journal_keep;  /* bytes; 0: the engine's own default, as all below */
     uint64_t segment_size;
+    uint64_t checkpoint_bytes; /* of journal between checkpoints */
     uint64_t tokens_max;
     uint32_t session_idle_s;
     uint32_t connections_max; /* of one worker */

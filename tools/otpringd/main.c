@@ -83,6 +83,7 @@ static bool engine_start(struct daemon *daemon)
         .folder = config->store,
         .key_path = config->key,
         .core = {.journal = {.segment_size = config->segment_size, .keep_size = config->journal_keep},
+                 .checkpoint_bytes = config->checkpoint_bytes,
                  .tokens_max = config->tokens_max,
                  .session_idle_s = config->session_idle_s,
                  .workers_max = daemon->worker_count + 3,

@@ -20,6 +20,7 @@ static const struct argp_option flags[] = {
     {"session-idle", 'i', "SECONDS", 0, "A session without frames is forgotten after this (default: 600)", 2},
     {"tokens-max", 't', "N", 0, "Tokens that fit in memory (default: 4M); K and M may follow", 2},
     {"segment-size", 'S', "BYTES", 0, "Size of a journal segment (default: 64M)", 3},
+    {"checkpoint-bytes", 'B', "BYTES", 0, "Journal bytes between checkpoints (default: 256M); more makes starts longer", 3},
     {"journal-keep", 'J', "BYTES", 0, "Journal kept behind the last checkpoint (default: 4G)", 3},
     {"verify-mode", 'v', "MODE", 0, "File mode of DIR/verify.sock (default: 0600)", 4},
     {"admin-mode", 'a', "MODE", 0, "File mode of DIR/admin.sock (default: 0600)", 4},

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/verify.h"
+
 static int setup(void **state)
 {
     *state = fixture_create(1);
@@ -166,6 +168,25 @@ static void a_time_before_t0_matches_nothing(void **state)
 }
 
 /* ---- throttle ---- */
+
+static void a_long_wait_stands_whole_in_the_record(void **state)
+{
+    struct fixture *f = *state;
+    f->core.profiles[PROFILE_TOTP].row.throttle_base_s = 600000;
+    f->core.profiles[PROFILE_TOTP].row.throttle_max_s = 7 * 86400;
+    f->core.profile_version += 2;
+    struct token token = fixture_token(f, 6, 90, PROFILE_TOTP, 90, 0);
+    uint32_t wrong = token_wrong_code(f, &token, totp_now(f, &token));
+    for (int i = 0; i < 6; i++) expect(ask_one(f, &token, wrong), OTPRING_REJECTED, OTPRING_REASON_NO_MATCH);
+    struct otpring_wire_answer locked = ask_one(f, &token, wrong), again;
+    expect(locked, OTPRING_THROTTLED, 0);
+    assert_int_equal(locked.retry_after_s, 600000);
+    struct seen seen[64];
+    size_t count = fixture_records(f, seen, 64);
+    assert_true(count > 0 && count <= 64);
+    answer_of_record(&seen[count - 1].verify, seen[count - 1].record, &again);
+    assert_memory_equal(&again, &locked, sizeof again);
+}
 
 static void failures_lock_an_account_and_say_for_how_long(void **state)
 {
@@ -621,6 +642,7 @@ int main(void)
         TEST(a_code_equal_at_several_steps_consumes_the_greatest),
         TEST(floors_at_the_end_of_the_step_range_are_not_passed),
         TEST(a_time_before_t0_matches_nothing),
+        TEST(a_long_wait_stands_whole_in_the_record),
         TEST(failures_lock_an_account_and_say_for_how_long),
         TEST(a_match_judged_after_the_throttle_tripped_in_the_same_batch_is_throttled),
         TEST(a_known_source_has_a_throttle_of_its_own),

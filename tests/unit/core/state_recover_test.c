@@ -382,11 +382,131 @@ static void a_restored_store_accepts_no_code_that_could_have_been_used_before(vo
     }
 }
 
+/* ---- what a checkpoint must not lose ---- */
+
+static struct core_worker *late_worker;
+
+/* The other worker hears of its durable block only while the checkpoint waits. */
+static void answered_late(void *context, const struct core_answer *answer)
+{
+    state_answered(context, answer);
+    core_poll(late_worker);
+}
+
+static struct core_worker *second_worker(struct state *state, struct os *os)
+{
+    struct core_worker *worker;
+    struct core_worker_options options = {.os = os,
+                                          .items_max = 256,
+                                          .answered = state_answered,
+                                          .hello_answered = state_hello_answered,
+                                          .context = state};
+    state_ok(core_worker_create(state->core, &options, &worker));
+    return worker;
+}
+
+static void a_frame_durable_at_a_checkpoint_has_its_answers_kept_by_it(void **context)
+{
+    (void)context;
+    struct state *state = state_create(71);
+    struct core_worker *own = state->worker;
+    struct otpring_wire_query query = {.code = state_code(2, 0), .digits = 6, .kind = OTPRING_QUERY_CODE};
+    enum otpring_wire_error_code error = 0;
+    uint32_t ordinal;
+    uint8_t name[16];
+    state_ok(state_add(state, "bank", "anna", 1, 1, 0, &ordinal));
+    state_ok(state_add(state, "bank", "bert", 1, 2, 0, &ordinal));
+    assert_true(state_session(state));
+    struct os *late_os = os_sim_create(state->world);
+    late_worker = second_worker(state, late_os);
+
+    /* Two blocks; the second one is written first, so it becomes durable when the first one's worker hears of its own. */
+    assert_true(state_send(state, 0, "bank", "anna", state_code(1, 0)));
+    state->worker = late_worker;
+    assert_true(state_send(state, 1, "bank", "bert", state_code(2, 0)));
+    state->worker = own;
+    for (int i = 0; i < 50; i++) state_ok(os_step(late_os, 1000000, NULL));
+    uint64_t last = journal_status(state->core->journal).position_next - 1;
+    assert_true(journal_durable_through(state->core->journal) < last);
+    for (int i = 0; i < 1000 && journal_durable_through(state->core->journal) < last; i++)
+        state_ok(os_step(state->worker_os, 1000000, NULL));
+    assert_int_equal(journal_durable_through(state->core->journal), last);
+    assert_false(core_drained(late_worker));
+    own->options.answered = answered_late;
+    state_ok(core_checkpoint(own));
+    assert_true(atomic_load(&state->core->checkpoint_position) >= last);
+    assert_true(core_drained(late_worker));
+    uint64_t session = state->session;
+    core_worker_destroy(late_worker);
+    os_destroy(late_os);
+    state_crash(state);
+
+    state_ok(state_open(state));
+    core_name("bank", 4, "bert", 4, name);
+    memcpy(query.company, name, 8);
+    memcpy(query.account, name + 8, 8);
+    struct otpring_wire_header header = {.size = sizeof(header) + sizeof(query),
+                                         .kind = OTPRING_WIRE_VERIFY,
+                                         .count = 1,
+                                         .session = session,
+                                         .sequence = 1,
+                                         .slot = 1};
+    struct core_frame frame = {.header = &header, .items = &query, .client = &state_client, .owner = 3};
+    assert_int_equal(core_frame(state->worker, &frame, &error), CORE_ANSWERED);
+    assert_int_equal(state->answer.verdict, OTPRING_ACCEPTED);
+    state_destroy(state);
+}
+
+static void a_drift_set_at_the_desk_after_the_checkpoint_outlives_a_crash(void **context)
+{
+    (void)context;
+    struct state *state = state_create(72);
+    enum otpring_verdict verdict;
+    uint32_t ordinal;
+    state_ok(state_add(state, "bank", "anna", 0, 1, 0, &ordinal));
+    state_ok(core_checkpoint(state->worker));
+    uint64_t step = (uint64_t)(os_time(state->os).wall_ms / 1000 / 30) + 15;
+    state_ok(core_token_resync(state->worker, &state_actor, ordinal, state_code(1, step), state_code(1, step + 1), 6,
+                               &verdict));
+    assert_int_equal(verdict, OTPRING_ACCEPTED);
+    int8_t drift = atomic_load(&state_line(state, ordinal).tail->drift);
+    assert_int_equal(drift, 16);
+    assert_int_equal(state_row(state, ordinal).drift, 16);
+    state_crash(state);
+    state_ok(state_open(state));
+    assert_int_equal(atomic_load(&state_line(state, ordinal).tail->drift), 16);
+    state_destroy(state);
+}
+
+/* Another worker's change of the words, whose record the crash loses. */
+static void what_a_durable_verdict_rests_on_outlives_a_crash_with_it(void **context)
+{
+    (void)context;
+    struct state *state = state_create(73);
+    uint32_t replayed, locked;
+    state_ok(state_add(state, "bank", "anna", 1, 1, 0, &replayed));
+    state_ok(state_add(state, "bank", "bert", 1, 2, 0, &locked));
+    assert_true(state_session(state));
+    word_raise(&state_line(state, replayed).tail->token, token_word(1, 0));
+    uint64_t budget = budget_word(STATE_WALL_S, 0, 20, 20);
+    word_raise(&state_line(state, locked).tail->budget, budget);
+    assert_int_equal(state_verify(state, "bank", "anna", state_code(1, 0)), OTPRING_REPLAYED);
+    assert_int_equal(state_verify(state, "bank", "bert", state_code(2, 0)), OTPRING_THROTTLED);
+    state_crash(state);
+    state_ok(state_open(state));
+    assert_int_equal(state_floor(state, replayed), 1);
+    assert_true(atomic_load(&state_line(state, locked).tail->budget) == budget);
+    state_destroy(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_checkpoint_equals_replaying_the_journal_from_zero),
         cmocka_unit_test(delays_of_unknown_names_outlive_crash_and_checkpoint),
+        cmocka_unit_test(a_frame_durable_at_a_checkpoint_has_its_answers_kept_by_it),
+        cmocka_unit_test(a_drift_set_at_the_desk_after_the_checkpoint_outlives_a_crash),
+        cmocka_unit_test(what_a_durable_verdict_rests_on_outlives_a_crash_with_it),
         cmocka_unit_test(the_first_line_stays_first_whatever_its_ordinal),
         cmocka_unit_test(nothing_told_is_lost_by_a_crash_at_any_disk_operation),
         cmocka_unit_test(a_crash_during_recovery_loses_nothing_either),

@@ -481,6 +481,10 @@ static void a_frame_that_rests_on_a_turn_lost_to_poison_is_unavailable(void **st
     assert_int_equal(core_record_commit(f->workers[1], block, 1, journal_ms).code, JOURNAL_POISONED);
     core_poll(f->workers[0]);
     expect(f->answered[0].answers[0], OTPRING_UNAVAILABLE, OTPRING_REASON_POISONED);
+    /* Asked again, the verdict that was kept is not given either: what it rested on was never durable. */
+    assert_int_equal(frame_offer(f, 0, &frame, NULL), CORE_TAKEN);
+    core_turn(f->workers[0]);
+    expect(f->answered[0].answers[0], OTPRING_UNAVAILABLE, OTPRING_REASON_POISONED);
 }
 
 static void waiting_for_all_turns_sees_those_of_others(void **state)

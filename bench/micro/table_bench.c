@@ -1,0 +1,102 @@
+/* Time of finding a name and touching its line, one at a time and in batches, for tables of 10^3 to 10^7 tokens. Names
+ * are asked for at random, so that a large table is a cache miss for the index and one for the line.
+ * TABLE_BENCH_TOKENS_MAX lowers the largest. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/arena.h"
+#include "shim.h"
+#include "table/table.h"
+
+enum { BATCH = 256, SIZES_MAX = 5 };
+
+struct bench {
+    struct table *table;
+    uint64_t tokens;
+    uint64_t random;
+    uint64_t sum;
+};
+
+static struct table_hit hits[BATCH * TABLE_ACCOUNT_TOKENS_MAX];
+static uint8_t counts[BATCH];
+static uint8_t names[BATCH][TABLE_NAME_SIZE];
+
+static uint64_t mixed(uint64_t z)
+{
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static void name_make(uint64_t number, uint8_t *ret_name)
+{
+    uint64_t halves[2] = {number % 1000, mixed(number + 1)};
+    memcpy(ret_name, halves, sizeof(halves));
+}
+
+/* The same for both, and small beside a miss. */
+static void names_choose(struct bench *bench)
+{
+    for (int i = 0; i < BATCH; i++) name_make(mixed(bench->random++) % bench->tokens, names[i]);
+}
+
+static void single_pass(void *argument)
+{
+    struct bench *bench = argument;
+    names_choose(bench);
+    for (int i = 0; i < BATCH; i++) {
+        if (table_find(bench->table, names[i], hits) != 1) abort();
+        bench->sum += atomic_load_explicit(&hits[0].tail->token, memory_order_relaxed);
+    }
+}
+
+static void batch_pass(void *argument)
+{
+    struct bench *bench = argument;
+    names_choose(bench);
+    table_find_batch(bench->table, names, TABLE_NAME_SIZE, BATCH, hits, counts);
+    for (int i = 0; i < BATCH; i++) {
+        if (counts[i] != 1) abort();
+        bench->sum += atomic_load_explicit(&hits[i * TABLE_ACCOUNT_TOKENS_MAX].tail->token, memory_order_relaxed);
+    }
+}
+
+static void names_pass(void *argument)
+{
+    struct bench *bench = argument;
+    names_choose(bench);
+    for (int i = 0; i < BATCH; i++) bench->sum += names[i][8];
+}
+
+static void fill(struct bench *bench)
+{
+    static const uint8_t midstates[KERNEL_SHA1_MIDSTATES] = {1};
+    struct table_options options = {.lines_max = {(uint32_t)bench->tokens, 0, 0}, .names_expected = bench->tokens};
+    memset(options.secret, 7, sizeof(options.secret));
+    if (result_failed(table_create(&options, &bench->table))) abort();
+    for (uint64_t i = 0; i < bench->tokens; i++) {
+        struct table_token token = {.ordinal = (uint32_t)i, .midstates = midstates, .token = i};
+        name_make(i, token.name);
+        if (result_failed(table_insert(bench->table, &token))) abort();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench benches[SIZES_MAX];
+    static char labels[SIZES_MAX][2][48];
+    const char *limit = getenv("TABLE_BENCH_TOKENS_MAX");
+    uint64_t tokens = 1000, tokens_max = limit ? strtoull(limit, NULL, 10) : 10000000;
+    arena_allow_unlocked(true);
+    bench_register("names alone (part of all below)", names_pass, &benches[0], BATCH);
+    for (int i = 0; i < SIZES_MAX && (tokens <= tokens_max || i == 0); i++, tokens *= 10) {
+        benches[i].tokens = tokens;
+        fill(&benches[i]);
+        snprintf(labels[i][0], sizeof(labels[i][0]), "single/%llu", (unsigned long long)tokens);
+        snprintf(labels[i][1], sizeof(labels[i][1]), "batch/%llu", (unsigned long long)tokens);
+        bench_register(labels[i][0], single_pass, &benches[i], BATCH);
+        bench_register(labels[i][1], batch_pass, &benches[i], BATCH);
+    }
+    return bench_run(argc, argv);
+}

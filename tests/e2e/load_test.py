@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""otpring-load against a daemon: no verdict but the expected ones, over many segment rotations, and its accounts are gone afterwards."""
+import json
+import subprocess
+
+from harness import PROGRAMS, Store, count_of
+
+
+def main():
+    seconds = count_of("OTPRING_LOAD_SECONDS", 3)
+    with Store() as store:
+        store.start("--segment-size", "16M", "--journal-keep", "64M")
+        for batch, connections in ((1024, 4), (16, 64), (1, 64)):
+            done = subprocess.run([PROGRAMS / "otpring-load", "--store", store.path, "--accounts", "20000", "--batch", str(batch), "--connections",
+                                   str(connections), "--in-flight", "4", "--seconds", str(seconds), "--json"],
+                                  capture_output=True, text=True, timeout=120 + seconds, check=False)
+            assert done.returncode == 0, (done.stdout, done.stderr)
+            result = json.loads(done.stdout)
+            assert result["unexpected"] == 0 and result["accepted"] > 0, result
+            latency = result["latency_us"]
+            print(f"measured: batch {batch}, {connections} connections: {result['verifications_per_s']:.0f} verifications/s, "
+                  f"p50 {latency['p50']:.0f} us, p99 {latency['p99']:.0f} us")
+        status = store.tool("status", want_json=True)
+        assert status["tokens"] == 0, status["tokens"]
+        print(f"measured: {status['journal']['rotations']} segment rotations, {status['journal']['bytes_appended'] >> 20} MiB of journal")
+        store.stop()
+        store.tool("check", program="otpring-log")
+
+
+main()
