@@ -20,6 +20,7 @@ static struct result change_check(struct core *core, const uint32_t *ordinals, s
         if (row.state == TOKEN_REMOVED || !table_line(core->table, ordinals[i], &hit)) {
             result = result_of(STORE_NOT_FOUND);
         }
+        memcpy(core->state->names[i], row.name, TABLE_NAME_SIZE);
     }
     store_abort(core->store, txn);
     return result;
@@ -51,6 +52,7 @@ static struct result change_write(struct core_worker *worker, const struct core_
         struct slot_act *act = act_record(core, kind, actor, 0, NULL);
         act->ordinal = ordinals[i];
         act->token = change_apply(kind, &hit);
+        memcpy(act->name, core->state->names[i], TABLE_NAME_SIZE);
     }
     TRY(act_write_block(worker, block, journal_ms));
     act_settle(core, NULL, false);
@@ -100,6 +102,7 @@ struct result core_token_set_label(struct core_worker *worker, const struct core
         uint32_t size = (uint32_t)strlen(label);
         struct slot_act *act = act_record(core, ACT_TOKEN_SET, actor, size, &payload);
         act->ordinal = ordinal;
+        memcpy(act->name, core->state->names[0], TABLE_NAME_SIZE);
         memcpy(payload, label, size);
         result = act_write(worker);
         if (!result_failed(result)) act_settle(core, NULL, false);
@@ -132,6 +135,7 @@ static struct result resync_write(struct core_worker *worker, const struct core_
     }
     struct slot_act *act = act_record(core, ACT_TOKEN_RESYNC, actor, sizeof(resync), &payload);
     act->ordinal = hit->ordinal;
+    memcpy(act->name, core->state->names[0], TABLE_NAME_SIZE);
     act->token = word;
     memcpy(payload, &resync, sizeof(resync));
     TRY(act_write_block(worker, block, journal_ms));

@@ -37,11 +37,12 @@ struct core_state {
     struct act_batch batch;
     _Atomic bool pending; /* the batch is durable, store or table do not have all of it */
     bool pending_store;
-    struct recovery *recovery;                  /* in core_open alone */
-    struct store_txn *recovery_txn;             /* the same */
-    uint32_t profile_tokens[CORE_PROFILES_MAX]; /* live tokens of each profile */
-    uint64_t lines_total;                       /* in the table's index, removed first lines too */
-    uint64_t replayed_bytes;                    /* journal read at start: counts towards the next checkpoint */
+    uint8_t names[STATE_ACTS_MAX][TABLE_NAME_SIZE]; /* of the tokens that an act is about */
+    struct recovery *recovery;                      /* in core_open alone */
+    struct store_txn *recovery_txn;                 /* the same */
+    uint32_t profile_tokens[CORE_PROFILES_MAX];     /* live tokens of each profile */
+    uint64_t lines_total;                           /* in the table's index, removed first lines too */
+    uint64_t replayed_bytes;                        /* journal read at start: counts towards the next checkpoint */
     uint64_t quiesce_begun[CORE_WORKERS_MAX];
     int64_t restore_floor_ms;
     bool stuck;     /* the os failed with a block of core_open in flight */

@@ -69,7 +69,7 @@ struct result private_file_sync_name(const char *path)
 
 struct result private_file_create(const char *path, const void *bytes, size_t size)
 {
-    int file;
+    int file = -1;
     TRY(open_new(path, 0400, &file));
     struct result written = write_all(file, bytes, size);
     struct result finished = private_file_finish(file);

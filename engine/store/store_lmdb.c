@@ -264,7 +264,7 @@ static struct result lmdb_backup(struct store *base, const char *folder)
 {
     struct store_lmdb *store = (struct store_lmdb *)base;
     char path[PATH_SIZE];
-    int file;
+    int file = -1;
     TRY(path_make(folder, path));
     struct result made = files_make_folder(folder);
     if (result_failed(made) && made.code != OS_EXISTS) return made;

@@ -17,6 +17,9 @@
 #include "otpringd/sandbox.h"
 
 enum { EXIT_FAILED = 1, EXIT_BAD_USE = 2, LOOK_S = 1 };
+/* A client of 256 connections that starts again finds places while its old sessions are still young; one client alone
+ * cannot take every place. */
+enum { SESSIONS_MAX = 1024, SESSIONS_PER_CLIENT = 768 };
 
 static struct daemon daemon_state;
 
@@ -86,6 +89,8 @@ static bool engine_start(struct daemon *daemon)
                  .checkpoint_bytes = config->checkpoint_bytes,
                  .tokens_max = config->tokens_max,
                  .session_idle_s = config->session_idle_s,
+                 .sessions_max = SESSIONS_MAX,
+                 .sessions_per_client = SESSIONS_PER_CLIENT,
                  .workers_max = daemon->worker_count + 3,
                  .kernel = kernel,
                  .take_over = config->take_over,

@@ -420,7 +420,8 @@ static void a_frame_durable_at_a_checkpoint_has_its_answers_kept_by_it(void **co
     struct os *late_os = os_sim_create(state->world);
     late_worker = second_worker(state, late_os);
 
-    /* Two blocks; the second one is written first, so it becomes durable when the first one's worker hears of its own. */
+    /* Two blocks; the second one is written first, so it becomes durable when the first one's worker hears of its own.
+     */
     assert_true(state_send(state, 0, "bank", "anna", state_code(1, 0)));
     state->worker = late_worker;
     assert_true(state_send(state, 1, "bank", "bert", state_code(2, 0)));
