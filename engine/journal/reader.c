@@ -112,14 +112,13 @@ static struct result next_block(struct journal_reader *reader, struct journal_bl
 
 struct result journal_reader_next(struct journal_reader *reader, struct journal_block_view *ret_block)
 {
-    struct result result = result_ok();
     if (reader->damaged) {
         bool found;
         TRY(walk_skip(&reader->walk, &found));
         reader->damaged = false;
         reader->ended = !found;
     }
-    result = reader->ended ? result_of(STORE_NOT_FOUND) : next_block(reader, ret_block);
+    struct result result = reader->ended ? result_of(STORE_NOT_FOUND) : next_block(reader, ret_block);
     /* A read fails, too, when a segment goes away beneath the reader. */
     if (result_failed(result) && !reader->ended) {
         TRY(look_again(reader));
