@@ -9,6 +9,7 @@ struct importing {
     const char *company; /* of URIs without an issuer, or instead of it; NULL: the issuer */
     struct csv_header header;
     bool header_known;
+    bool uris; /* a file of URIs, not CSV: set by the first of them */
     uint64_t line;
     uint64_t added;
     json_t *refused;
@@ -102,6 +103,11 @@ static struct result line_import(struct importing *importing, const char *line, 
     if (size > 0 && line[size - 1] == '\r') size--;
     if (size == 0 || line[0] == '#') return result_ok();
     bool uri = size >= 8 && memcmp(line, "otpauth:", 8) == 0;
+    importing->uris = importing->uris || uri;
+    if (!uri && !importing->header_known && importing->uris) {
+        line_refuse(importing, importing->line, result_of(BAD_URI));
+        return result_ok();
+    }
     if (!uri && !importing->header_known) {
         struct result result = csv_header_parse(line, size, &importing->header);
         if (result_failed(result)) return act_detail(importing->act, BAD_CSV, "the first line must name the columns");
@@ -138,6 +144,8 @@ struct result act_import(struct act *act)
     TRY(act_text(act, "company", false, &importing.company));
     TRY(act_text(act, "header", false, &header));
     TRY(act_number(act, "first_line", false, 1, INT64_MAX / 2, &importing.line));
+    /* Only the first portion of a CSV file may name the columns in its text. */
+    importing.uris = !header && importing.line > 1;
     if (header) {
         struct result parsed = csv_header_parse(header, strlen(header), &importing.header);
         if (result_failed(parsed)) return act_detail(act, BAD_CSV, "header");

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/result.h"
 #include "command.h"
 #include "local.h"
 #include "os/arena.h"
@@ -147,8 +148,13 @@ static int link_open(const struct invocation *invocation)
 /* What the exit status says of a refusal: ask again, or change something. */
 static int exit_of_answer(json_t *answer)
 {
-    const char *class = json_string_value(json_object_get(answer, "class"));
-    if (class && (strcmp(class, "retry") == 0 || strcmp(class, "fence") == 0)) return EXIT_UNAVAILABLE;
+    const char *name = json_string_value(json_object_get(answer, "code"));
+    for (unsigned code = 0; name && code < RESULT_CODE_COUNT; code++) {
+        struct result result = result_of((enum result_code)code);
+        if (strcmp(result_name(result), name) != 0) continue;
+        enum result_class class = result_class(result);
+        return class == RESULT_RETRY || class == RESULT_FENCE ? EXIT_UNAVAILABLE : EXIT_REFUSED;
+    }
     return EXIT_REFUSED;
 }
 

@@ -78,6 +78,7 @@ int run_token_add(struct invocation *invocation);
 int run_token_list(struct invocation *invocation);
 int run_token_show(struct invocation *invocation);
 int run_change(struct invocation *invocation);
+int run_token_set(struct invocation *invocation);
 int run_token_resync(struct invocation *invocation);
 int run_profile_list(struct invocation *invocation);
 int run_profile_change(struct invocation *invocation);

@@ -43,7 +43,8 @@ static const struct known_option options[] = {
     {'m', "throttle-base", "SECONDS", "Delay after the next failure, doubling; default 2", NUMBER, "throttle_base_s"},
     {'z', "throttle-max", "SECONDS", "Greatest delay; default 900", NUMBER, "throttle_max_s"},
     {'r', "drift-max", "STEPS", "TOTP: greatest drift that is learned; default 3", NUMBER, "drift_max"},
-    {'S', "state", "active|suspended|removed", "Only tokens in this state", TEXT, "state"},
+    {'S', "state", "live|active|suspended|removed", "Only tokens in this state; default live: active and suspended",
+     TEXT, "state"},
     {'F', "after", "CURSOR", "Go on after this page", TEXT, "after"},
     {'N', "limit", "N", "At most so many; default 100", NUMBER, "limit"},
     {'q', "qr", NULL, "Show the otpauth URI as a QR code too", OWN, NULL},
@@ -154,7 +155,7 @@ void options_parse(const struct command *command, int argc, char **argv, struct 
     struct argp_option list[OPTION_COUNT + 4] = {0};
     int count = 0;
     for (int i = 0; i < OPTION_COUNT; i++)
-        if (strchr(command->options, options[i].key))
+        if (options[i].key == 'k' || strchr(command->options, options[i].key))
             list[count++] = (struct argp_option){
                 options[i].name, argp_key(options[i].key), options[i].argument, 0, options[i].help, 0};
     list[count++] =

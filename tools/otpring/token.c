@@ -112,8 +112,8 @@ static void print_tokens(const struct invocation *invocation, json_t *answer)
         print_escaped(text_of(token, "label"));
         putchar('\n');
     }
-    const char *after = text_of(answer, "after");
-    if (*after) printf("More: --after %s\n", after);
+    const char *next = text_of(answer, "next");
+    if (*next) printf("More: --after %s\n", next);
 }
 
 int run_token_list(struct invocation *invocation)
@@ -159,6 +159,13 @@ int run_change(struct invocation *invocation)
 {
     int status = needs_token(invocation);
     return status ? status : ask_and_print(invocation, print_done);
+}
+
+int run_token_set(struct invocation *invocation)
+{
+    if (!given(invocation, "ordinal") || !given(invocation, "label"))
+        return complain(EXIT_USAGE, "token set needs --token and --label; token show tells a token's number");
+    return ask_and_print(invocation, print_done);
 }
 
 static int codes_read(struct invocation *invocation, const char *ret_codes[2], char **ret_text)
