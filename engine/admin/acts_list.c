@@ -23,7 +23,7 @@ struct result admin_token_get(struct admin *admin, struct store_txn *txn, uint32
     return schema_token_decode(value, ret_row);
 }
 
-static const char *const state_names[] = {"", "active", "suspended", "removed"};
+static const char *const state_names[] = {"", "active", "suspended", "removed", "unsynchronised"};
 static const char *const algorithm_names[] = {"sha1", "sha256", "sha512"};
 
 json_t *admin_token_json(struct admin *admin, const struct token_row *row, const struct account_row *account)
@@ -32,7 +32,7 @@ json_t *admin_token_json(struct admin *admin, const struct token_row *row, const
     struct table_hit hit;
     json_t *token = json_pack("{s:I,s:s,s:s,s:s,s:i,s:s,s:I}", "ordinal", (json_int_t)row->ordinal, "company",
                               account->company, "user", account->user, "label", row->label, "profile", row->profile,
-                              "state", row->state <= TOKEN_REMOVED ? state_names[row->state] : "", "created_ms",
+                              "state", row->state <= TOKEN_UNSYNCED ? state_names[row->state] : "", "created_ms",
                               (json_int_t)row->created_ms);
     if (!token) return NULL;
     if (core_profile_get(admin->core, row->profile, &profile)) {
@@ -169,7 +169,7 @@ static struct result state_get(struct act *act, unsigned *ret_state)
     TRY(act_text(act, "state", false, &state));
     *ret_state = 0;
     if (strcmp(state, "live") == 0) return result_ok();
-    for (unsigned i = TOKEN_ACTIVE; i <= TOKEN_REMOVED; i++) {
+    for (unsigned i = TOKEN_ACTIVE; i <= TOKEN_UNSYNCED; i++) {
         if (strcmp(state, state_names[i]) == 0) *ret_state = i;
     }
     return *ret_state ? result_ok() : act_detail(act, BAD_ARGUMENT, "state is live, active, suspended or removed");

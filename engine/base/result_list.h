@@ -59,6 +59,8 @@ X(STORE_FULL, RESULT_RETRY, "the store has reached its size limit")
 X(STORE_NOT_FOUND, RESULT_REFUSE, "not found")
 X(STORE_EXISTS, RESULT_REFUSE, "exists already")
 X(STORE_SEED_LIVE, RESULT_REFUSE, "this seed is live on another token")
+X(FLOOR_UNKNOWN, RESULT_REFUSE,
+  "its counter is not known since the restore; resynchronise it first, with two adjacent unused codes")
 X(STORE_IN_USE, RESULT_REFUSE, "in use; type, algorithm, period and T0 cannot change")
 X(STORE_RESTORED, RESULT_REFUSE, "the store is a restored backup; confirm the time and start with --take-over")
 X(STORE_PENDING, RESULT_RETRY,

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-static struct result change_check(struct core *core, const uint32_t *ordinals, size_t count)
+static struct result change_check(struct core *core, enum core_act act, const uint32_t *ordinals, size_t count)
 {
     struct store_txn *txn;
     struct token_row row;
@@ -19,6 +19,8 @@ static struct result change_check(struct core *core, const uint32_t *ordinals, s
         if (result_failed(result)) break;
         if (row.state == TOKEN_REMOVED || !table_line(core->table, ordinals[i], &hit)) {
             result = result_of(STORE_NOT_FOUND);
+        } else if (act == ACT_TOKEN_RESUME && row.state == TOKEN_UNSYNCED) {
+            result = result_of(FLOOR_UNKNOWN);
         }
         memcpy(core->state->names[i], row.name, TABLE_NAME_SIZE);
     }
@@ -84,7 +86,7 @@ struct result core_token_change(struct core_worker *worker, const struct core_ac
     }
     TRY(act_enter(worker));
     struct result result =
-        ordinals_distinct(core, ordinals, count) ? change_check(core, ordinals, count) : result_of(BAD_ARGUMENT);
+        ordinals_distinct(core, ordinals, count) ? change_check(core, act, ordinals, count) : result_of(BAD_ARGUMENT);
     if (!result_failed(result)) result = change_write(worker, actor, act, ordinals, count);
     act_leave(core);
     return result;
@@ -96,7 +98,7 @@ struct result core_token_set_label(struct core_worker *worker, const struct core
     struct core *core = worker->core;
     if (!core_text_valid(label, 0, SCHEMA_LABEL_MAX)) return result_of(BAD_NAME);
     TRY(act_enter(worker));
-    struct result result = change_check(core, &ordinal, 1);
+    struct result result = change_check(core, ACT_TOKEN_SET, &ordinal, 1);
     if (!result_failed(result)) {
         uint8_t *payload;
         uint32_t size = (uint32_t)strlen(label);
@@ -153,15 +155,13 @@ struct result core_token_resync(struct core_worker *worker, const struct core_ac
     struct profile_row profile;
     if (digits < OTP_DIGITS_MIN || digits > OTP_DIGITS_MAX) return result_of(BAD_DIGITS);
     TRY(act_enter(worker));
-    struct result result = change_check(core, &ordinal, 1);
+    struct result result = change_check(core, ACT_TOKEN_RESYNC, &ordinal, 1);
     if (!result_failed(result)) {
         CHECK(table_line(core->table, ordinal, &hit));
         if (!core_profile_get(core, atomic_load(&hit.tail->profile), &profile)) {
             result = result_of(STORE_DAMAGED);
         } else if (profile.digits != digits) {
             result = result_of(BAD_DIGITS);
-        } else if (atomic_load(&hit.tail->flags) & TABLE_SUSPENDED) {
-            result = result_of(BAD_ARGUMENT); /* resumed first: a suspended word moves for nobody */
         } else {
             result = resync_write(worker, actor, &hit, &profile, codes, digits, ret_verdict);
         }

@@ -117,7 +117,8 @@ static struct result store_change(struct core *core, struct store_txn *txn, cons
     switch (act->act) {
     case ACT_TOKEN_SUSPEND:
     case ACT_TOKEN_RESUME:
-        row.state = act->act == ACT_TOKEN_SUSPEND ? TOKEN_SUSPENDED : TOKEN_ACTIVE;
+        if (act->act == ACT_TOKEN_RESUME) row.state = TOKEN_ACTIVE;
+        if (act->act == ACT_TOKEN_SUSPEND && row.state == TOKEN_ACTIVE) row.state = TOKEN_SUSPENDED;
         row.change = token_change(act->token);
         break;
     case ACT_TOKEN_SET:
@@ -131,6 +132,7 @@ static struct result store_change(struct core *core, struct store_txn *txn, cons
         memcpy(&resync, payload, sizeof(resync));
         if (resync.verdict != OTPRING_ACCEPTED) return result_ok();
         row.drift = resync.drift;
+        if (row.state == TOKEN_UNSYNCED) row.state = TOKEN_SUSPENDED;
         break;
     }
     }
@@ -193,9 +195,9 @@ struct result token_to_table(struct core *core, const struct token_row *row)
         .token = token_word(row->start_floor, row->change),
         .profile = row->profile,
         .drift = row->drift,
-        .flags = row->state == TOKEN_REMOVED     ? TABLE_REMOVED
-                 : row->state == TOKEN_SUSPENDED ? TABLE_SUSPENDED
-                                                 : 0,
+        .flags = row->state == TOKEN_REMOVED  ? TABLE_REMOVED
+                 : row->state != TOKEN_ACTIVE ? TABLE_SUSPENDED
+                                              : 0,
     };
     memcpy(token.name, row->name, sizeof(token.name));
     struct result inserted = table_insert(core->table, &token);

@@ -481,7 +481,9 @@ bool judge_pair(struct core *core, const struct table_hit *hit, const struct pro
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         uint64_t seen;
         int64_t low, high;
-        if (!pair_active(&pair, &seen)) return false;
+        /* A suspended token too: acts come one at a time, and no judge swaps a suspended word. */
+        seen = atomic_load_explicit(&hit->tail->token, memory_order_acquire);
+        if (atomic_load_explicit(&hit->tail->flags, memory_order_acquire) & TABLE_REMOVED) return false;
         int64_t now_step = profile_step(&profile, now_s);
         pair.expected = now_step + atomic_load_explicit(&hit->tail->drift, memory_order_relaxed);
         pair_range(&pair, token_floor(seen), &low, &high);

@@ -57,8 +57,9 @@ static void lines_restore(struct restoring *restoring, bool apply)
     }
 }
 
-/* Rows of tokens that the table has suspended and the store has not. */
-static struct result rows_suspend(struct core *core, struct store_txn *txn)
+/* Rows of tokens that the table has suspended. A counter token whose end the journal does not show may have been used
+ * after the backup, also one that was suspended then: it is not resumed before it was resynchronised. */
+static struct result rows_suspend(struct core *core, struct store_txn *txn, bool journal_complete)
 {
     struct table_hit hit;
     struct token_row row;
@@ -70,7 +71,12 @@ static struct result rows_suspend(struct core *core, struct store_txn *txn)
             uint8_t flags = atomic_load(&hit.tail->flags);
             if ((flags & TABLE_REMOVED) || !(flags & TABLE_SUSPENDED)) continue;
             TRY(row_token_get(core, txn, ordinal, &row));
-            row.state = TOKEN_SUSPENDED;
+            struct profile_row profile;
+            bool counter = core_profile_get(core, row.profile, &profile) && profile.type == OTP_HOTP;
+            if (counter && !journal_complete)
+                row.state = TOKEN_UNSYNCED;
+            else if (row.state == TOKEN_ACTIVE)
+                row.state = TOKEN_SUSPENDED;
             row.change = token_change(atomic_load(&hit.tail->token));
             TRY(row_token_put(core, txn, &row));
         }
@@ -78,10 +84,11 @@ static struct result rows_suspend(struct core *core, struct store_txn *txn)
     return result_ok();
 }
 
-static struct result restore_rows(struct core *core, struct store_txn *txn, int64_t restore_now_ms, uint64_t position)
+static struct result restore_rows(struct core *core, struct store_txn *txn, int64_t restore_now_ms,
+                                  bool journal_complete, uint64_t position)
 {
     uint8_t value[8];
-    TRY(rows_suspend(core, txn));
+    TRY(rows_suspend(core, txn, journal_complete));
     TRY(checkpoint_words(core, txn));
     TRY(checkpoint_rows(core, txn, position));
     store_le64(value, (uint64_t)restore_now_ms);
@@ -89,11 +96,11 @@ static struct result restore_rows(struct core *core, struct store_txn *txn, int6
     return store_erase(core->store, txn, STORE_META, bytes_of(META_RESTORED, strlen(META_RESTORED)));
 }
 
-static struct result restore_commit(struct core *core, int64_t restore_now_ms, uint64_t position)
+static struct result restore_commit(struct core *core, int64_t restore_now_ms, bool journal_complete, uint64_t position)
 {
     struct store_txn *txn;
     TRY(store_begin(core->store, true, &txn));
-    struct result result = restore_rows(core, txn, restore_now_ms, position);
+    struct result result = restore_rows(core, txn, restore_now_ms, journal_complete, position);
     if (result_failed(result)) {
         store_abort(core->store, txn);
         return result;
@@ -137,5 +144,5 @@ struct result restore_take_over(struct core *core, struct open_writer *writer)
     memcpy(act + 1, &restoring.act, sizeof(restoring.act));
     TRY(open_writer_append(writer, slots, 2, &position));
     lines_restore(&restoring, true);
-    return restore_commit(core, restoring.act.restore_now_ms, position);
+    return restore_commit(core, restoring.act.restore_now_ms, restoring.act.journal_complete, position);
 }

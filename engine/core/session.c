@@ -197,11 +197,15 @@ bool sessions_open(struct sessions *sessions, uint16_t client, uint16_t slots, u
     pthread_mutex_lock(&sessions->mutex);
     int64_t place = look_round(sessions, client, &count, &idlest);
     if (place < 0 || count >= sessions->per_client_max) place = give_way(sessions, idlest, now_ms);
-    if (place >= 0) {
+    /* Where memory for kept answers is short, idle sessions of the same client give way too, one after the other. */
+    while (place >= 0 && !opened) {
         uint64_t id = (random & ~(uint64_t)SESSION_PLACE_MASK) | (uint64_t)place;
         if (id <= SESSION_PLACE_MASK) id |= (uint64_t)1 << 63; /* never 0 */
         struct act_session act = {.id = id, .client = client, .slots = slots, .items_max = items_max};
         opened = session_place(sessions, &act, false, now_ms, ret_act);
+        if (opened) break;
+        look_round(sessions, client, &count, &idlest);
+        place = give_way(sessions, idlest, now_ms);
     }
     pthread_mutex_unlock(&sessions->mutex);
     return opened;

@@ -205,7 +205,7 @@ size_t schema_token_encode(const struct token_row *row, uint8_t *ret)
 /* A token that is not removed has a seed, a removed one has none. */
 static bool token_valid(const struct token_row *row)
 {
-    if (!ordinal_valid(row->ordinal) || row->state < TOKEN_ACTIVE || row->state > TOKEN_REMOVED) return false;
+    if (!ordinal_valid(row->ordinal) || row->state < TOKEN_ACTIVE || row->state > TOKEN_UNSYNCED) return false;
     return (row->sealed_size == 0) == (row->state == TOKEN_REMOVED);
 }
 

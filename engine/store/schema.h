@@ -52,7 +52,12 @@ struct profile_row {
     int8_t drift_max;         /* greatest learned drift, steps; default 3 for TOTP */
 };
 
-enum token_state { TOKEN_ACTIVE = 1, TOKEN_SUSPENDED = 2, TOKEN_REMOVED = 3 };
+enum token_state {
+    TOKEN_ACTIVE = 1,
+    TOKEN_SUSPENDED = 2,
+    TOKEN_REMOVED = 3,
+    TOKEN_UNSYNCED = 4, /* suspended by a restore: its floor is not known; resynchronised before it can be resumed */
+};
 
 struct token_row {
     uint32_t ordinal;

@@ -174,7 +174,7 @@ class Store:
             if self.daemon.poll() is not None:
                 raise AssertionError("otpringd ended: " + self.log_tail())
             try:
-                Wire(self.path / "verify.sock", timeout_s=5).close()
+                Wire(self.path / "verify.sock", slots=1, items=1, timeout_s=5).close()
                 return self
             except (Closed, socket.timeout):
                 time.sleep(0.005)

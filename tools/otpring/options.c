@@ -43,7 +43,7 @@ static const struct known_option options[] = {
     {'m', "throttle-base", "SECONDS", "Delay after the next failure, doubling; default 2", NUMBER, "throttle_base_s"},
     {'z', "throttle-max", "SECONDS", "Greatest delay; default 900", NUMBER, "throttle_max_s"},
     {'r', "drift-max", "STEPS", "TOTP: greatest drift that is learned; default 3", NUMBER, "drift_max"},
-    {'S', "state", "live|active|suspended|removed", "Only tokens in this state; default live: active and suspended",
+    {'S', "state", "live|active|suspended|unsynchronised|removed", "Only tokens in this state; default live: active and suspended",
      TEXT, "state"},
     {'F', "after", "CURSOR", "Go on after this page", TEXT, "after"},
     {'N', "limit", "N", "At most so many; default 100", NUMBER, "limit"},

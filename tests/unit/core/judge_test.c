@@ -535,7 +535,7 @@ static void an_administrator_resynchronises_by_two_codes(void **state)
     assert_int_equal(distance, 27);
     assert_int_equal(token_floor(word), 79);
     assert_int_equal(floor_of(&hotp), 79);
-    atomic_fetch_or(&hotp.hit.tail->flags, TABLE_SUSPENDED);
+    atomic_fetch_or(&hotp.hit.tail->flags, TABLE_REMOVED);
     assert_false(judge_pair(&f->core, &hotp.hit, row, token_code(f, &hotp, 80), token_code(f, &hotp, 81), 6,
                             FIXTURE_WALL_S, &distance, &word));
 }
