@@ -32,5 +32,7 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/otpring-config-vers
     COMPATIBILITY SameMajorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpring-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/otpring-config-version.cmake
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/otpring)
+# The file finds its prefix from where it lies, so that any --prefix of the installation holds.
+file(RELATIVE_PATH OTPRING_PC_UP /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(client/otpring.pc.in ${CMAKE_CURRENT_BINARY_DIR}/otpring.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpring.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

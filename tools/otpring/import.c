@@ -91,12 +91,20 @@ int run_import(struct invocation *invocation)
     struct import import = {.invocation = invocation, .refused = json_array(), .line_first = 1, .line_total = 1};
     for (size_t i = 0; i < size; i++) import.line_total += text[i] == '\n';
     char *body = text;
-    if (strncmp(text + strspn(text, " \t\r\n"), "otpauth://", 10) != 0) {
-        body = strchr(text, '\n');
-        import.header = text;
-        text[strcspn(text, "\r\n")] = 0;
-        body = body ? body + 1 : text + strlen(text);
-        import.line_first = 2;
+    /* Empty lines and comments may come before the first line that says what the file is. */
+    while (*body && (*body == '#' || strspn(body, " \t\r") == strcspn(body, "\n"))) {
+        body += strcspn(body, "\n");
+        body += *body == '\n';
+        import.line_first++;
+    }
+    if (*body && strncmp(body, "otpauth:", 8) != 0) {
+        import.header = body;
+        size_t length = strcspn(body, "\n");
+        bool last = body[length] == 0;
+        body[length] = 0;
+        body[strcspn(body, "\r")] = 0;
+        body += last ? length : length + 1;
+        import.line_first++;
     }
     int status = lines_send(&import, body);
     if (status == EXIT_DONE || import.added > 0 || json_array_size(import.refused) > 0) {

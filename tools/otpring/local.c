@@ -8,7 +8,7 @@
 #include "os/arena.h"
 #include "otp/otp.h"
 
-enum { ITEMS_MAX = 1024, KEEP_STEPS_MAX = 256 };
+enum { ITEMS_MAX = 1024, KEEP_STEPS_MAX = 256, LOCAL_SEGMENT_SIZE = 4 << 20 };
 
 struct local {
     struct engine *engine;
@@ -45,8 +45,11 @@ static struct result keep(struct local *local)
 
 static struct result open_parts(struct local *local, const struct invocation *invocation)
 {
-    struct engine_options options = {
-        .folder = invocation->store, .key_path = invocation->key_path, .core = {.take_over = invocation->take_over}};
+    /* Each opening begins a segment: small ones, for the few records of one command. */
+    struct engine_options options = {.folder = invocation->store,
+                                     .key_path = invocation->key_path,
+                                     .core = {.take_over = invocation->take_over,
+                                              .journal = {.segment_size = LOCAL_SEGMENT_SIZE, .spare_count = 1}}};
     TRY(engine_open(&options, &local->engine));
     struct core_worker_options worker = {
         .os = local->engine->os, .answered = on_answered, .hello_answered = on_hello, .context = local};

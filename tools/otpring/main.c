@@ -87,6 +87,23 @@ static const struct command *find_command(int argc, char **argv)
     return NULL;
 }
 
+/* "token" alone, or with a word that it does not know: its commands. */
+static int print_group(const char *group, const char *word)
+{
+    size_t length = strlen(group);
+    bool known = false;
+    bool asked = word && strcmp(word, "--help") == 0;
+    FILE *out = asked ? stdout : stderr;
+    for (const struct command *command = commands; command->words; command++) {
+        if (strncmp(command->words, group, length) != 0 || command->words[length] != ' ') continue;
+        if (!known && word && !asked) complain(EXIT_USAGE, "unknown command %s %s", group, word);
+        known = true;
+        fprintf(out, "  otpring %-16s %s\n", command->words, command->summary);
+    }
+    if (known) return asked ? EXIT_DONE : EXIT_USAGE;
+    return complain(EXIT_USAGE, "unknown command %s; see otpring --help", group);
+}
+
 static int print_version(void)
 {
     const struct kernel *kernel;
@@ -121,7 +138,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     const struct command *command = find_command(argc - at, argv + at);
-    if (!command) return complain(EXIT_USAGE, "unknown command %s; see otpring --help", argv[at]);
+    if (!command) return print_group(argv[at], at + 1 < argc ? argv[at + 1] : NULL);
     struct invocation invocation = {.store = store};
     int skip = at + word_count(command->words) - 1;
     options_parse(command, argc - skip, argv + skip, &invocation);

@@ -111,11 +111,19 @@ int run_restore(struct invocation *invocation)
     if (!time_parse(invocation->now, &now_ms)) return complain(EXIT_USAGE, "--now takes seconds since 1970, or clock");
     if (invocation->journal_complete && !invocation->journal_path)
         return complain(EXIT_USAGE, "--journal-complete needs --journal");
+    if (access(path, R_OK) != 0)
+        return complain(EXIT_REFUSED, "the key file %s: %s; give --key FILE, the key of the store that was backed up",
+                        path, strerror(errno));
+    if (access(invocation->store, F_OK) == 0)
+        return complain(EXIT_REFUSED, "%s is there already; restore makes a new store", invocation->store);
     arena_allow_unlocked(invocation->insecure_memory);
     struct result result = engine_restore(invocation->arguments[0], invocation->journal_path, invocation->store, path);
     if (result_failed(result)) return refused(invocation->arguments[0], result);
     result = take_over(invocation, path, now_ms);
-    if (result_failed(result)) return refused(invocation->store, result);
+    if (result_failed(result)) {
+        complain(EXIT_REFUSED, "%s was made but not taken over; remove it before you restore again", invocation->store);
+        return refused(invocation->store, result);
+    }
     printf("Restored into ");
     print_escaped(invocation->store);
     puts(invocation->journal_complete
