@@ -208,14 +208,17 @@ class Store:
         lines = [f"otpauth://hotp/{company}:{user}?secret={base32(seed)}&issuer={company}&counter=0" for user, seed in seeds.items()]
         self.tool("import", "-", text="\n".join(lines) + "\n")
 
-    def records(self):
-        """{(position, index): (verdict, name)} of every verification in the log."""
-        text = self.tool("show", "--json", program="otpring-log")
+    def records(self, answers):
+        """{(position, index): verdict} of those verifications in the log that `answers` (record numbers) name."""
+        wanted = {record_id(record) for record in answers}
         found = {}
-        for line in text.splitlines():
-            record = json.loads(line)
-            if "verdict" in record:
-                found[(record["position"], record["index"])] = record
+        with subprocess.Popen([PROGRAMS / "otpring-log", "--store", self.path, "show", "--json"], stdout=subprocess.PIPE, text=True) as log:
+            for line in log.stdout:
+                record = json.loads(line)
+                place = (record["position"], record.get("index"))
+                if place in wanted and "verdict" in record:
+                    found[place] = record["verdict"]
+        assert log.returncode == 0, f"otpring-log ended with {log.returncode}"
         return found
 
     def remove(self):
