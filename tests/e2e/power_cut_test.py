@@ -78,11 +78,11 @@ def main():
     counters = dict.fromkeys(seeds, 0)
     ledger, accepted = [], 0
     folder = pathlib.Path(tempfile.mkdtemp(prefix="otpring-cut-"))
-    device = Device(folder, 400)
+    device = Device(folder, 1200)
     store = None
     try:
         store = Store(folder / "mount")
-        store.flags += ["--segment-size", "4M", "--workers", "2"]
+        store.flags += ["--segment-size", "4M", "--workers", "2", "--journal-keep", "256M", "--checkpoint-bytes", "16M"]
         store.import_hotp(COMPANY, seeds)
         for cut in range(cuts):
             store.start()
