@@ -54,7 +54,7 @@ def load(store, seeds, counters, ledger, rng):
         return
 
 
-def check(store, seeds, ledger, since, lost):
+def check(store, seeds, ledger, since):
     """Every code accepted since the last cut is asked again as a new one."""
     fresh = [(u, c) for u, c, verdict, _ in ledger[since:] if verdict == ACCEPTED]
     last = dict(fresh)
@@ -64,6 +64,7 @@ def check(store, seeds, ledger, since, lost):
         # REJECTED where a later code, sent and never answered, was consumed too: further back than HOTP's look-behind.
         assert set(verdicts) <= {REPLAYED, REJECTED}, f"accepted more than once: {[NAMES[v] for v in verdicts]}"
     wire.close()
+    store.kill()  # the log is read at rest: nothing is recycled under the reader
     records = store.records(record for _, _, _, record in ledger[since:])
     for user, counter, verdict, record in ledger[since:]:
         found = records.get(record_id(record))
@@ -101,8 +102,7 @@ def main():
                 thread.join()
             device.call("remount")
             store.start()
-            accepted += check(store, seeds, ledger, since, cut)
-            store.kill()
+            accepted += check(store, seeds, ledger, since)
             # Codes that were sent and never answered may or may not have been consumed: each user goes on past them.
             for user in counters:
                 counters[user] += 1
