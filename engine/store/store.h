@@ -1,8 +1,9 @@
 /* The store: what is looked up by key, in transactions. Replay state stands here only as of a checkpoint.
  *
  * Two implementations: LMDB (store_lmdb.c), and a transactional model in memory (store_memory.c) for the simulator.
- * One write transaction at a time (the caller's order: administrator and housekeeper share a mutex in core); reads
- * anywhere. Commit is durable when it returns. Nothing here is called on the verify path. */
+ * One write transaction at a time (acts and checkpoints share a mutex in core; the housekeeper's key row is written
+ * outside it and waits in the store); reads anywhere. Commit is durable when it returns. Nothing here is called on the
+ * verify path. */
 #ifndef OTPRING_STORE_STORE_H
 #define OTPRING_STORE_STORE_H
 
