@@ -39,6 +39,7 @@ struct act {
     struct core_actor actor;
     json_t *request;
     json_t *answer; /* an object with "ok" */
+    unsigned waits; /* for journal room, so far */
 };
 
 /* Fields of a request. A field of the wrong type is BAD_JSON; detail names it. Absent optional ones leave ret as it is.
@@ -59,6 +60,9 @@ void batch_clear(struct admin_batch *batch);
 void batch_put(struct admin_batch *batch, const struct csv_token *token, uint16_t profile, uint64_t line);
 /* Adds the batch's tokens: results and ordinals in the batch. Waits for journal room within reason. */
 struct result batch_add(struct act *act) MUST_USE;
+/* Whether to try again what gave this result: the journal is short of room, room can be made (it is waited for here),
+ * and the request has not waited ten seconds yet. */
+bool act_again(struct act *act, struct result result);
 /* Lets journal and store breathe between two acts when nobody else does. */
 struct result admin_keep(struct admin *admin) MUST_USE;
 

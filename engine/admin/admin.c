@@ -154,6 +154,25 @@ static struct result keys_check(struct act *act, const char *known)
     return result_ok();
 }
 
+static bool room_short(struct result result)
+{
+    return result.code == JOURNAL_NO_ROOM || result.code == FULL;
+}
+
+bool act_again(struct act *act, struct result result)
+{
+    enum { WAITS_MAX = 2000 }; /* of 5 ms each; a spare is written in less */
+    if (!room_short(result) || act->waits == WAITS_MAX) return false;
+    act->waits++;
+    struct core_status status;
+    bool kept = !result_failed(admin_keep(act->admin));
+    core_status(act->admin->core, &status);
+    /* A full disk is not waited for: it takes an operator. Who gave up once does not begin again: a part of the act may
+     * have been done. */
+    if (!kept || status.journal.no_room) act->waits = WAITS_MAX;
+    return act->waits < WAITS_MAX;
+}
+
 static struct result act_serve(struct act *act)
 {
     const char *name = NULL;
@@ -162,7 +181,13 @@ static struct result act_serve(struct act *act)
     for (size_t i = 0; i < sizeof(act_table) / sizeof(act_table[0]); i++) {
         if (strcmp(act_table[i].name, name) != 0) continue;
         TRY(keys_check(act, act_table[i].keys));
-        return act_table[i].serve(act);
+        struct result result;
+        do {
+            json_object_clear(act->answer);
+            batch_clear(&act->admin->batch);
+            result = act_table[i].serve(act);
+        } while (act_again(act, result));
+        return result;
     }
     return act_detail(act, BAD_JSON, "there is no act \"%.40s\"", name);
 }
@@ -234,30 +259,22 @@ struct result admin_keep(struct admin *admin)
     return result_ok();
 }
 
-static bool room_short(struct result result)
-{
-    return result.code == JOURNAL_NO_ROOM || result.code == FULL;
-}
-
 /* Where the journal had no room for all of them, the rest is offered again. `from` is the first not yet decided:
  * results are in order, and room ends once a call. */
 struct result batch_add(struct act *act)
 {
-    enum { ATTEMPTS = 400 };
     struct admin_batch *batch = &act->admin->batch;
     size_t from = 0;
-    for (int attempt = 0; from < batch->count; attempt++) {
+    while (from < batch->count) {
         struct result result = core_token_add(act->admin->options.worker, &act->actor, batch->specs + from,
                                               batch->count - from, batch->results + from, batch->ordinals + from);
-        size_t end = from;
         if (!result_failed(result)) {
-            while (end < batch->count && !room_short(batch->results[end])) end++;
-        } else if (!room_short(result) || attempt == ATTEMPTS) {
-            for (size_t i = from; i < batch->count; i++) batch->results[i] = result;
-            return result;
+            while (from < batch->count && !room_short(batch->results[from])) from++;
+            if (from < batch->count) result = batch->results[from];
         }
-        from = end;
-        if (from < batch->count) TRY(admin_keep(act->admin));
+        if (from == batch->count || act_again(act, result)) continue;
+        for (size_t i = from; i < batch->count; i++) batch->results[i] = result;
+        return result;
     }
     return act->admin->options.alone ? admin_keep(act->admin) : result_ok();
 }
