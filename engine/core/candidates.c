@@ -1,6 +1,12 @@
 /* Candidates: which steps a code may fit, computed in full kernel batches over many tokens, or for one token where a
  * word moved.
  *
+ * A group is worked through in chunks. While the kernel hashes one chunk it loads the lines of the next one and the
+ * index of the one after that, a load every few rounds: a burst of loads would wait for memory instead.
+ *
+ *     chunk      n     n + 1    n + 2
+ *     turn t     hash  probe    name       the kernel of turn t loads what turn t + 1 will touch
+ *
  * Codes are compared as numbers, without a branch on what does not match; which step matched, and that none did, may
  * show in the time. */
 #include "core/verify.h"
@@ -38,22 +44,38 @@ static uint32_t fits(uint32_t truncated, unsigned digits, uint32_t code)
     return (uint32_t)(((uint64_t)differs - 1) >> 32);
 }
 
-static void pair_note(struct pair *pair, int64_t step, uint32_t truncated)
+/* `fit` is all ones or zero. */
+static void pair_note(struct pair *pair, int64_t step, uint32_t fit)
 {
-    int64_t fit = (int64_t)(int32_t)(fits(truncated, pair->profile->digits, pair->code) & pair->live);
+    int64_t counts = (int64_t)(int32_t)(fit & pair->live);
     int64_t later = -(int64_t)(step > pair->matched);
-    pair->matched ^= (pair->matched ^ step) & fit & later;
+    pair->matched ^= (pair->matched ^ step) & counts & later;
 }
 
 /* ---- batches over many pairs ---- */
+
+static void prefetch_now(struct group *group)
+{
+    if (!group->prefetch_waits) return;
+    for (unsigned i = 0; i < 2 * CHUNK_ITEMS; i++) __builtin_prefetch(group->prefetch[i]);
+    group->prefetch_waits = false;
+}
 
 static void batch_run(const struct kernel *kernel, struct group *group, enum kernel_algorithm algorithm)
 {
     struct batch *batch = &group->batches[algorithm];
     if (batch->count == 0) return;
-    kernel->steps[algorithm](batch->midstates, batch->steps, batch->truncated, batch->count);
+    bool loads = group->prefetch_waits && batch->count == CHUNK_ITEMS;
+    kernel->match[algorithm](&(struct kernel_match){.count = batch->count,
+                                                    .midstates = batch->midstates,
+                                                    .counters = batch->steps,
+                                                    .codes = batch->codes,
+                                                    .digits = batch->digits,
+                                                    .ret_fits = batch->fits,
+                                                    .prefetch = loads ? group->prefetch : NULL});
+    if (loads) group->prefetch_waits = false;
     for (uint32_t i = 0; i < batch->count; i++)
-        pair_note(&group->pairs[batch->pairs[i]], (int64_t)batch->steps[i], batch->truncated[i]);
+        pair_note(&group->pairs[batch->pairs[i]], (int64_t)batch->steps[i], 0u - batch->fits[i]);
     batch->count = 0;
 }
 
@@ -62,10 +84,13 @@ static void batch_add(const struct kernel *kernel, struct group *group, uint32_t
     const struct pair *pair = &group->pairs[pair_index];
     enum kernel_algorithm algorithm = pair->profile->algorithm;
     struct batch *batch = &group->batches[algorithm];
-    batch->midstates[batch->count] = pair->midstates;
-    batch->steps[batch->count] = (uint64_t)step;
-    batch->pairs[batch->count] = pair_index;
-    if (++batch->count == BATCH_STEPS) batch_run(kernel, group, algorithm);
+    uint32_t at = batch->count++;
+    batch->midstates[at] = pair->midstates;
+    batch->steps[at] = (uint64_t)step;
+    batch->codes[at] = pair->code;
+    batch->digits[at] = pair->profile->digits;
+    batch->pairs[at] = pair_index;
+    if (batch->count == CHUNK_ITEMS) batch_run(kernel, group, algorithm);
 }
 
 static void batches_run(const struct kernel *kernel, struct group *group)
@@ -75,26 +100,21 @@ static void batches_run(const struct kernel *kernel, struct group *group)
 
 /* ---- making the pairs ---- */
 
-static int64_t expected_step(const struct judge *judge, const struct judge_profile *profile, struct table_tail *tail)
+static int64_t expected_step(const struct judge *judge, struct judge_profile *profile, struct table_tail *tail)
 {
     if (profile->type == OTP_HOTP)
         return tail ? token_floor(atomic_load_explicit(&tail->token, memory_order_acquire)) : 0;
-    return profile_step(profile, judge->wall_s) + (tail ? atomic_load_explicit(&tail->drift, memory_order_relaxed) : 0);
+    return profile_step_now(profile, judge->wall_s) +
+           (tail ? atomic_load_explicit(&tail->drift, memory_order_relaxed) : 0);
 }
 
-static struct pair *pair_add(struct judge *judge, struct group *group, struct group_item *item,
-                             const struct judge_profile *profile)
+static struct pair *pair_add(struct group *group, struct group_item *item, struct judge_profile *profile)
 {
     struct pair *pair = &group->pairs[group->pair_count++];
     item->pair_count++;
     pair->profile = profile;
-    pair->midstates = judge->dummy;
-    pair->tail = NULL;
-    pair->ordinal = NO_ORDINAL;
-    pair->code = item->query.code;
-    pair->digits_fit = item->query.digits == profile->digits;
-    pair->live = 0;
-    pair->blocked = false;
+    pair->code = item->query->code;
+    pair->digits_fit = item->query->digits == profile->digits;
     pair_forget(pair);
     return pair;
 }
@@ -102,14 +122,19 @@ static struct pair *pair_add(struct judge *judge, struct group *group, struct gr
 /* The name has no token that could match: the same work is done on a dummy line with the default profile. */
 static void pair_add_dummy(struct judge *judge, struct group *group, struct group_item *item)
 {
-    struct pair *pair = pair_add(judge, group, item, &judge->profiles->profiles[0]);
+    struct pair *pair = pair_add(group, item, &judge->profiles->profiles[0]);
+    pair->midstates = judge->dummy;
+    pair->tail = NULL;
+    pair->ordinal = NO_ORDINAL;
+    pair->live = 0;
+    pair->blocked = false;
     pair->expected = expected_step(judge, pair->profile, NULL);
 }
 
-static const struct judge_profile *profile_of(struct judge *judge, uint16_t id)
+static struct judge_profile *profile_of(struct judge *judge, uint16_t id)
 {
     if (id >= CORE_PROFILES_MAX) return NULL;
-    const struct judge_profile *profile = &judge->profiles->profiles[id];
+    struct judge_profile *profile = &judge->profiles->profiles[id];
     /* A profile that came after the turn began is there before its first token. */
     if (!profile->used) profile_cache_refresh(judge->profiles, judge->core);
     return profile->used ? profile : NULL;
@@ -120,13 +145,12 @@ static void pair_add_hit(struct judge *judge, struct group *group, struct group_
     uint8_t flags = atomic_load_explicit(&hit->tail->flags, memory_order_acquire);
     if (flags & TABLE_REMOVED) return;
     item->live_count++;
-    const struct judge_profile *profile =
-        profile_of(judge, atomic_load_explicit(&hit->tail->profile, memory_order_relaxed));
+    struct judge_profile *profile = profile_of(judge, atomic_load_explicit(&hit->tail->profile, memory_order_relaxed));
     if (!profile || profile->algorithm != table_algorithm(hit->ordinal)) {
         item->profile_missing = true;
         return;
     }
-    struct pair *pair = pair_add(judge, group, item, profile);
+    struct pair *pair = pair_add(group, item, profile);
     pair->midstates = hit->midstates;
     pair->tail = hit->tail;
     pair->ordinal = hit->ordinal;
@@ -135,46 +159,72 @@ static void pair_add_hit(struct judge *judge, struct group *group, struct group_
     pair->expected = expected_step(judge, profile, hit->tail);
 }
 
-static void group_find(struct judge *judge, struct group *group)
+/* The lines of a name; most have one, and the probe found it. */
+static void item_look(struct judge *judge, struct group *group, struct group_item *item, uint64_t hash,
+                      const struct table_probe *probe)
 {
-    group->lookup_count = 0;
-    for (uint32_t i = 0; i < group->count; i++) {
-        struct group_item *item = &group->items[i];
-        if (item->preset) continue;
-        memcpy(group->names[group->lookup_count], item->query.company, 8);
-        memcpy(group->names[group->lookup_count] + 8, item->query.account, 8);
-        group->lookups[group->lookup_count++] = (uint16_t)i;
+    struct table_hit found[TABLE_ACCOUNT_TOKENS_MAX];
+    const struct table_hit *hits = &probe->hit;
+    unsigned count = probe->kind != TABLE_PROBE_NONE;
+    if (count && (probe->kind == TABLE_PROBE_MANY || !table_hit_is(&probe->hit, hash))) {
+        count = table_find_hash(judge->core->table, hash, found);
+        hits = found;
     }
-    if (group->lookup_count)
-        table_find_batch(judge->core->table, group->names, TABLE_NAME_SIZE, group->lookup_count, group->hits,
-                         group->hit_counts);
-    group->pair_count = 0;
-    for (uint32_t i = 0; i < group->lookup_count; i++) {
-        struct group_item *item = &group->items[group->lookups[i]];
-        const struct table_hit *hits = &group->hits[(size_t)i * TABLE_ACCOUNT_TOKENS_MAX];
-        item->pair_first = group->pair_count;
-        for (unsigned h = 0; h < group->hit_counts[i]; h++) pair_add_hit(judge, group, item, &hits[h]);
-        if (group->hit_counts[i]) {
-            item->first = hits[0].tail;
-            item->first_ordinal = hits[0].ordinal;
-        }
-        if (item->pair_count == 0) pair_add_dummy(judge, group, item);
+    item->pair_first = group->pair_count;
+    for (unsigned i = 0; i < count; i++) pair_add_hit(judge, group, item, &hits[i]);
+    if (count) {
+        item->first = hits[0].tail;
+        item->first_ordinal = hits[0].ordinal;
     }
+    if (item->pair_count == 0) pair_add_dummy(judge, group, item);
 }
 
 /* ---- the two stages ---- */
 
+static void try_expected(struct judge *judge, struct group *group, const struct group_item *item)
+{
+    if (item->frame->method != OTPRING_WIRE_VERIFY) return;
+    for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++) {
+        struct pair *pair = &group->pairs[p];
+        if (pair->expected < 0 || pair->expected > STEP_GREATEST) continue;
+        pair->low = pair->high = pair->expected;
+        batch_add(judge->kernel, group, p, pair->expected);
+    }
+}
+
+struct span {
+    uint32_t from;
+    uint32_t count;
+};
+
+static struct span chunk_span(const struct group *group, uint32_t chunk)
+{
+    uint32_t from = chunk * CHUNK_ITEMS;
+    if (from >= group->lookup_count) return (struct span){group->lookup_count, 0};
+    uint32_t left = group->lookup_count - from;
+    return (struct span){from, left < CHUNK_ITEMS ? left : CHUNK_ITEMS};
+}
+
 static void stage_expected(struct judge *judge, struct group *group)
 {
-    for (uint32_t i = 0; i < group->lookup_count; i++) {
-        const struct group_item *item = &group->items[group->lookups[i]];
-        if (item->method != OTPRING_WIRE_VERIFY) continue;
-        for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++) {
-            struct pair *pair = &group->pairs[p];
-            if (pair->expected < 0 || pair->expected > STEP_GREATEST) continue;
-            batch_add(judge->kernel, group, p, pair->expected);
-            pair->low = pair->high = pair->expected;
+    const struct table *table = judge->core->table;
+    uint32_t chunk_count = (group->lookup_count + CHUNK_ITEMS - 1) / CHUNK_ITEMS;
+    group->pair_count = 0;
+    for (uint32_t turn = 0; turn < chunk_count + 2; turn++) {
+        struct span hashed = chunk_span(group, turn);
+        struct span probed = turn >= 1 ? chunk_span(group, turn - 1) : (struct span){0, 0};
+        struct span looked = turn >= 2 ? chunk_span(group, turn - 2) : (struct span){0, 0};
+        const void **to_probe = group->prefetch, **to_look = group->prefetch + CHUNK_ITEMS;
+        table_hash_batch(table, group->names + hashed.from, hashed.count, group->hashes + hashed.from, to_probe);
+        table_probe_batch(table, group->hashes + probed.from, probed.count, group->probes + probed.from, to_look);
+        group->prefetch_waits = hashed.count + probed.count > 0;
+        if (looked.count < CHUNK_ITEMS) prefetch_now(group);
+        for (uint32_t i = looked.from; i < looked.from + looked.count; i++) {
+            struct group_item *item = &group->items[group->lookups[i]];
+            item_look(judge, group, item, group->hashes[i], &group->probes[i]);
+            try_expected(judge, group, item);
         }
+        prefetch_now(group);
     }
     batches_run(judge->kernel, group);
 }
@@ -205,7 +255,7 @@ static void stage_rest(struct judge *judge, struct group *group)
 {
     for (uint32_t i = 0; i < group->lookup_count; i++) {
         const struct group_item *item = &group->items[group->lookups[i]];
-        if (item->method != OTPRING_WIRE_VERIFY || any_matched(group, item)) continue;
+        if (item->frame->method != OTPRING_WIRE_VERIFY || any_matched(group, item)) continue;
         for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++) add_rest(judge, group, p);
     }
     batches_run(judge->kernel, group);
@@ -214,8 +264,12 @@ static void stage_rest(struct judge *judge, struct group *group)
 void group_compute(struct judge *judge, struct group *group)
 {
     uint64_t begun_ns = judge_mark(judge, -1, 0);
-    group_find(judge, group);
-    begun_ns = judge_mark(judge, 0, begun_ns);
+    group->lookup_count = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (group->items[i].preset) continue;
+        group->names[group->lookup_count] = group->items[i].query->company; /* and account, which follows */
+        group->lookups[group->lookup_count++] = (uint16_t)i;
+    }
     stage_expected(judge, group);
     begun_ns = judge_mark(judge, 1, begun_ns);
     stage_rest(judge, group);
@@ -236,7 +290,8 @@ static void compute(const struct kernel *kernel, struct pair *pair, int64_t low,
         size_t count = (size_t)least(high - low + 1, SCALAR_STEPS);
         for (size_t i = 0; i < count; i++) steps[i] = (uint64_t)low + i;
         kernel->steps[pair->profile->algorithm](midstates, steps, truncated, count);
-        for (size_t i = 0; i < count; i++) pair_note(pair, low + (int64_t)i, truncated[i]);
+        for (size_t i = 0; i < count; i++)
+            pair_note(pair, low + (int64_t)i, fits(truncated[i], pair->profile->digits, pair->code));
         low += (int64_t)count;
     }
 }

@@ -17,6 +17,8 @@
 
 #include <string.h>
 
+#include "base/check.h"
+
 enum { TRIES_MAX = 1000 }; /* lost swaps in a row before the engine says that it is busy */
 
 /* What one item came to. Words are 0 where nothing changed. */
@@ -87,7 +89,7 @@ static void pair_follow_drift(const struct judge *judge, struct pair *pair)
 {
     if (pair->profile->type != OTP_TOTP) return;
     int64_t drift = atomic_load_explicit(&pair->tail->drift, memory_order_relaxed);
-    int64_t expected = profile_step(pair->profile, judge->wall_s) + drift;
+    int64_t expected = profile_step_now(pair->profile, judge->wall_s) + drift;
     if (expected == pair->expected) return;
     pair->expected = expected;
     pair_forget(pair);
@@ -255,7 +257,7 @@ static void choose_pair(struct judge *judge, struct group *group, const struct g
         active += is_active;
         choice->digits_fit |= is_active && pair->digits_fit;
         pair_range(pair, is_active ? token_floor(word) : pair_floor(pair), &low, &high);
-        int64_t step = pair_adjacent(judge->kernel, pair, item->code_next, low, high);
+        int64_t step = pair_adjacent(judge->kernel, pair, item_code_next(item), low, high);
         if (!is_active || step < token_floor(word) || choice->pair) continue;
         choice->pair = pair;
         choice->step = step;
@@ -283,7 +285,7 @@ static bool consume(struct judge *judge, struct group_item *item, const struct c
     outcome->token = word;
     int64_t last_step = choice->step + choice->consumed - 1;
     int64_t limit = choice->consumed == 2 ? pair->profile->resync_window : pair->profile->drift_max;
-    outcome->drift = drift_learn(pair, last_step, profile_step(pair->profile, judge->wall_s), limit);
+    outcome->drift = drift_learn(pair, last_step, profile_step_now(pair->profile, judge->wall_s), limit);
     return true;
 }
 
@@ -293,7 +295,7 @@ static bool act_on(struct judge *judge, struct group_item *item, const struct ch
 {
     if (choice->verdict == OTPRING_ACCEPTED && !consume(judge, item, choice, budget, outcome)) return false;
     if (choice->verdict != OTPRING_ACCEPTED && choice->verdict != OTPRING_REPLAYED) {
-        uint64_t charged = throttle_charge(budget, item->query.source_class, judge->journal_s);
+        uint64_t charged = throttle_charge(budget, item->query->source_class, judge->journal_s);
         if (!swap(&item->first->budget, budget, charged)) return false;
         outcome->budget = charged;
     }
@@ -326,7 +328,7 @@ static void busy(struct outcome *outcome)
 
 static void look(struct judge *judge, struct group *group, const struct group_item *item, struct choice *choice)
 {
-    if (item->method == OTPRING_WIRE_RESYNC) {
+    if (item->frame->method == OTPRING_WIRE_RESYNC) {
         choose_pair(judge, group, item, choice);
     } else {
         choose(judge, group, item, choice);
@@ -346,7 +348,7 @@ static void judge_account(struct judge *judge, struct group *group, struct group
     const struct throttle_policy *policy = policy_of(judge, item);
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         uint64_t budget = atomic_load_explicit(&item->first->budget, memory_order_acquire);
-        outcome->wait_s = throttle_wait_s(budget, policy, item->query.source_class, judge->journal_s);
+        outcome->wait_s = throttle_wait_s(budget, policy, item->query->source_class, judge->journal_s);
         if (outcome->wait_s) {
             outcome->verdict = OTPRING_THROTTLED;
             outcome->budget = budget; /* likewise: the lock is as durable as the verdict */
@@ -364,11 +366,11 @@ static void judge_unknown(struct judge *judge, struct group *group, struct group
 {
     const struct throttle_policy *policy = &judge->profiles->profiles[0].throttle;
     uint8_t name[TABLE_NAME_SIZE];
-    memcpy(name, item->query.company, 8);
-    memcpy(name + 8, item->query.account, 8);
+    memcpy(name, item->query->company, 8);
+    memcpy(name + 8, item->query->account, 8);
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         uint64_t budget = unknown_get(judge->core->unknown, name);
-        outcome->wait_s = throttle_wait_s(budget, policy, item->query.source_class, judge->journal_s);
+        outcome->wait_s = throttle_wait_s(budget, policy, item->query->source_class, judge->journal_s);
         if (outcome->wait_s) {
             outcome->verdict = OTPRING_THROTTLED;
             outcome->budget = budget; /* likewise: the lock is as durable as the verdict */
@@ -377,7 +379,7 @@ static void judge_unknown(struct judge *judge, struct group *group, struct group
         struct choice choice;
         look(judge, group, item, &choice);
         if (choice.busy) break;
-        uint64_t charged = throttle_charge(budget, item->query.source_class, judge->journal_s);
+        uint64_t charged = throttle_charge(budget, item->query->source_class, judge->journal_s);
         if (!unknown_swap(judge->core->unknown, name, budget, charged)) continue;
         outcome->budget = charged;
         outcome->verdict = OTPRING_UNKNOWN;
@@ -389,9 +391,9 @@ static void judge_unknown(struct judge *judge, struct group *group, struct group
 
 /* ---- what is recorded, and what is told ---- */
 
-static uint8_t told_of(const struct group_item *item, const struct outcome *outcome, bool hidden)
+static uint8_t told_of(const struct outcome *outcome, bool hidden, bool sees_states)
 {
-    if (item->sees_states || outcome->reason == OTPRING_REASON_COMPANY) return outcome->reason;
+    if (sees_states || outcome->reason == OTPRING_REASON_COMPANY) return outcome->reason;
     if (!hidden && outcome->verdict != OTPRING_REJECTED) return outcome->reason;
     /* That a number of digits is wrong would tell that the account exists. */
     return outcome->not_searched ? OTPRING_REASON_NOT_SEARCHED : OTPRING_REASON_NO_MATCH;
@@ -399,52 +401,64 @@ static uint8_t told_of(const struct group_item *item, const struct outcome *outc
 
 static void record(struct judge *judge, const struct group_item *item, const struct outcome *outcome)
 {
+    const struct otpring_wire_query *query = item->query;
+    bool sees_states = (item->frame->client->rights & CORE_RIGHT_SEE_STATES) != 0;
     bool state = outcome->verdict == OTPRING_UNKNOWN || outcome->verdict == OTPRING_INACTIVE;
-    bool hidden = state && !item->sees_states;
+    bool hidden = state && !sees_states;
     int64_t distance = outcome->distance;
     distance = distance > INT16_MAX ? INT16_MAX : distance < INT16_MIN ? INT16_MIN : distance;
-    struct slot_verify *slot = item->slot;
-    *slot = (struct slot_verify){
+    struct slot_verify slot = {
         .token = outcome->token,
         .budget = outcome->budget,
-        .source = item->query.source,
+        .source = query->source,
         .ordinal = outcome->ordinal,
         .first_ordinal = item->first_ordinal,
         .item = item->index,
-        .client = item->client,
+        .client = item->frame->client->id,
         .step_distance = (int16_t)distance,
         .policy = judge->policy,
         .verdict = hidden ? OTPRING_REJECTED : outcome->verdict,
         .reason = hidden ? OTPRING_REASON_HIDDEN : outcome->reason,
-        .method = item->query.kind,
-        .source_class = item->query.source_class,
+        .method = query->kind,
+        .source_class = query->source_class,
         .drift = outcome->drift,
-        .told = told_of(item, outcome, hidden),
+        .told = told_of(outcome, hidden, sees_states),
         .kind = SLOT_VERIFY,
     };
-    memcpy(slot->name, item->query.company, 8);
-    memcpy(slot->name + 8, item->query.account, 8);
-    if (slot->verdict == OTPRING_THROTTLED) slot_verify_set_retry_after_s(slot, outcome->wait_s);
-    judge->verdicts[slot->verdict]++;
+    memcpy(slot.name, query->company, 8);
+    memcpy(slot.name + 8, query->account, 8);
+    if (slot.verdict == OTPRING_THROTTLED) slot_verify_set_retry_after_s(&slot, outcome->wait_s);
+    judge->verdicts[slot.verdict]++;
     /* From the record: so an answer given again after a restart is the same. */
-    answer_of_record(slot, 0, item->answer);
+    answer_of_record(&slot, item->record, item->answer);
+    if (record_rests_on_others(&slot)) item->frame->needs_others = true;
+    *item->slot = slot;
 }
 
-void judge_one(struct judge *judge, struct group *group, struct group_item *item)
+static void judge_one(struct judge *judge, struct group *group, struct group_item *item, struct outcome *ret_outcome)
 {
-    struct outcome outcome = {.ordinal = NO_ORDINAL};
+    *ret_outcome = (struct outcome){.ordinal = NO_ORDINAL};
     if (item->preset) {
-        outcome.verdict = item->preset;
-        outcome.reason = item->preset_reason;
+        ret_outcome->verdict = item->preset;
+        ret_outcome->reason = item->preset_reason;
     } else if (item->profile_missing) {
-        busy(&outcome);
+        busy(ret_outcome);
     } else if (item->first) {
-        judge_account(judge, group, item, &outcome);
+        judge_account(judge, group, item, ret_outcome);
     } else {
-        judge_unknown(judge, group, item, &outcome);
+        judge_unknown(judge, group, item, ret_outcome);
     }
-    if (outcome.verdict != OTPRING_THROTTLED) outcome.wait_s = 0;
-    record(judge, item, &outcome);
+    if (ret_outcome->verdict != OTPRING_THROTTLED) ret_outcome->wait_s = 0;
+}
+
+/* A swap waits until all stores before it have reached the cache; so records, whose lines are far away, are written
+ * when some swaps are done. */
+void judge_some(struct judge *judge, struct group *group, uint32_t from, uint32_t to)
+{
+    struct outcome outcomes[JUDGED_ITEMS];
+    CHECK(to - from <= JUDGED_ITEMS);
+    for (uint32_t i = from; i < to; i++) judge_one(judge, group, &group->items[i], &outcomes[i - from]);
+    for (uint32_t i = from; i < to; i++) record(judge, &group->items[i], &outcomes[i - from]);
 }
 
 void answer_of_record(const struct slot_verify *slot, uint64_t record_number, struct otpring_wire_answer *ret_answer)

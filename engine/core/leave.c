@@ -96,7 +96,7 @@ static bool leave(struct turn *turn, uint32_t *waiting)
     for (uint32_t i = 0; i < turn->frame_count; i++) {
         struct turn_frame *frame = &turn->frames[i];
         if (frame->answered) continue;
-        bool waits = frame->needs_others && !turn->others_durable;
+        bool waits = frame->judged.needs_others && !turn->others_durable;
         if (turn->poisoned || (waits && poisoned)) {
             make_unavailable(turn, frame, OTPRING_REASON_POISONED, false);
             /* What was kept when the block settled must not be given to a retry either. */

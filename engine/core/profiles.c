@@ -18,6 +18,7 @@ struct judge_profile judge_profile_of(const struct profile_row *row)
         .period_s = row->period_s,
         .t0_s = row->t0_s,
         .throttle = {row->throttle_free, row->throttle_base_s, row->throttle_max_s},
+        .now_s = INT64_MIN,
     };
 }
 

@@ -84,7 +84,7 @@ static void take(struct core_worker *worker, struct turn *turn, const struct cor
     struct turn_frame *taken = &turn->frames[turn->frame_count++];
     *taken = (struct turn_frame){.header = *frame->header,
                                  .items = frame->items,
-                                 .client = frame->client,
+                                 .judged = {.client = frame->client, .method = frame->header->kind},
                                  .owner = frame->owner,
                                  .ticket = *ticket,
                                  .answer_first = turn->answer_count,
@@ -213,45 +213,22 @@ static bool code_fits(uint32_t code, uint8_t digits)
 }
 
 /* What the query itself decides, before anything is looked up. */
-static void preset(struct group_item *item, const struct core_client *client, uint32_t pair_reserved)
+static void preset(struct group_item *item)
 {
-    const struct otpring_wire_query *query = &item->query;
-    bool pair = item->method == OTPRING_WIRE_RESYNC;
+    const struct otpring_wire_query *query = item->query;
+    const struct judged_frame *frame = item->frame;
+    bool pair = frame->method == OTPRING_WIRE_RESYNC;
+    uint32_t pair_reserved = pair ? ((const struct otpring_wire_pair *)(const void *)query)->reserved : 0;
     if (query->kind != OTPRING_QUERY_CODE || query->source_class > 1 || query->flags || pair_reserved) {
         item->preset = OTPRING_MALFORMED;
         item->preset_reason = OTPRING_REASON_RESERVED;
-    } else if (!code_fits(query->code, query->digits) || (pair && !code_fits(item->code_next, query->digits))) {
+    } else if (!code_fits(query->code, query->digits) || (pair && !code_fits(item_code_next(item), query->digits))) {
         item->preset = OTPRING_MALFORMED;
         item->preset_reason = OTPRING_REASON_CODE_RANGE;
-    } else if (!company_allowed(client, query->company)) {
+    } else if (!company_allowed(frame->client, query->company)) {
         item->preset = OTPRING_REJECTED;
         item->preset_reason = OTPRING_REASON_COMPANY;
     }
-}
-
-static void item_read(struct group_item *item, const struct turn_frame *frame, uint16_t index)
-{
-    uint32_t reserved = 0;
-    item->code_next = 0;
-    item->method = (uint8_t)frame->header.kind;
-    if (frame->header.kind == OTPRING_WIRE_RESYNC) {
-        struct otpring_wire_pair pair;
-        memcpy(&pair, frame->items + (size_t)index * sizeof pair, sizeof pair);
-        item->query = pair.query;
-        item->code_next = pair.code_next;
-        reserved = pair.reserved;
-    } else {
-        memcpy(&item->query, frame->items + (size_t)index * sizeof item->query, sizeof item->query);
-    }
-    item->index = index;
-    item->first = NULL;
-    item->first_ordinal = NO_ORDINAL;
-    item->pair_count = item->live_count = 0;
-    item->preset = item->preset_reason = 0;
-    item->profile_missing = false;
-    item->sees_states = (frame->client->rights & CORE_RIGHT_SEE_STATES) != 0;
-    item->client = frame->client->id;
-    preset(item, frame->client, reserved);
 }
 
 /* Judges what the group holds, in order. */
@@ -260,11 +237,9 @@ static void group_judge(struct judge *judge, struct group *group)
     if (group->count == 0) return;
     group_compute(judge, group);
     uint64_t begun_ns = judge_mark(judge, -1, 0);
-    for (uint32_t i = 0; i < group->count; i++) {
-        struct group_item *item = &group->items[i];
-        judge_one(judge, group, item);
-        if (item->answer->verdict != OTPRING_UNAVAILABLE) item->answer->record = item->slot_index;
-        if (record_rests_on_others(item->slot)) *item->needs_others = true;
+    for (uint32_t from = 0; from < group->count; from += JUDGED_ITEMS) {
+        uint32_t left = group->count - from;
+        judge_some(judge, group, from, from + (left < JUDGED_ITEMS ? left : JUDGED_ITEMS));
     }
     judge_mark(judge, 3, begun_ns);
     group->count = 0;
@@ -286,7 +261,7 @@ static void frame_slot_write(uint8_t *slots, const struct turn_frame *frame, uin
                               .sequence = frame->header.sequence,
                               .slot = frame->header.slot,
                               .item_count = item_count,
-                              .client = frame->client->id,
+                              .client = frame->judged.client->id,
                               .frame_kind = frame->header.kind,
                               .retry = frame->retry,
                               .kind = SLOT_FRAME};
@@ -297,8 +272,11 @@ static void frame_slot_write(uint8_t *slots, const struct turn_frame *frame, uin
 static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)
 {
     uint8_t *slots = turn->block->slots;
+    size_t item_size = frame->judged.method == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair)
+                                                                   : sizeof(struct otpring_wire_query);
     if (!frame->ticket.recorded) {
-        act_session_write(slots + (size_t)turn->slot_count * JOURNAL_SLOT_SIZE, &frame->ticket.act, frame->client->uid);
+        act_session_write(slots + (size_t)turn->slot_count * JOURNAL_SLOT_SIZE, &frame->ticket.act,
+                          frame->judged.client->uid);
         turn->slot_count += SESSION_RECORD_SLOTS;
     }
     frame_slot_write(slots + (size_t)turn->slot_count++ * JOURNAL_SLOT_SIZE, frame, to_judge(turn, frame));
@@ -306,11 +284,17 @@ static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judg
         struct otpring_wire_answer *answer = &turn->answers[frame->answer_first + i];
         if (frame->retry && answer->verdict != OTPRING_UNAVAILABLE) continue;
         struct group_item *item = &group->items[group->count++];
-        item_read(item, frame, i);
-        item->slot_index = turn->slot_count++;
-        item->slot = (struct slot_verify *)(slots + (size_t)item->slot_index * JOURNAL_SLOT_SIZE);
-        item->answer = answer;
-        item->needs_others = &frame->needs_others;
+        uint32_t record = turn->slot_count++;
+        *item = (struct group_item){
+            .query = (const struct otpring_wire_query *)(const void *)(frame->items + i * item_size),
+            .frame = &frame->judged,
+            .slot = (struct slot_verify *)(void *)(slots + (size_t)record * JOURNAL_SLOT_SIZE),
+            .answer = answer,
+            .first_ordinal = NO_ORDINAL,
+            .record = record,
+            .index = i,
+        };
+        preset(item);
         if (group->count == GROUP_ITEMS) group_judge(judge, group);
     }
 }
@@ -353,7 +337,7 @@ static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_
     }
     for (uint32_t i = 0; i < turn->frame_count; i++) frame_judge(turn, &turn->frames[i], turns->judge, turns->group);
     group_judge(turns->judge, turns->group);
-    for (uint32_t i = 0; i < turn->frame_count; i++) needs_others |= turn->frames[i].needs_others;
+    for (uint32_t i = 0; i < turn->frame_count; i++) needs_others |= turn->frames[i].judged.needs_others;
     turn->others_durable = !needs_others;
     if (needs_others) turn->others_count = progress_snapshot(worker, turn->others);
     verdicts_count(worker->core, turns->judge);

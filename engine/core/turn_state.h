@@ -15,12 +15,11 @@ struct block_owner {
 struct turn_frame {
     struct otpring_wire_header header;
     const uint8_t *items;
-    const struct core_client *client;
+    struct judged_frame judged;
     uint64_t owner;
     struct session_ticket ticket;
     uint32_t answer_first; /* in the turn's answers: one for each item of the frame */
     bool retry;            /* answers other than UNAVAILABLE stand already */
-    bool needs_others;     /* a verdict may rest on a turn of another worker */
     bool answered;
 };
 

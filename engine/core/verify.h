@@ -9,7 +9,9 @@ enum {
     GROUP_ITEMS = 512, /* items looked up, hashed and judged together: their lines stay in cache from the first touch to
                           the last */
     GROUP_PAIRS = GROUP_ITEMS * TABLE_ACCOUNT_TOKENS_MAX,
-    BATCH_STEPS = 1024,
+    CHUNK_ITEMS = 64,  /* of a group: while one chunk is hashed, the next one's lines and the index of the one after are
+                          loaded */
+    JUDGED_ITEMS = 32, /* judged one after the other, then recorded one after the other */
     NO_ORDINAL = 0xffffffff,
 };
 
@@ -29,6 +31,8 @@ struct judge_profile {
     uint32_t period_s;
     int64_t t0_s;
     struct throttle_policy throttle;
+    int64_t now_s; /* the time that now_step is of */
+    int64_t now_step;
 };
 
 struct profile_cache {
@@ -39,6 +43,15 @@ struct profile_cache {
 struct judge_profile judge_profile_of(const struct profile_row *row);
 /* TOTP: the step of a Unix time, drift left out (RFC 6238 4.2); HOTP: 0. */
 int64_t profile_step(const struct judge_profile *profile, int64_t unix_s);
+/* The same, divided once a second. */
+static inline int64_t profile_step_now(struct judge_profile *profile, int64_t unix_s)
+{
+    if (profile->now_s != unix_s) {
+        profile->now_step = profile_step(profile, unix_s);
+        profile->now_s = unix_s;
+    }
+    return profile->now_step;
+}
 /* Copies what changed; cheap when nothing did. */
 void profile_cache_refresh(struct profile_cache *cache, struct core *core);
 
@@ -49,7 +62,7 @@ void profile_cache_refresh(struct profile_cache *cache, struct core *core);
 struct pair {
     const void *midstates;
     struct table_tail *tail; /* NULL: the dummy line of a name without tokens */
-    const struct judge_profile *profile;
+    struct judge_profile *profile;
     int64_t expected; /* HOTP: the floor as first read; TOTP: the step of now plus drift */
     int64_t low;
     int64_t high;
@@ -64,44 +77,56 @@ struct pair {
 /* One algorithm's full kernel batch in the making. */
 struct batch {
     uint32_t count;
-    const void *midstates[BATCH_STEPS];
-    uint64_t steps[BATCH_STEPS];
-    uint32_t truncated[BATCH_STEPS];
-    uint32_t pairs[BATCH_STEPS];
+    const void *midstates[CHUNK_ITEMS];
+    uint64_t steps[CHUNK_ITEMS];
+    uint32_t codes[CHUNK_ITEMS];
+    uint32_t pairs[CHUNK_ITEMS];
+    uint8_t digits[CHUNK_ITEMS];
+    uint8_t fits[CHUNK_ITEMS];
+};
+
+/* What the items of one frame have in common. */
+struct judged_frame {
+    const struct core_client *client;
+    uint16_t method;   /* frame kind: VERIFY or RESYNC */
+    bool needs_others; /* a verdict may rest on a turn of another worker */
 };
 
 struct group_item {
-    struct otpring_wire_query query;
-    uint32_t code_next;
-    uint32_t pair_first;
+    const struct otpring_wire_query *query; /* in the frame; followed by the other code when the method is RESYNC */
+    struct judged_frame *frame;
+    struct slot_verify *slot;
+    struct otpring_wire_answer *answer;
     struct table_tail *first; /* the account's first line, with its budget; NULL: a name without account */
     uint32_t first_ordinal;
-    uint16_t index; /* in its frame */
+    uint32_t pair_first;
+    uint32_t record; /* the slot's index in its block */
+    uint16_t index;  /* in its frame */
     uint8_t pair_count;
     uint8_t live_count; /* tokens that are not removed */
     uint8_t preset;     /* a verdict that needs no looking up, or 0 */
     uint8_t preset_reason;
-    uint8_t method; /* frame kind: VERIFY or RESYNC */
-    bool sees_states;
     bool profile_missing;
-    uint16_t client;
-    uint32_t slot_index;
-    struct slot_verify *slot;
-    struct otpring_wire_answer *answer;
-    bool *needs_others; /* of its frame */
 };
+
+static inline uint32_t item_code_next(const struct group_item *item)
+{
+    return ((const struct otpring_wire_pair *)(const void *)item->query)->code_next;
+}
 
 struct group {
     uint32_t count;
     uint32_t pair_count;
     uint32_t lookup_count;
     struct group_item items[GROUP_ITEMS];
-    uint16_t lookups[GROUP_ITEMS]; /* items whose names are looked up */
-    uint8_t names[GROUP_ITEMS][TABLE_NAME_SIZE];
-    struct table_hit hits[GROUP_PAIRS];
-    uint8_t hit_counts[GROUP_ITEMS];
-    struct pair pairs[GROUP_PAIRS];
+    uint16_t lookups[GROUP_ITEMS];  /* items whose names are looked up */
+    const void *names[GROUP_ITEMS]; /* of lookups, as are the following */
+    uint64_t hashes[GROUP_ITEMS];
+    struct table_probe probes[GROUP_ITEMS];
     struct batch batches[KERNEL_ALGORITHM_COUNT];
+    bool prefetch_waits; /* for the next kernel batch */
+    const void *prefetch[2 * CHUNK_ITEMS];
+    struct pair pairs[GROUP_PAIRS];
 };
 
 /* Everything judging has at hand in one turn. */
@@ -116,7 +141,7 @@ struct judge {
     int64_t pair_left; /* the same for pairs of adjacent codes */
     bool pair_untouched;
     uint64_t verdicts[10];
-    uint64_t stage_ns[4];       /* when measuring: find, first steps, the rest of the windows, judging */
+    uint64_t stage_ns[4];       /* when measuring: -, finding and first steps, the rest of the windows, judging */
     uint64_t (*clock_ns)(void); /* of a benchmark; NULL: does not measure */
     _Alignas(64) uint8_t dummy[KERNEL_SHA512_MIDSTATES];
 };
@@ -148,8 +173,9 @@ int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint
 
 /* ---- judging ---- */
 
-/* Fills in slot (all but nothing) and answer; answer->record is left 0. */
-void judge_one(struct judge *judge, struct group *group, struct group_item *item);
+/* Judges items[from, to) of a computed group in order, and fills in their slots and answers; answer->record is the
+ * slot's index, or 0 when UNAVAILABLE. At most JUDGED_ITEMS. */
+void judge_some(struct judge *judge, struct group *group, uint32_t from, uint32_t to);
 
 /* What the client is told of a record: used for kept answers after a restart. */
 void answer_of_record(const struct slot_verify *slot, uint64_t record, struct otpring_wire_answer *ret_answer);

@@ -12,9 +12,34 @@
 #include "kernel/sha_ni.h"
 #endif
 
+static void match_by(kernel_steps_function *steps, const struct kernel_match *match)
+{
+    uint32_t truncated[64];
+    for (size_t i = 0; match->prefetch && i < 2 * match->count; i++) __builtin_prefetch(match->prefetch[i], 1);
+    for (size_t done = 0; done < match->count; done += 64) {
+        size_t count = match->count - done < 64 ? match->count - done : 64;
+        steps(match->midstates + done, match->counters + done, truncated, count);
+        for (size_t i = 0; i < count; i++) {
+            uint32_t differs = kernel_digits(truncated[i], match->digits[done + i]) ^ match->codes[done + i];
+            match->ret_fits[done + i] = (uint8_t)(((uint64_t)differs - 1) >> 63);
+        }
+    }
+}
+#define MATCH(steps)                                                                                                   \
+    static void steps##_match(const struct kernel_match *match)                                                        \
+    {                                                                                                                  \
+        match_by(steps, match);                                                                                        \
+    }
+MATCH(portable_sha1)
+MATCH(portable_sha256)
+MATCH(portable_sha512)
+MATCH(sha_ni_sha1)
+MATCH(sha_ni_sha256)
+
 static const struct kernel portable = {
     .name = "portable",
     .steps = {portable_sha1, portable_sha256, portable_sha512},
+    .match = {portable_sha1_match, portable_sha256_match, portable_sha512_match},
     .lanes = {1, 1, 1},
 };
 
@@ -22,6 +47,7 @@ static const struct kernel portable = {
 static const struct kernel sha_ni = {
     .name = "sha-ni",
     .steps = {sha_ni_sha1, sha_ni_sha256, portable_sha512},
+    .match = {sha_ni_sha1_match, sha_ni_sha256_match, portable_sha512_match},
     .lanes = {SHA_NI_STREAMS, SHA_NI_STREAMS, 1},
 };
 #endif

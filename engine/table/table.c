@@ -13,7 +13,6 @@
 enum {
     HASH_SECRET_SIZE = 192, /* XXH3 asks for 136 at least */
     CHUNK_SIZE = 2 << 20,   /* lines become memory in steps of one huge page */
-    BATCH_SIZE = 32,        /* names whose cache misses are under way together */
     LINES_LIMIT = 1 << 30,
     PENDING_COUNT_MIN = 64,
 };
@@ -148,57 +147,62 @@ static unsigned hit_add(struct table_hit *hits, unsigned count, struct table_hit
 
 static unsigned find_from(const struct table *table, const struct index *index, uint64_t hash, struct table_hit *hits)
 {
-    uint32_t tag = (uint32_t)(hash >> 32);
+    struct index_walk walk = index_walk(index, (uint32_t)(hash >> 32));
     unsigned count = 0;
-    for (uint64_t slot = index_home(index, tag);; slot = index_next(index, slot)) {
-        uint64_t entry = index_entry(index, slot);
-        if (entry == 0) return count;
-        if (entry_tag(entry) != tag) continue;
-        struct table_hit hit = hit_at(table, entry_ordinal(entry));
-        if (hit.tail->name_check != (uint32_t)hash) continue;
+    for (int64_t at; (at = index_walk_next(&walk)) >= 0;) {
+        struct table_hit hit =
+            hit_at(table, entry_ordinal(atomic_load_explicit(&index->entries[at], memory_order_acquire)));
+        if (!table_hit_is(&hit, hash)) continue;
         unsigned flags = atomic_load_explicit(&hit.tail->flags, memory_order_acquire);
         if ((flags & TABLE_REMOVED) && !(flags & TABLE_FIRST)) continue;
         count = hit_add(hits, count, hit, (flags & TABLE_FIRST) != 0);
     }
+    return count;
+}
+
+unsigned table_find_hash(const struct table *table, uint64_t hash, struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX])
+{
+    return find_from(table, atomic_load_explicit(&table->index, memory_order_acquire), hash, ret_hits);
 }
 
 unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
                     struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX])
 {
-    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
-    return find_from(table, index, name_hash(table, name), ret_hits);
+    return table_find_hash(table, name_hash(table, name), ret_hits);
 }
 
-/* Starts loading the line that the first entry of this tag names; false matches cost a wasted prefetch. */
-static inline void line_prefetch(const struct table *table, const struct index *index, uint32_t tag)
+void table_hash_batch(const struct table *table, const void *const names[], size_t count, uint64_t ret_hashes[],
+                      const void *ret_addresses[])
 {
-    for (uint64_t slot = index_home(index, tag);; slot = index_next(index, slot)) {
-        uint64_t entry = index_entry(index, slot);
-        if (entry == 0) return;
-        if (entry_tag(entry) != tag) continue;
-        uint32_t ordinal = entry_ordinal(entry);
-        const uint8_t *line = line_at(table, ordinal);
-        size_t size = table_line_size(table_algorithm(ordinal));
-        for (size_t at = 0; at < size; at += 64) __builtin_prefetch(line + at, 1);
-        return;
+    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
+    for (size_t i = 0; i < count; i++) {
+        ret_hashes[i] = name_hash(table, names[i]);
+        ret_addresses[i] = (const void *)index_bucket(index, index_home(index, (uint32_t)(ret_hashes[i] >> 32)));
     }
 }
 
-void table_find_batch(const struct table *table, const void *names, size_t name_stride, size_t count,
-                      struct table_hit *ret_hits, uint8_t *ret_counts)
+void table_probe_batch(const struct table *table, const uint64_t hashes[], size_t count,
+                       struct table_probe ret_probes[], const void *ret_addresses[])
 {
     const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
-    uint64_t hashes[BATCH_SIZE];
-    for (size_t done = 0; done < count; done += BATCH_SIZE) {
-        size_t batch = count - done < BATCH_SIZE ? count - done : BATCH_SIZE;
-        for (size_t i = 0; i < batch; i++) {
-            hashes[i] = name_hash(table, (const uint8_t *)names + (done + i) * name_stride);
-            __builtin_prefetch((const void *)&index->entries[index_home(index, (uint32_t)(hashes[i] >> 32))]);
-        }
-        for (size_t i = 0; i < batch; i++) line_prefetch(table, index, (uint32_t)(hashes[i] >> 32));
-        for (size_t i = 0; i < batch; i++) {
-            struct table_hit *hits = ret_hits + (done + i) * TABLE_ACCOUNT_TOKENS_MAX;
-            ret_counts[done + i] = (uint8_t)find_from(table, index, hashes[i], hits);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t tag = (uint32_t)(hashes[i] >> 32);
+        const _Atomic uint64_t *bucket = index_bucket(index, index_home(index, tag));
+        struct bucket_match match = bucket_match(bucket, tag);
+        struct table_probe *probe = &ret_probes[i];
+        ret_addresses[i] = (const void *)bucket;
+        if (match.empty == 0 || (match.tags & (match.tags - 1))) {
+            *probe = (struct table_probe){.kind = TABLE_PROBE_MANY};
+        } else if (match.tags == 0) {
+            *probe = (struct table_probe){.kind = TABLE_PROBE_NONE};
+        } else {
+            const _Atomic uint64_t *entry = bucket + __builtin_ctz(match.tags);
+            struct table_hit hit = hit_at(table, entry_ordinal(atomic_load_explicit(entry, memory_order_acquire)));
+            *probe = (struct table_probe){.kind = TABLE_PROBE_ONE, .hit = hit};
+            ret_addresses[i] = hit.midstates;
+            /* The first line of a long one is left to the caller, the tail is what is read first. */
+            if (table_algorithm(hit.ordinal) != KERNEL_SHA1) __builtin_prefetch(hit.tail, 1);
+            if (table_algorithm(hit.ordinal) == KERNEL_SHA512) __builtin_prefetch((const uint8_t *)hit.midstates + 64);
         }
     }
 }
@@ -269,15 +273,14 @@ static void index_show(struct table *table, uint64_t hash, uint32_t ordinal)
 {
     struct index *index = atomic_load_explicit(&table->index, memory_order_relaxed);
     uint32_t tag = (uint32_t)(hash >> 32);
-    for (uint64_t slot = index_home(index, tag);; slot = index_next(index, slot)) {
-        uint64_t entry = index_entry(index, slot);
-        if (entry == 0) break;
-        if (entry_tag(entry) != tag) continue;
+    struct index_walk walk = index_walk(index, tag);
+    for (int64_t at; (at = index_walk_next(&walk)) >= 0;) {
+        uint64_t entry = atomic_load_explicit(&index->entries[at], memory_order_relaxed);
         struct table_hit hit = hit_at(table, entry_ordinal(entry));
-        if (hit.tail->name_check != (uint32_t)hash) continue;
+        if (!table_hit_is(&hit, hash)) continue;
         unsigned flags = atomic_load_explicit(&hit.tail->flags, memory_order_relaxed);
         if (!(flags & TABLE_REMOVED) || (flags & TABLE_FIRST)) continue;
-        atomic_store_explicit(&index->entries[slot], entry_make(tag, ordinal), memory_order_release);
+        atomic_store_explicit(&index->entries[at], entry_make(tag, ordinal), memory_order_release);
         return;
     }
     index_put(index, entry_make(tag, ordinal));

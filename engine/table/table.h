@@ -122,10 +122,38 @@ struct table_hit {
 unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
                     struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX]);
 
-/* The same for a batch, with index entries prefetched ahead of lines: ret_counts[i] hits of names[i] from
- * ret_hits[i * TABLE_ACCOUNT_TOKENS_MAX]. names are count x 16 bytes with a stride of name_stride bytes. */
-void table_find_batch(const struct table *table, const void *names, size_t name_stride, size_t count,
-                      struct table_hit *ret_hits, uint8_t *ret_counts);
+/* Finding in stages, for a caller that has other work for the time that memory takes: hash a batch of names and load
+ * the addresses that come back, probe them later and load those, then look at the lines. What is loaded too early or in
+ * vain costs time, never an answer: the index may grow between the stages. */
+
+/* names[i] points at 16 bytes. ret_addresses[i]: what table_probe_batch will read. */
+void table_hash_batch(const struct table *table, const void *const names[], size_t count, uint64_t ret_hashes[],
+                      const void *ret_addresses[]);
+
+enum table_probe_kind {
+    TABLE_PROBE_NONE, /* no such name */
+    TABLE_PROBE_ONE,  /* `hit`, if table_hit_is says so; else look again with table_find_hash */
+    TABLE_PROBE_MANY, /* table_find_hash tells */
+};
+
+struct table_probe {
+    enum table_probe_kind kind;
+    struct table_hit hit;
+};
+
+/* ret_addresses[i]: the line to load, or anything. */
+void table_probe_batch(const struct table *table, const uint64_t hashes[], size_t count,
+                       struct table_probe ret_probes[], const void *ret_addresses[]);
+
+/* False when only the tags were alike. A removed line that is not its account's first counts as one too: then, as
+ * with every false one, table_find_hash decides. */
+static inline bool table_hit_is(const struct table_hit *hit, uint64_t hash)
+{
+    return hit->tail->name_check == (uint32_t)hash;
+}
+
+/* table_find by the hash of the name. */
+unsigned table_find_hash(const struct table *table, uint64_t hash, struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX]);
 
 /* The line of an ordinal; false when there is none. */
 bool table_line(const struct table *table, uint32_t ordinal, struct table_hit *ret_hit);

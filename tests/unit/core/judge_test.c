@@ -551,11 +551,18 @@ static void count_sha1(const void *const midstates[], const uint64_t counters[],
     counted_kernel->steps[KERNEL_SHA1](midstates, counters, ret_truncated, count);
 }
 
+static void count_match_sha1(const struct kernel_match *match)
+{
+    counted_steps += match->count;
+    counted_kernel->match[KERNEL_SHA1](match);
+}
+
 static uint64_t cost_of(struct fixture *f, const struct token *token, uint32_t code, uint8_t digits)
 {
     struct kernel counting = *f->core.kernel;
     counted_kernel = f->core.kernel;
     counting.steps[KERNEL_SHA1] = count_sha1;
+    counting.match[KERNEL_SHA1] = count_match_sha1;
     struct otpring_wire_query query = query_of(f, token, code);
     query.digits = digits;
     f->core.kernel = &counting;

@@ -34,6 +34,22 @@ bool midstates_are(const struct table_hit *hit, uint64_t number)
     return memcmp(hit->midstates, expected, kernel_midstates_size(table_algorithm(hit->ordinal))) == 0;
 }
 
+unsigned find_in_stages(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
+                        struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX], enum table_probe_kind *ret_kind)
+{
+    const void *names[1] = {name}, *address;
+    uint64_t hash;
+    struct table_probe probe;
+    table_hash_batch(table, names, 1, &hash, &address);
+    table_probe_batch(table, &hash, 1, &probe, &address);
+    *ret_kind = probe.kind;
+    if (probe.kind == TABLE_PROBE_NONE) return 0;
+    if (probe.kind == TABLE_PROBE_MANY || !table_hit_is(&probe.hit, hash))
+        return table_find_hash(table, hash, ret_hits);
+    ret_hits[0] = probe.hit;
+    return 1;
+}
+
 struct table *table_make(uint32_t lines_max, uint64_t names_expected)
 {
     struct table *table;

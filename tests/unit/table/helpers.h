@@ -11,6 +11,10 @@ void midstates_make(uint64_t number, uint8_t ret_midstates[KERNEL_SHA512_MIDSTAT
 /* True when these are the midstates of that number; false too when they are wiped. */
 bool midstates_are(const struct table_hit *hit, uint64_t number);
 
+/* table_find by hash, probe and line, as a pipeline does it; what the probe said is in *ret_kind. */
+unsigned find_in_stages(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
+                        struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX], enum table_probe_kind *ret_kind);
+
 struct table *table_make(uint32_t lines_max, uint64_t names_expected);
 
 /* Inserts line `line` under the name of `account`, with the midstates and words of its ordinal. */

@@ -139,7 +139,7 @@ static void growing_moves_no_line_and_loses_no_token(void **state)
         assert_true(midstates_are(&hits[0], i));
         if (i % 10 == 8) assert_ptr_equal(hits[1].tail, lines[i + 1]);
     }
-    /* Lines, and indexes of 512 to 262,144 slots, the old ones together no more than the newest. */
+    /* Lines, and indexes of 512 to 262,144 entries, the old ones together no more than the newest. */
     assert_true(table_memory_size(table) < (size_t)TOKENS * 64 + (2u << 20) + 2 * 8 * 262144 + 65536);
     free(lines);
     table_destroy(table);
@@ -158,40 +158,61 @@ static void old_indexes_together_are_no_larger_than_the_newest(void **state)
     }
     assert_true(index_memory_size(index) - index_memory_size(index->older) >= index_memory_size(index->older));
     assert_int_equal(index->used, 50000);
-    assert_true(index->used * 2 <= index->mask + 1);
+    assert_true(index->used * 2 <= (index->mask + 1) * BUCKET_ENTRIES);
     index_destroy(index);
     assert_code(index_create(((uint64_t)1 << 31) + 1, &index), TABLE_FULL);
 }
 
-static void a_batch_finds_what_single_finds_do_for_any_count_and_stride(void **state)
+static void stages_find_what_single_finds_do(void **state)
 {
     (void)state;
     enum { NAMES = 150 };
     struct table *table = table_make(3000, 3000);
+    unsigned kinds[3] = {0};
     for (uint32_t i = 0; i < 3000; i++) {
-        assert_code(token_insert(table, i / 3, i % KERNEL_ALGORITHM_COUNT, i, 0), OK);
+        /* Accounts of one token, and of three. */
+        uint64_t account = i < 1500 ? i : 1500 + (i - 1500) / 3;
+        assert_code(token_insert(table, account, i % KERNEL_ALGORITHM_COUNT, i, 0), OK);
     }
-    for (size_t stride = 16; stride <= 40; stride += 8) {
-        for (size_t count = 0; count <= NAMES; count += count < 70 ? 1 : 40) {
-            uint8_t names[NAMES * 40], counts[NAMES + 1];
-            struct table_hit *hits = calloc((NAMES + 1) * TABLE_ACCOUNT_TOKENS_MAX, sizeof(*hits));
-            struct table_hit single[TABLE_ACCOUNT_TOKENS_MAX];
-            for (size_t i = 0; i < count; i++) name_make(i * 17 % 1500, names + i * stride);
-            counts[count] = 99;
-            table_find_batch(table, names, stride, count, hits, counts);
-            for (size_t i = 0; i < count; i++) {
-                assert_int_equal(counts[i], find(table, i * 17 % 1500, single));
-                for (unsigned k = 0; k < counts[i]; k++) {
-                    assert_ptr_equal(hits[i * TABLE_ACCOUNT_TOKENS_MAX + k].tail, single[k].tail);
-                    assert_ptr_equal(hits[i * TABLE_ACCOUNT_TOKENS_MAX + k].midstates, single[k].midstates);
-                    assert_int_equal(hits[i * TABLE_ACCOUNT_TOKENS_MAX + k].ordinal, single[k].ordinal);
-                }
+    for (size_t count = 0; count <= NAMES; count += count < 70 ? 1 : 40) {
+        static uint8_t names[NAMES][TABLE_NAME_SIZE];
+        struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX], single[TABLE_ACCOUNT_TOKENS_MAX];
+        for (size_t i = 0; i < count; i++) name_make(i * 17 % 2500, names[i]);
+        for (size_t i = 0; i < count; i++) {
+            enum table_probe_kind kind;
+            unsigned found = find_in_stages(table, names[i], hits, &kind);
+            kinds[kind]++;
+            assert_int_equal(found, find(table, i * 17 % 2500, single));
+            for (unsigned k = 0; k < found; k++) {
+                assert_ptr_equal(hits[k].tail, single[k].tail);
+                assert_ptr_equal(hits[k].midstates, single[k].midstates);
+                assert_int_equal(hits[k].ordinal, single[k].ordinal);
             }
-            assert_int_equal(counts[count], 99);
-            free(hits);
         }
     }
+    assert_true(kinds[TABLE_PROBE_NONE] && kinds[TABLE_PROBE_ONE] && kinds[TABLE_PROBE_MANY]);
     table_destroy(table);
+}
+
+/* Every tag in a bucket, every filling: vectors see what single loads see. */
+static void a_bucket_is_matched_alike_by_vectors_and_entry_by_entry(void **state)
+{
+    (void)state;
+    uint64_t random = 11;
+    for (int round = 0; round < 20000; round++) {
+        _Alignas(64) _Atomic uint64_t entries[BUCKET_ENTRIES] = {0};
+        unsigned filled = (unsigned)(random_next(&random) % (BUCKET_ENTRIES + 1));
+        for (unsigned i = 0; i < filled; i++) {
+            uint64_t drawn = random_next(&random);
+            atomic_store(&entries[i], entry_make((uint32_t)(drawn % 3), (uint32_t)(drawn >> 40)));
+        }
+        for (uint32_t tag = 0; tag < 4; tag++) {
+            struct bucket_match fast = bucket_match(entries, tag), plain = bucket_match_each(entries, tag);
+            assert_int_equal(fast.tags, plain.tags);
+            assert_int_equal(fast.empty, plain.empty);
+            assert_int_equal(plain.empty, 0xff & ~((1u << filled) - 1));
+        }
+    }
 }
 
 static void a_removed_token_is_gone_and_a_removed_first_line_stays_for_its_budget(void **state)
@@ -383,7 +404,8 @@ int main(void)
         cmocka_unit_test(a_full_array_refuses_and_changes_nothing),
         cmocka_unit_test(growing_moves_no_line_and_loses_no_token),
         cmocka_unit_test(old_indexes_together_are_no_larger_than_the_newest),
-        cmocka_unit_test(a_batch_finds_what_single_finds_do_for_any_count_and_stride),
+        cmocka_unit_test(stages_find_what_single_finds_do),
+        cmocka_unit_test(a_bucket_is_matched_alike_by_vectors_and_entry_by_entry),
         cmocka_unit_test(a_removed_token_is_gone_and_a_removed_first_line_stays_for_its_budget),
         cmocka_unit_test(a_token_inserted_as_removed_keeps_a_budget_but_is_no_token),
         cmocka_unit_test(midstates_of_a_removed_line_are_wiped_at_the_second_quiesce_and_no_sooner),

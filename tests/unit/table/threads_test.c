@@ -62,12 +62,11 @@ static void *read_loop(void *argument)
             accounts[i] = published ? random_next(&random) % published : ACCOUNTS;
             name_make(accounts[i], names[i]);
         }
-        if (random % 2) {
-            table_find_batch(shared->table, names, TABLE_NAME_SIZE, TURN_LOOKUPS, hits, counts);
-        } else {
-            for (int i = 0; i < TURN_LOOKUPS; i++) {
-                counts[i] = (uint8_t)table_find(shared->table, names[i], hits + (size_t)i * TABLE_ACCOUNT_TOKENS_MAX);
-            }
+        for (int i = 0; i < TURN_LOOKUPS; i++) {
+            struct table_hit *found = hits + (size_t)i * TABLE_ACCOUNT_TOKENS_MAX;
+            enum table_probe_kind kind;
+            counts[i] = (uint8_t)(random % 2 ? find_in_stages(shared->table, names[i], found, &kind)
+                                             : table_find(shared->table, names[i], found));
         }
         for (int i = 0; i < TURN_LOOKUPS; i++) {
             if (accounts[i] == ACCOUNTS) continue;
