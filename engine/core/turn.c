@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/bytes.h"
 #include "base/check.h"
 
@@ -54,18 +57,25 @@ static struct turn *collect(struct core_worker *worker)
     return turn;
 }
 
-static void frame_mac(const struct core *core, const struct core_frame *frame, uint8_t ret_mac[16])
+/* What tells a retry from another frame under the same number: HMAC-SHA256 over the header and a keyed 128-bit hash of
+ * the content. Without the store's key nobody can test a code against the log, whatever hashed the content; and the one
+ * client that could profit from two contents with one hash does not see the hash, nor anybody's answers but its own. */
+static void frame_mac(const struct core_worker *worker, const struct core_frame *frame, uint8_t ret_mac[16])
 {
     const struct otpring_wire_header *header = frame->header;
     size_t item_size =
         header->kind == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
-    uint8_t head[18];
+    XXH128_hash_t content = XXH3_128bits_withSecret(frame->items, header->count * item_size,
+                                                    worker->turns->content_secret, CONTENT_SECRET_SIZE);
+    uint8_t head[34];
     store_le16(head, header->kind);
     store_le16(head + 2, header->count);
     store_le64(head + 4, header->session);
     store_le16(head + 12, header->slot);
     store_le32(head + 14, header->sequence);
-    vault_frame_mac(core->vault, head, sizeof head, frame->items, header->count * item_size, ret_mac);
+    store_le64(head + 18, content.low64);
+    store_le64(head + 26, content.high64);
+    vault_frame_mac(worker->core->vault, head, sizeof head, NULL, 0, ret_mac);
 }
 
 static enum core_admit give_kept(struct core_worker *worker, const struct core_frame *frame)
@@ -112,7 +122,7 @@ enum core_admit core_frame(struct core_worker *worker, const struct core_frame *
     }
     if (!has_room(worker, header->count, 1u + header->count + SESSION_RECORD_SLOTS)) return CORE_FULL;
     uint8_t mac[16];
-    frame_mac(core, frame, mac);
+    frame_mac(worker, frame, mac);
     struct session_ticket ticket;
     enum session_admit admit =
         sessions_offer(core->sessions, header, frame->client->id, mac, &ticket, worker->turns->scratch, ret_error);

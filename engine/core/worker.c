@@ -8,8 +8,13 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
 
 #include "base/check.h"
+#include "os/arena.h"
 
 uint64_t progress_begin(struct core_worker *worker)
 {
@@ -127,6 +132,7 @@ static void turns_free(struct turns *turns)
     free(turns->group);
     if (turns->judge) free(turns->judge->profiles);
     free(turns->judge);
+    secret_wipe(turns->content_secret, CONTENT_SECRET_SIZE);
     free(turns);
 }
 
@@ -139,7 +145,7 @@ static bool turns_take(struct turns *turns, struct core_worker *worker)
     turns->judge = aligned_alloc(64, (sizeof *turns->judge + 63) / 64 * 64);
     if (turns->judge) *turns->judge = (struct judge){0};
     if (!turns->turns || !turns->flying || !turns->scratch || !turns->group || !turns->judge) return false;
-    for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++) turns->group->batches[a].count = 0;
+    memset(turns->group, 0, sizeof *turns->group);
     turns->judge->profiles = calloc(1, sizeof *turns->judge->profiles);
     if (!turns->judge->profiles) return false;
     turns->judge->profiles->version = UINT32_MAX;
@@ -163,6 +169,8 @@ static struct result worker_fill(struct core_worker *worker)
     turns->slots_max = turns->items_max * 2 + 64;
     if (turns->slots_max > JOURNAL_SLOTS_MAX) turns->slots_max = JOURNAL_SLOTS_MAX;
     turns->frames_max = turns->slots_max / 2;
+    CHECK(XXH3_generateSecret(turns->content_secret, CONTENT_SECRET_SIZE, vault_table_secret(worker->core->vault),
+                              32) == XXH_OK);
     if (!turns_take(turns, worker)) return result_of(NO_MEMORY);
     TRY(take_place(worker->core, worker));
     struct journal_writer_options options = {

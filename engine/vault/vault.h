@@ -57,7 +57,8 @@ enum { VAULT_FINGERPRINT_SIZE = 16 };
 void vault_fingerprint(const struct vault *vault, const uint8_t *seed, size_t seed_size,
                        uint8_t ret_fingerprint[VAULT_FINGERPRINT_SIZE]);
 
-/* HMAC-SHA256 under the retry key over a frame's content, first 16 bytes. */
+/* HMAC-SHA256 under the retry key over what names a frame and its content, first 16 bytes. Up to 55 bytes take two
+ * compressions. */
 void vault_frame_mac(const struct vault *vault, const void *head, size_t head_size, const void *content, size_t size,
                      uint8_t ret_mac[16]);
 
