@@ -10,7 +10,7 @@
 static void answer_frame(struct turn *turn, struct turn_frame *frame)
 {
     struct core_worker *worker = turn->worker;
-    sessions_release(worker->core->sessions, &frame->ticket);
+    if (!frame->released) sessions_release(worker->core->sessions, &frame->ticket);
     struct core_answer answer = {.owner = frame->owner,
                                  .header = frame->header,
                                  .answers = turn->answers + frame->answer_first,
@@ -80,7 +80,10 @@ void turn_settled(struct block_owner *owner, struct result result)
     for (uint32_t i = 0; i < turn->hello_count; i++) sessions_recorded(sessions, turn->hellos[i].act.id);
     for (uint32_t i = 0; i < turn->frame_count; i++) {
         struct turn_frame *frame = &turn->frames[i];
-        sessions_settle(sessions, &frame->ticket, turn->answers + frame->answer_first, turn->journal_ms);
+        /* What waits for others stays in flight: its answers are not to be given to a retry yet. */
+        frame->released = !frame->judged.needs_others;
+        sessions_settle(sessions, &frame->ticket, turn->answers + frame->answer_first, turn->journal_ms,
+                        frame->released);
     }
     progress_end(worker, turn->number);
 }
@@ -102,7 +105,7 @@ static bool leave(struct turn *turn, uint32_t *waiting)
             /* What was kept when the block settled must not be given to a retry either. */
             if (!turn->poisoned)
                 sessions_settle(worker->core->sessions, &frame->ticket, turn->answers + frame->answer_first,
-                                turn->journal_ms);
+                                turn->journal_ms, false);
         } else if (waits) {
             left++;
             continue;

@@ -275,16 +275,6 @@ static enum otpring_wire_error_code fault_of(const struct session *session, cons
     return 0;
 }
 
-enum otpring_wire_error_code sessions_check(struct sessions *sessions, const struct otpring_wire_header *header,
-                                            uint16_t client)
-{
-    struct session *session = session_lock(sessions, header->session);
-    if (!session) return OTPRING_ERROR_SESSION;
-    enum otpring_wire_error_code fault = fault_of(session, header, client);
-    session_unlock(session);
-    return fault;
-}
-
 static bool any_unavailable(const struct otpring_wire_answer *answers, uint16_t count)
 {
     for (uint16_t i = 0; i < count; i++) {
@@ -352,8 +342,15 @@ enum session_admit sessions_offer(struct sessions *sessions, const struct otprin
     return admit;
 }
 
+static void release_slot(struct session *session, struct kept_slot *slot)
+{
+    CHECK(slot->in_flight && session->flights > 0);
+    slot->in_flight = false;
+    session->flights--;
+}
+
 void sessions_settle(struct sessions *sessions, const struct session_ticket *ticket,
-                     const struct otpring_wire_answer *answers, int64_t now_ms)
+                     const struct otpring_wire_answer *answers, int64_t now_ms, bool release)
 {
     struct session *session = session_lock(sessions, ticket->id);
     CHECK(session); /* a session with a frame in flight is never forgotten */
@@ -366,6 +363,7 @@ void sessions_settle(struct sessions *sessions, const struct session_ticket *tic
     memcpy(session_answers(session, ticket->slot), answers, ticket->count * sizeof *answers);
     if (now_ms > session->last_ms) session->last_ms = now_ms;
     session->recorded = true;
+    if (release) release_slot(session, slot);
     session_unlock(session);
 }
 
@@ -373,9 +371,6 @@ void sessions_release(struct sessions *sessions, const struct session_ticket *ti
 {
     struct session *session = session_lock(sessions, ticket->id);
     CHECK(session);
-    struct kept_slot *slot = &session->slots[ticket->slot];
-    CHECK(slot->in_flight && session->flights > 0);
-    slot->in_flight = false;
-    session->flights--;
+    release_slot(session, &session->slots[ticket->slot]);
     session_unlock(session);
 }

@@ -20,6 +20,7 @@ struct turn_frame {
     struct session_ticket ticket;
     uint32_t answer_first; /* in the turn's answers: one for each item of the frame */
     bool retry;            /* answers other than UNAVAILABLE stand already */
+    bool released;         /* by its session: no longer in flight */
     bool answered;
 };
 

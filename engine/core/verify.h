@@ -206,12 +206,9 @@ struct session_ticket {
 enum session_admit sessions_offer(struct sessions *sessions, const struct otpring_wire_header *header, uint16_t client,
                                   const uint8_t mac[16], struct session_ticket *ret_ticket,
                                   struct otpring_wire_answer *ret_answers, enum otpring_wire_error_code *ret_error);
-/* Granted limits of a session, to refuse a frame before its content is authenticated: 0 when it fits. */
-enum otpring_wire_error_code sessions_check(struct sessions *sessions, const struct otpring_wire_header *header,
-                                            uint16_t client);
-/* The frame is durable: its answers are kept; it stays in flight until released. */
+/* The frame is durable: its answers are kept. It stays in flight until released, which may be said at once. */
 void sessions_settle(struct sessions *sessions, const struct session_ticket *ticket,
-                     const struct otpring_wire_answer *answers, int64_t now_ms);
+                     const struct otpring_wire_answer *answers, int64_t now_ms, bool release);
 /* No longer in flight; without settle before, the slot stands as it stood. */
 void sessions_release(struct sessions *sessions, const struct session_ticket *ticket);
 void sessions_recorded(struct sessions *sessions, uint64_t id);
