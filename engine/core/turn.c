@@ -7,11 +7,9 @@
 
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/checksum.h"
 
 /* ---- taking ---- */
 
@@ -65,16 +63,13 @@ static void frame_mac(const struct core_worker *worker, const struct core_frame 
     const struct otpring_wire_header *header = frame->header;
     size_t item_size =
         header->kind == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
-    XXH128_hash_t content = XXH3_128bits_withSecret(frame->items, header->count * item_size,
-                                                    worker->turns->content_secret, CONTENT_SECRET_SIZE);
     uint8_t head[34];
     store_le16(head, header->kind);
     store_le16(head + 2, header->count);
     store_le64(head + 4, header->session);
     store_le16(head + 12, header->slot);
     store_le32(head + 14, header->sequence);
-    store_le64(head + 18, content.low64);
-    store_le64(head + 26, content.high64);
+    checksum128_keyed(frame->items, header->count * item_size, worker->turns->content_secret, head + 18);
     vault_frame_mac(worker->core->vault, head, sizeof head, NULL, 0, ret_mac);
 }
 

@@ -3,9 +3,10 @@
 #ifndef OTPRING_CORE_TURN_STATE_H
 #define OTPRING_CORE_TURN_STATE_H
 
+#include "base/checksum.h"
 #include "core/verify.h"
 
-enum { TURN_HELLOS_MAX = 64, SESSION_RECORD_SLOTS = 2, CONTENT_SECRET_SIZE = 192 };
+enum { TURN_HELLOS_MAX = 64, SESSION_RECORD_SLOTS = 2 };
 
 /* What a journal block belongs to; first member of a turn and of an act's record. */
 struct block_owner {
@@ -71,7 +72,7 @@ struct turns {
     struct otpring_wire_answer *scratch; /* kept answers on their way out */
     struct group *group;
     struct judge *judge;
-    uint8_t content_secret[CONTENT_SECRET_SIZE]; /* keys the hash of a frame's content; the same in every run */
+    uint8_t content_secret[CHECKSUM_SECRET_SIZE]; /* keys the hash of a frame's content; the same in every run */
 };
 
 /* A turn or record begins: call before the first word is read. Gives its number. */

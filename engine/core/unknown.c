@@ -8,11 +8,12 @@
 
 #include <stdlib.h>
 
-#define XXH_STATIC_LINKING_ONLY
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/checksum.h"
 
 enum { WAYS = 8 };
 
@@ -20,7 +21,7 @@ struct unknown_table {
     uint32_t entries;
     uint64_t set_mask;
     _Atomic uint64_t *words;
-    uint8_t secret[XXH3_SECRET_SIZE_MIN + 56];
+    uint8_t secret[CHECKSUM_SECRET_SIZE];
 };
 
 static uint64_t entry_of(uint64_t budget, uint16_t tag)
@@ -52,7 +53,7 @@ struct result unknown_create(uint32_t entries, const uint8_t secret[32], struct 
     memset((void *)table->words, 0, (size_t)entries * 8);
     table->entries = entries;
     table->set_mask = entries / WAYS - 1;
-    CHECK(XXH3_generateSecret(table->secret, sizeof table->secret, secret, 32) == XXH_OK);
+    checksum_secret(secret, table->secret);
     *ret_table = table;
     return result_ok();
 }

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_STATIC_LINKING_ONLY
-#include <xxhash.h>
-
 #include "base/check.h"
 #include "os/arena.h"
 
@@ -132,7 +129,7 @@ static void turns_free(struct turns *turns)
     free(turns->group);
     if (turns->judge) free(turns->judge->profiles);
     free(turns->judge);
-    secret_wipe(turns->content_secret, CONTENT_SECRET_SIZE);
+    secret_wipe(turns->content_secret, CHECKSUM_SECRET_SIZE);
     free(turns);
 }
 
@@ -169,8 +166,7 @@ static struct result worker_fill(struct core_worker *worker)
     turns->slots_max = turns->items_max * 2 + 64;
     if (turns->slots_max > JOURNAL_SLOTS_MAX) turns->slots_max = JOURNAL_SLOTS_MAX;
     turns->frames_max = turns->slots_max / 2;
-    CHECK(XXH3_generateSecret(turns->content_secret, CONTENT_SECRET_SIZE, vault_table_secret(worker->core->vault),
-                              32) == XXH_OK);
+    checksum_secret(vault_table_secret(worker->core->vault), turns->content_secret);
     if (!turns_take(turns, worker)) return result_of(NO_MEMORY);
     TRY(take_place(worker->core, worker));
     struct journal_writer_options options = {

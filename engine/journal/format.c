@@ -4,6 +4,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "base/checksum.h"
+
 enum { BLOCK_HEADER_CHECKED = 56, SEGMENT_HEADER_CHECKED = 4088 };
 
 void format_header_finish(struct segment_header *header)
@@ -42,7 +44,7 @@ bool format_block_intact(const uint8_t *bytes, uint32_t size)
     struct journal_block_header header;
     memcpy(&header, bytes, sizeof header);
     size_t body = (size_t)header.slot_count * JOURNAL_SLOT_SIZE;
-    if (XXH3_64bits(bytes + sizeof header, body) != header.body_checksum) return false;
+    if (checksum64(bytes + sizeof header, body) != header.body_checksum) return false;
     for (size_t i = sizeof header + body; i < size; i++)
         if (bytes[i] != 0) return false;
     return true;
@@ -50,7 +52,7 @@ bool format_block_intact(const uint8_t *bytes, uint32_t size)
 
 void format_block_body(struct journal_block_header *header, const uint8_t *slots)
 {
-    header->body_checksum = XXH3_64bits(slots, (size_t)header->slot_count * JOURNAL_SLOT_SIZE);
+    header->body_checksum = checksum64(slots, (size_t)header->slot_count * JOURNAL_SLOT_SIZE);
 }
 
 void format_block_finish(struct journal_block_header *header)

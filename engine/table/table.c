@@ -7,12 +7,12 @@
 #include <xxhash.h>
 
 #include "base/check.h"
+#include "base/checksum.h"
 #include "os/arena.h"
 #include "table/index.h"
 
 enum {
-    HASH_SECRET_SIZE = 192, /* XXH3 asks for 136 at least */
-    CHUNK_SIZE = 2 << 20,   /* lines become memory in steps of one huge page */
+    CHUNK_SIZE = 2 << 20, /* lines become memory in steps of one huge page */
     LINES_LIMIT = 1 << 30,
     PENDING_COUNT_MIN = 64,
 };
@@ -38,13 +38,13 @@ struct table {
     size_t pending_count;
     size_t pending_old;
     size_t pending_capacity;
-    uint8_t hash_secret[HASH_SECRET_SIZE];
+    uint8_t hash_secret[CHECKSUM_SECRET_SIZE];
 };
 
 /* The tag (high half) and the name check (low half) of a name: 64 bits that nobody without the secret can steer. */
 static inline uint64_t name_hash(const struct table *table, const void *name)
 {
-    return XXH3_64bits_withSecret(name, TABLE_NAME_SIZE, table->hash_secret, HASH_SECRET_SIZE);
+    return XXH3_64bits_withSecret(name, TABLE_NAME_SIZE, table->hash_secret, CHECKSUM_SECRET_SIZE);
 }
 
 static inline uint8_t *line_at(const struct table *table, uint32_t ordinal)
@@ -95,10 +95,7 @@ static struct result lines_commit(struct table *table, enum kernel_algorithm alg
 static struct result fill(struct table *table, const struct table_options *options)
 {
     struct index *index;
-    /* The 32 secret bytes are all the entropy; this spreads them over what XXH3 wants. */
-    if (XXH3_generateSecret(table->hash_secret, HASH_SECRET_SIZE, options->secret, sizeof(options->secret)) != XXH_OK) {
-        return result_of(BAD_ARGUMENT);
-    }
+    checksum_secret(options->secret, table->hash_secret);
     for (int i = 0; i < KERNEL_ALGORITHM_COUNT; i++) TRY(lines_reserve(&table->lines[i], i, options->lines_max[i]));
     TRY(index_create(options->names_expected, &index));
     atomic_store_explicit(&table->index, index, memory_order_release);
