@@ -33,9 +33,25 @@ static inline size_t kernel_midstates_size(enum kernel_algorithm algorithm)
 typedef void kernel_steps_function(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[],
                                    size_t count);
 
+/* A batch of codes tried each on one step of one token. */
+struct kernel_match {
+    size_t count;
+    const void *const *midstates; /* as for steps */
+    const uint64_t *counters;
+    const uint32_t *codes; /* as numbers, each below 10^digits */
+    const uint8_t *digits; /* 6, 7 or 8 */
+    uint8_t *ret_fits;     /* 1 where the truncated value modulo 10^digits equals the code, else 0 */
+    /* NULL, or 2 * count addresses to be loaded into the cache for writing, spread evenly through the rounds. Any
+     * address will do: one that is not mapped is passed over. */
+    const void *const *prefetch;
+};
+
+typedef void kernel_match_function(const struct kernel_match *match);
+
 struct kernel {
     const char *name; /* "portable", "sha-ni", "avx2", "avx512" */
     kernel_steps_function *steps[KERNEL_ALGORITHM_COUNT];
+    kernel_match_function *match[KERNEL_ALGORITHM_COUNT];
     unsigned lanes[KERNEL_ALGORITHM_COUNT]; /* batch size that fills the unit; for benchmarks and tests */
 };
 
