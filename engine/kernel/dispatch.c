@@ -6,72 +6,191 @@
 #include <cpuid.h>
 #endif
 
-#include "kernel/kernel.h"
+#include "kernel/hmac.h"
 #include "kernel/portable.h"
 #ifdef OTPRING_X86
+#include "kernel/avx2.h"
+#include "kernel/avx512.h"
 #include "kernel/sha_ni.h"
 #endif
 
-static void match_by(kernel_steps_function *steps, const struct kernel_match *match)
+/* How a kernel does an algorithm: whole groups and long tails by `wide`, tails of at most short_max by `narrow`. */
+struct route {
+    kernel_run_function *wide, *narrow;
+    size_t lanes;
+    size_t short_max; /* 0: `wide` does everything */
+};
+
+static struct kernel_match part_of(const struct kernel_match *match, size_t first, size_t count)
 {
-    uint32_t truncated[64];
-    for (size_t i = 0; match->prefetch && i < 2 * match->count; i++) __builtin_prefetch(match->prefetch[i], 1);
-    for (size_t done = 0; done < match->count; done += 64) {
-        size_t count = match->count - done < 64 ? match->count - done : 64;
-        steps(match->midstates + done, match->counters + done, truncated, count);
-        for (size_t i = 0; i < count; i++) {
-            uint32_t differs = kernel_digits(truncated[i], match->digits[done + i]) ^ match->codes[done + i];
-            match->ret_fits[done + i] = (uint8_t)(((uint64_t)differs - 1) >> 63);
-        }
-    }
+    struct kernel_match part = {.count = count,
+                                .midstates = match->midstates + first,
+                                .counters = match->counters + first,
+                                .prefetch = match->prefetch ? match->prefetch + 2 * first : NULL};
+    if (!match->ret_fits) return part;
+    part.codes = match->codes + first;
+    part.digits = match->digits + first;
+    part.ret_fits = match->ret_fits + first;
+    return part;
 }
-#define MATCH(steps)                                                                                                   \
-    static void steps##_match(const struct kernel_match *match)                                                        \
-    {                                                                                                                  \
-        match_by(steps, match);                                                                                        \
+
+static void route_run(const struct route *route, const struct kernel_match *match, uint32_t *ret_truncated)
+{
+    size_t tail = match->count % route->lanes, whole = match->count - tail;
+    if (tail == 0 || tail > route->short_max) {
+        route->wide(match, ret_truncated);
+        return;
     }
-MATCH(portable_sha1)
-MATCH(portable_sha256)
-MATCH(portable_sha512)
-MATCH(sha_ni_sha1)
-MATCH(sha_ni_sha256)
+    if (whole > 0) {
+        struct kernel_match groups = part_of(match, 0, whole);
+        route->wide(&groups, ret_truncated);
+    }
+    struct kernel_match rest = part_of(match, whole, tail);
+    route->narrow(&rest, ret_truncated ? ret_truncated + whole : NULL);
+}
+
+/* The two functions of one algorithm of one kernel, named after its route. */
+#define ROUTE_FUNCTIONS(route)                                                                                         \
+    static void route##_steps(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[],      \
+                              size_t count)                                                                            \
+    {                                                                                                                  \
+        struct kernel_match match = {.count = count, .midstates = midstates, .counters = counters};                    \
+        route_run(&(route), &match, ret_truncated);                                                                    \
+    }                                                                                                                  \
+    static void route##_match(const struct kernel_match *match)                                                        \
+    {                                                                                                                  \
+        route_run(&(route), match, NULL);                                                                              \
+    }
+
+#define KERNEL_OF(sha1, sha256, sha512)                                                                                \
+    .steps = {sha1##_steps, sha256##_steps, sha512##_steps}, .match = {sha1##_match, sha256##_match, sha512##_match}
+
+static const struct route plain_sha1 = {.wide = portable_sha1, .lanes = 1};
+static const struct route plain_sha256 = {.wide = portable_sha256, .lanes = 1};
+static const struct route plain_sha512 = {.wide = portable_sha512, .lanes = 1};
+ROUTE_FUNCTIONS(plain_sha1)
+ROUTE_FUNCTIONS(plain_sha256)
+ROUTE_FUNCTIONS(plain_sha512)
 
 static const struct kernel portable = {
     .name = "portable",
-    .steps = {portable_sha1, portable_sha256, portable_sha512},
-    .match = {portable_sha1_match, portable_sha256_match, portable_sha512_match},
+    KERNEL_OF(plain_sha1, plain_sha256, plain_sha512),
     .lanes = {1, 1, 1},
 };
 
 #ifdef OTPRING_X86
+/* short_max is set where the CPU has SHA instructions, before anyone sees a kernel. */
+static const struct route instructions_sha1 = {.wide = sha_ni_sha1, .lanes = SHA_NI_STREAMS};
+static const struct route instructions_sha256 = {.wide = sha_ni_sha256, .lanes = SHA_NI_STREAMS};
+static struct route eight_sha1 = {.wide = avx2_sha1, .narrow = sha_ni_sha1, .lanes = AVX2_LANES};
+static struct route eight_sha256 = {.wide = avx2_sha256, .narrow = sha_ni_sha256, .lanes = AVX2_LANES};
+static const struct route four_sha512 = {.wide = avx2_sha512, .lanes = AVX2_LONG_LANES};
+static struct route sixteen_sha1 = {.wide = avx512_sha1, .narrow = sha_ni_sha1, .lanes = AVX512_LANES};
+static struct route sixteen_sha256 = {.wide = avx512_sha256, .narrow = sha_ni_sha256, .lanes = AVX512_LANES};
+static const struct route eight_sha512 = {.wide = avx512_sha512, .lanes = AVX512_LONG_LANES};
+ROUTE_FUNCTIONS(instructions_sha1)
+ROUTE_FUNCTIONS(instructions_sha256)
+ROUTE_FUNCTIONS(eight_sha1)
+ROUTE_FUNCTIONS(eight_sha256)
+ROUTE_FUNCTIONS(four_sha512)
+ROUTE_FUNCTIONS(sixteen_sha1)
+ROUTE_FUNCTIONS(sixteen_sha256)
+ROUTE_FUNCTIONS(eight_sha512)
+
 static const struct kernel sha_ni = {
     .name = "sha-ni",
-    .steps = {sha_ni_sha1, sha_ni_sha256, portable_sha512},
-    .match = {sha_ni_sha1_match, sha_ni_sha256_match, portable_sha512_match},
+    KERNEL_OF(instructions_sha1, instructions_sha256, plain_sha512),
     .lanes = {SHA_NI_STREAMS, SHA_NI_STREAMS, 1},
+};
+
+static const struct kernel avx2 = {
+    .name = "avx2",
+    KERNEL_OF(eight_sha1, eight_sha256, four_sha512),
+    .lanes = {AVX2_LANES, AVX2_LANES, AVX2_LONG_LANES},
+};
+
+/* The best of both: eight lanes of SHA-256 without rotations and three-input logic lose against the instructions. */
+static const struct kernel avx2_and_sha_ni = {
+    .name = "avx2+sha-ni",
+    KERNEL_OF(eight_sha1, instructions_sha256, four_sha512),
+    .lanes = {AVX2_LANES, SHA_NI_STREAMS, AVX2_LONG_LANES},
+};
+
+static const struct kernel avx512 = {
+    .name = "avx512",
+    KERNEL_OF(sixteen_sha1, sixteen_sha256, eight_sha512),
+    .lanes = {AVX512_LANES, AVX512_LANES, AVX512_LONG_LANES},
 };
 #endif
 
 enum { KERNELS_MAX = 8 };
 
-#ifdef OTPRING_X86
-/* Leaf 7, EBX bit 29. The SHA instructions work on SSE registers, whose saving every x86-64 system does. */
-static bool cpu_has_sha(void)
-{
-    unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) && __builtin_cpu_supports("sse4.1") &&
-           __builtin_cpu_supports("ssse3");
-}
-#endif
-
 static const struct kernel *kernels_here[KERNELS_MAX];
 static size_t kernels_here_count;
+
+#ifdef OTPRING_X86
+/* Leaf 7, EBX. The SHA instructions work on SSE registers, whose saving every x86-64 system does. */
+enum { EBX_AVX2 = 1 << 5, EBX_AVX512F = 1 << 16, EBX_AVX512DQ = 1 << 17, EBX_SHA = 1 << 29 };
+enum { EBX_AVX512BW = 1 << 30 };
+static const unsigned EBX_AVX512VL = 1u << 31;
+/* Leaf 1, ECX. */
+enum { ECX_SSSE3 = 1 << 9, ECX_SSE41 = 1 << 19, ECX_OSXSAVE = 1 << 27, ECX_AVX = 1 << 28 };
+/* XCR0: which registers the system saves. */
+enum { SAVED_AVX = 0x06, SAVED_AVX512 = 0xe6 };
+
+struct cpu {
+    bool sha, avx2, avx512;
+    bool intel;
+};
+
+static uint64_t saved_registers(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static struct cpu cpu_look(void)
+{
+    struct cpu cpu = {0};
+    unsigned a, b, c, d, ebx7;
+    __cpuid(0, a, b, c, d);
+    cpu.intel = b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
+    if (a < 7) return cpu;
+    __cpuid(1, a, b, c, d);
+    unsigned ecx1 = c;
+    __cpuid_count(7, 0, a, ebx7, c, d);
+    cpu.sha = (ebx7 & EBX_SHA) && (ecx1 & ECX_SSSE3) && (ecx1 & ECX_SSE41);
+    if (!(ecx1 & ECX_OSXSAVE) || !(ecx1 & ECX_AVX)) return cpu;
+    uint64_t saved = saved_registers();
+    const unsigned wide = EBX_AVX512F | EBX_AVX512DQ | EBX_AVX512BW | EBX_AVX512VL;
+    cpu.avx2 = (saved & SAVED_AVX) == SAVED_AVX && (ebx7 & EBX_AVX2);
+    cpu.avx512 = cpu.avx2 && (saved & SAVED_AVX512) == SAVED_AVX512 && (ebx7 & wide) == wide;
+    return cpu;
+}
+
+/* A vector costs the same for one step as for all its lanes. Intel's SHA unit does one step in about a third of the
+ * time of sixteen lanes of SHA-1 (Sapphire Rapids); AMD's interleaves streams and does eight in that time (Zen 4). */
+static void routes_set(const struct cpu *cpu)
+{
+    if (!cpu->sha) return;
+    sixteen_sha1.short_max = cpu->intel ? 3 : 8;
+    sixteen_sha256.short_max = cpu->intel ? 6 : 12;
+    eight_sha1.short_max = cpu->intel ? 3 : 5;
+    eight_sha256.short_max = AVX2_LANES - 1;
+}
+#endif
 
 static void kernels_find(void)
 {
     kernels_here[kernels_here_count++] = &portable;
 #ifdef OTPRING_X86
-    if (cpu_has_sha()) kernels_here[kernels_here_count++] = &sha_ni;
+    struct cpu cpu = cpu_look();
+    routes_set(&cpu);
+    if (cpu.sha) kernels_here[kernels_here_count++] = &sha_ni;
+    if (cpu.avx2) kernels_here[kernels_here_count++] = &avx2;
+    if (cpu.avx2 && cpu.sha) kernels_here[kernels_here_count++] = &avx2_and_sha_ni;
+    if (cpu.avx512) kernels_here[kernels_here_count++] = &avx512;
 #endif
 }
 

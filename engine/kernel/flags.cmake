@@ -2,6 +2,10 @@
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_definitions(otpring_kernel PRIVATE OTPRING_X86)
   set_source_files_properties(kernel/sha_ni.c PROPERTIES COMPILE_OPTIONS "-msse4.1;-mssse3;-msha;-O2")
+  # The generated rounds are written in the order in which they should run: these two gcc passes would undo that.
+  set(straight "-O2;$<$<C_COMPILER_ID:GNU>:-fno-tree-ter;-fno-tree-reassoc>")
+  set_source_files_properties(kernel/avx2.c PROPERTIES COMPILE_OPTIONS "-mavx2;${straight}")
+  set_source_files_properties(kernel/avx512.c PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;${straight}")
 else()
   get_target_property(kernel_sources otpring_kernel SOURCES)
   list(FILTER kernel_sources EXCLUDE REGEX "sha_ni\\.c|avx")

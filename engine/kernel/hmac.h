@@ -1,8 +1,10 @@
-/* The two one-block messages of an HMAC over an 8-byte counter, and RFC 4226's truncation. Inline only. */
+/* The two one-block messages of an HMAC over an 8-byte counter, RFC 4226's truncation, and the comparison with a code.
+ * Inline only. */
 #ifndef OTPRING_KERNEL_HMAC_H
 #define OTPRING_KERNEL_HMAC_H
 
 #include "base/bytes.h"
+#include "kernel/kernel.h"
 
 /* Message lengths in bits: a key block, then the counter (inner) or the inner digest (outer). */
 enum {
@@ -14,10 +16,44 @@ enum {
     SHA512_OUTER_BITS = (128 + 64) * 8,
 };
 
+/* What every kernel file has for an algorithm: a batch as `match` describes it. With ret_truncated the 31-bit values go
+ * there, and match's codes, digits and ret_fits are not looked at; with NULL the codes are tried. */
+typedef void kernel_run_function(const struct kernel_match *match, uint32_t *ret_truncated);
+
 /* RFC 4226 5.3 over a digest given in bytes: the last byte's low four bits say where the 31 bits begin. */
 static inline uint32_t truncate_digest(const uint8_t *digest, unsigned size)
 {
     return load_be32(digest + (digest[size - 1] & 15)) & 0x7fffffff;
+}
+
+/* A number y below 2^32 is a multiple of 10^d just when y times the inverse of 5^d modulo 2^32, rotated right by d
+ * bits, is at most (2^32 - 1) / 10^d, and is then the quotient (Granlund and Montgomery, Division by Invariant Integers
+ * using Multiplication, 1994, section 9). With y = truncated - code the limit is (2^31 - 1) / 10^d: a y that wrapped
+ * below zero is at least 2^32 - 10^8 and has a greater quotient. By digits modulo 8, so that eight lanes hold a table.
+ */
+static const uint32_t fit_inverse[8] = {0x22e90e21 /* 8 */, 0, 0, 0, 0, 0, 0x68c26139 /* 6 */, 0xae8d46a5 /* 7 */};
+static const uint32_t fit_limit[8] = {INT32_MAX / 100000000, 0, 0, 0, 0, 0, INT32_MAX / 1000000, INT32_MAX / 10000000};
+
+/* 1 when truncated modulo 10^digits is the code, else 0; without a branch on either. */
+static inline uint8_t code_fits(uint32_t truncated, uint32_t code, unsigned digits)
+{
+    uint32_t product = (truncated - code) * fit_inverse[digits & 7];
+    return (product >> digits | product << (32 - digits)) <= fit_limit[digits & 7];
+}
+
+/* Where the result of candidate i goes, for kernels that have it as a number. */
+static inline void give(const struct kernel_match *match, uint32_t *ret_truncated, size_t i, uint32_t truncated)
+{
+    if (ret_truncated)
+        ret_truncated[i] = truncated;
+    else
+        match->ret_fits[i] = code_fits(truncated, match->codes[i], match->digits[i]);
+}
+
+/* For writing: the caller is about to change what lies there. Any address may be prefetched. */
+static inline void prefetch_one(const void *address)
+{
+    __builtin_prefetch(address, 1);
 }
 
 #endif

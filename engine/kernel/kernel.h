@@ -36,13 +36,16 @@ typedef void kernel_steps_function(const void *const midstates[], const uint64_t
 /* A batch of codes tried each on one step of one token. */
 struct kernel_match {
     size_t count;
-    const void *const *midstates; /* count pointers, as for steps */
-    const uint64_t *counters;     /* count moving factors */
-    const uint32_t *codes;        /* count codes as numbers, each below 10^digits */
-    const uint8_t *digits;        /* count: 6, 7 or 8 */
-    uint8_t *ret_fits;            /* count: 1 where the value reduced to digits equals the code, else 0 */
-    const void *const *prefetch;  /* NULL, or 2 * count addresses to load into cache meanwhile; any address will do */
+    const void *const *midstates; /* as for steps */
+    const uint64_t *counters;
+    const uint32_t *codes; /* as numbers, each below 10^digits */
+    const uint8_t *digits; /* 6, 7 or 8 */
+    uint8_t *ret_fits;     /* 1 where the truncated value modulo 10^digits equals the code, else 0 */
+    /* NULL, or 2 * count addresses to be loaded into the cache for writing, spread evenly through the rounds. Any
+     * address will do: one that is not mapped is passed over. */
+    const void *const *prefetch;
 };
+
 typedef void kernel_match_function(const struct kernel_match *match);
 
 struct kernel {

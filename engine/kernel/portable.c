@@ -6,13 +6,21 @@
 #include "kernel/hmac.h"
 #include "kernel/sha.h"
 
-void portable_sha1(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+static void prefetch_two(const struct kernel_match *match, size_t i)
 {
-    for (size_t i = 0; i < count; i++) {
+    if (!match->prefetch) return;
+    prefetch_one(match->prefetch[2 * i]);
+    prefetch_one(match->prefetch[2 * i + 1]);
+}
+
+void portable_sha1(const struct kernel_match *match, uint32_t *ret_truncated)
+{
+    for (size_t i = 0; i < match->count; i++) {
+        prefetch_two(match, i);
         uint32_t inner[5], outer[5];
-        memcpy(inner, midstates[i], sizeof inner);
-        memcpy(outer, (const uint8_t *)midstates[i] + sizeof inner, sizeof outer);
-        uint32_t block[16] = {(uint32_t)(counters[i] >> 32), (uint32_t)counters[i], 0x80000000};
+        memcpy(inner, match->midstates[i], sizeof inner);
+        memcpy(outer, (const uint8_t *)match->midstates[i] + sizeof inner, sizeof outer);
+        uint32_t block[16] = {(uint32_t)(match->counters[i] >> 32), (uint32_t)match->counters[i], 0x80000000};
         block[15] = SHA1_INNER_BITS;
         sha1_compress(inner, block);
         uint32_t last[16] = {inner[0], inner[1], inner[2], inner[3], inner[4], 0x80000000};
@@ -20,17 +28,18 @@ void portable_sha1(const void *const midstates[], const uint64_t counters[], uin
         sha1_compress(outer, last);
         uint8_t digest[20];
         for (int w = 0; w < 5; w++) store_be32(digest + 4 * w, outer[w]);
-        ret_truncated[i] = truncate_digest(digest, sizeof digest);
+        give(match, ret_truncated, i, truncate_digest(digest, sizeof digest));
     }
 }
 
-void portable_sha256(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+void portable_sha256(const struct kernel_match *match, uint32_t *ret_truncated)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < match->count; i++) {
+        prefetch_two(match, i);
         uint32_t inner[8], outer[8];
-        memcpy(inner, midstates[i], sizeof inner);
-        memcpy(outer, (const uint8_t *)midstates[i] + sizeof inner, sizeof outer);
-        uint32_t block[16] = {(uint32_t)(counters[i] >> 32), (uint32_t)counters[i], 0x80000000};
+        memcpy(inner, match->midstates[i], sizeof inner);
+        memcpy(outer, (const uint8_t *)match->midstates[i] + sizeof inner, sizeof outer);
+        uint32_t block[16] = {(uint32_t)(match->counters[i] >> 32), (uint32_t)match->counters[i], 0x80000000};
         block[15] = SHA256_INNER_BITS;
         sha256_compress(inner, block);
         uint32_t last[16] = {[8] = 0x80000000, [15] = SHA256_OUTER_BITS};
@@ -38,17 +47,18 @@ void portable_sha256(const void *const midstates[], const uint64_t counters[], u
         sha256_compress(outer, last);
         uint8_t digest[32];
         for (int w = 0; w < 8; w++) store_be32(digest + 4 * w, outer[w]);
-        ret_truncated[i] = truncate_digest(digest, sizeof digest);
+        give(match, ret_truncated, i, truncate_digest(digest, sizeof digest));
     }
 }
 
-void portable_sha512(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
+void portable_sha512(const struct kernel_match *match, uint32_t *ret_truncated)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < match->count; i++) {
+        prefetch_two(match, i);
         uint64_t inner[8], outer[8];
-        memcpy(inner, midstates[i], sizeof inner);
-        memcpy(outer, (const uint8_t *)midstates[i] + sizeof inner, sizeof outer);
-        uint64_t block[16] = {counters[i], (uint64_t)1 << 63};
+        memcpy(inner, match->midstates[i], sizeof inner);
+        memcpy(outer, (const uint8_t *)match->midstates[i] + sizeof inner, sizeof outer);
+        uint64_t block[16] = {match->counters[i], (uint64_t)1 << 63};
         block[15] = SHA512_INNER_BITS;
         sha512_compress(inner, block);
         uint64_t last[16] = {[8] = (uint64_t)1 << 63, [15] = SHA512_OUTER_BITS};
@@ -56,6 +66,6 @@ void portable_sha512(const void *const midstates[], const uint64_t counters[], u
         sha512_compress(outer, last);
         uint8_t digest[64];
         for (int w = 0; w < 8; w++) store_be64(digest + 8 * w, outer[w]);
-        ret_truncated[i] = truncate_digest(digest, sizeof digest);
+        give(match, ret_truncated, i, truncate_digest(digest, sizeof digest));
     }
 }

@@ -2,10 +2,10 @@
 #ifndef OTPRING_KERNEL_PORTABLE_H
 #define OTPRING_KERNEL_PORTABLE_H
 
-#include "kernel/kernel.h"
+#include "kernel/hmac.h"
 
-kernel_steps_function portable_sha1;
-kernel_steps_function portable_sha256;
-kernel_steps_function portable_sha512;
+kernel_run_function portable_sha1;
+kernel_run_function portable_sha256;
+kernel_run_function portable_sha512;
 
 #endif

@@ -62,6 +62,7 @@ static inline void sha1_compress(uint32_t state[5], const uint32_t message[16])
     for (int i = 0; i < 16; i++) w[i] = message[i];
     for (int i = 16; i < 80; i++) w[i] = rotate_left32(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
+#pragma GCC unroll 80
     for (int i = 0; i < 80; i++) {
         uint32_t f = i < 20   ? ((b & c) | (~b & d)) + 0x5a827999
                      : i < 40 ? (b ^ c ^ d) + 0x6ed9eba1

@@ -1,16 +1,33 @@
-/* SHA-1 and SHA-256 with SHA-NI. Loops over streams are unrolled, so that four chains of rounds are in flight at once.
- * Source of the instruction sequences: Intel SHA Extensions white paper, July 2013. */
+/* SHA-1 and SHA-256 with SHA-NI. Loops over streams are unrolled, so that several chains of rounds are in flight at
+ * once; `streams` is a constant wherever a batch function is called. Source of the instruction sequences: Intel SHA
+ * Extensions white paper, July 2013. */
 #include "kernel/sha_ni.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-#include "kernel/hmac.h"
-#include "kernel/portable.h"
+#include "kernel/lanes.h"
 #include "kernel/sha.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#define EACH_STREAM _Pragma("GCC unroll 8") for (int s = 0; s < SHA_NI_STREAMS; s++)
+#define EACH_STREAM _Pragma("GCC unroll 4") for (int s = 0; s < streams; s++)
+
+/* The prefetches of a batch, two a stream, one every few groups of rounds. */
+struct spread {
+    const void *const *addresses; /* NULL: none */
+    unsigned count, part, parts;
+};
+
+KERNEL_INLINE struct spread spread_of(const struct kernel_match *match, size_t first, int streams, unsigned parts)
+{
+    return (struct spread){.addresses = match->prefetch ? match->prefetch + 2 * first : NULL,
+                           .count = 2 * (unsigned)streams,
+                           .parts = parts};
+}
+
+KERNEL_INLINE void spread_prefetch(const struct spread *spread, unsigned group)
+{
+    if (spread->addresses) prefetch_part(spread->addresses, spread->count, spread->part + group, spread->parts);
+}
 
 /* ---- SHA-1: word 0 of four stands in the highest lane ---- */
 
@@ -19,7 +36,7 @@ struct sha1_streams {
     __m128i e[SHA_NI_STREAMS];
 };
 
-INLINE __m128i sha1_four_rounds(__m128i abcd, __m128i e, int group)
+KERNEL_INLINE __m128i sha1_four_rounds(__m128i abcd, __m128i e, int group)
 {
     switch (group / 5) {
     case 0:
@@ -33,12 +50,14 @@ INLINE __m128i sha1_four_rounds(__m128i abcd, __m128i e, int group)
     }
 }
 
-INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_STREAMS])
+KERNEL_INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_STREAMS], const int streams,
+                              const struct spread *spread)
 {
     __m128i abcd[SHA_NI_STREAMS], before[SHA_NI_STREAMS];
     EACH_STREAM abcd[s] = state->abcd[s];
 #pragma GCC unroll 20
     for (int g = 0; g < 20; g++) {
+        spread_prefetch(spread, (unsigned)g);
         EACH_STREAM
         {
             __m128i message = w[g % 4][s];
@@ -60,7 +79,7 @@ INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_STREAMS])
     }
 }
 
-INLINE void sha1_load(struct sha1_streams *state, int s, const uint8_t *words)
+KERNEL_INLINE void sha1_load(struct sha1_streams *state, int s, const uint8_t *words)
 {
     uint32_t e;
     memcpy(&e, words + 16, 4);
@@ -68,7 +87,7 @@ INLINE void sha1_load(struct sha1_streams *state, int s, const uint8_t *words)
     state->e[s] = _mm_set_epi32((int)e, 0, 0, 0);
 }
 
-INLINE uint32_t sha1_truncate(__m128i abcd, __m128i e)
+KERNEL_INLINE uint32_t sha1_truncate(__m128i abcd, __m128i e)
 {
     uint8_t digest[32];
     const __m128i swap = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -77,19 +96,23 @@ INLINE uint32_t sha1_truncate(__m128i abcd, __m128i e)
     return truncate_digest(digest, 20);
 }
 
-static void sha1_batch(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[])
+KERNEL_INLINE void sha1_batch(const struct kernel_match *match, uint32_t *ret_truncated, size_t first,
+                              const int streams)
 {
+    struct spread spread = spread_of(match, first, streams, 40);
     struct sha1_streams inner, outer;
     __m128i w[4][SHA_NI_STREAMS];
     EACH_STREAM
     {
-        sha1_load(&inner, s, midstates[s]);
-        sha1_load(&outer, s, (const uint8_t *)midstates[s] + 20);
-        w[0][s] = _mm_set_epi32((int)(counters[s] >> 32), (int)counters[s], (int)0x80000000, 0);
+        sha1_load(&inner, s, match->midstates[first + s]);
+        sha1_load(&outer, s, (const uint8_t *)match->midstates[first + s] + 20);
+        w[0][s] =
+            _mm_set_epi32((int)(match->counters[first + s] >> 32), (int)match->counters[first + s], (int)0x80000000, 0);
         w[1][s] = w[2][s] = _mm_setzero_si128();
         w[3][s] = _mm_set_epi32(0, 0, 0, SHA1_INNER_BITS);
     }
-    sha1_block(&inner, w);
+    sha1_block(&inner, w, streams, &spread);
+    spread.part += spread.parts / 2;
     EACH_STREAM
     {
         w[0][s] = inner.abcd[s];
@@ -97,8 +120,8 @@ static void sha1_batch(const void *const midstates[], const uint64_t counters[],
         w[2][s] = _mm_setzero_si128();
         w[3][s] = _mm_set_epi32(0, 0, 0, SHA1_OUTER_BITS);
     }
-    sha1_block(&outer, w);
-    EACH_STREAM ret_truncated[s] = sha1_truncate(outer.abcd[s], outer.e[s]);
+    sha1_block(&outer, w, streams, &spread);
+    EACH_STREAM give(match, ret_truncated, first + s, sha1_truncate(outer.abcd[s], outer.e[s]));
 }
 
 /* ---- SHA-256: states as ABEF and CDGH, word 0 of four message words in the lowest lane ---- */
@@ -108,7 +131,8 @@ struct sha256_streams {
     __m128i cdgh[SHA_NI_STREAMS];
 };
 
-INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_NI_STREAMS])
+KERNEL_INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_NI_STREAMS], const int streams,
+                                const struct spread *spread)
 {
     __m128i abef[SHA_NI_STREAMS], cdgh[SHA_NI_STREAMS];
     EACH_STREAM
@@ -118,6 +142,7 @@ INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_NI_STREA
     }
 #pragma GCC unroll 16
     for (int g = 0; g < 16; g++) {
+        spread_prefetch(spread, (unsigned)g);
         const __m128i constants = _mm_loadu_si128((const __m128i *)(const void *)&sha256_constants[4 * g]);
         EACH_STREAM
         {
@@ -140,7 +165,7 @@ INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_NI_STREA
     }
 }
 
-INLINE void sha256_load(struct sha256_streams *state, int s, const uint8_t *words)
+KERNEL_INLINE void sha256_load(struct sha256_streams *state, int s, const uint8_t *words)
 {
     __m128i abcd =
         _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)words), 0xb1); /* BADC reading down */
@@ -150,7 +175,7 @@ INLINE void sha256_load(struct sha256_streams *state, int s, const uint8_t *word
 }
 
 /* Back to the words in order, lowest lane first. */
-INLINE void sha256_words(__m128i abef, __m128i cdgh, __m128i *ret_abcd, __m128i *ret_efgh)
+KERNEL_INLINE void sha256_words(__m128i abef, __m128i cdgh, __m128i *ret_abcd, __m128i *ret_efgh)
 {
     __m128i feba = _mm_shuffle_epi32(abef, 0x1b);
     __m128i dchg = _mm_shuffle_epi32(cdgh, 0xb1);
@@ -158,7 +183,7 @@ INLINE void sha256_words(__m128i abef, __m128i cdgh, __m128i *ret_abcd, __m128i 
     *ret_efgh = _mm_alignr_epi8(dchg, feba, 8);
 }
 
-INLINE uint32_t sha256_truncate(__m128i abef, __m128i cdgh)
+KERNEL_INLINE uint32_t sha256_truncate(__m128i abef, __m128i cdgh)
 {
     uint8_t digest[32];
     __m128i abcd, efgh;
@@ -169,54 +194,44 @@ INLINE uint32_t sha256_truncate(__m128i abef, __m128i cdgh)
     return truncate_digest(digest, 32);
 }
 
-static void sha256_batch(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[])
+KERNEL_INLINE void sha256_batch(const struct kernel_match *match, uint32_t *ret_truncated, size_t first,
+                                const int streams)
 {
+    struct spread spread = spread_of(match, first, streams, 32);
     struct sha256_streams inner, outer;
     __m128i w[4][SHA_NI_STREAMS];
     EACH_STREAM
     {
-        sha256_load(&inner, s, midstates[s]);
-        sha256_load(&outer, s, (const uint8_t *)midstates[s] + 32);
-        w[0][s] = _mm_set_epi32(0, (int)0x80000000, (int)counters[s], (int)(counters[s] >> 32));
+        sha256_load(&inner, s, match->midstates[first + s]);
+        sha256_load(&outer, s, (const uint8_t *)match->midstates[first + s] + 32);
+        w[0][s] =
+            _mm_set_epi32(0, (int)0x80000000, (int)match->counters[first + s], (int)(match->counters[first + s] >> 32));
         w[1][s] = w[2][s] = _mm_setzero_si128();
         w[3][s] = _mm_set_epi32(SHA256_INNER_BITS, 0, 0, 0);
     }
-    sha256_block(&inner, w);
+    sha256_block(&inner, w, streams, &spread);
+    spread.part += spread.parts / 2;
     EACH_STREAM
     {
         sha256_words(inner.abef[s], inner.cdgh[s], &w[0][s], &w[1][s]);
         w[2][s] = _mm_set_epi32(0, 0, 0, (int)0x80000000);
         w[3][s] = _mm_set_epi32(SHA256_OUTER_BITS, 0, 0, 0);
     }
-    sha256_block(&outer, w);
-    EACH_STREAM ret_truncated[s] = sha256_truncate(outer.abef[s], outer.cdgh[s]);
+    sha256_block(&outer, w, streams, &spread);
+    EACH_STREAM give(match, ret_truncated, first + s, sha256_truncate(outer.abef[s], outer.cdgh[s]));
 }
 
-/* A tail of fewer streams runs as a whole batch with its last member repeated: cheaper than any narrower way. */
-static void run(void (*batch)(const void *const[], const uint64_t[], uint32_t[]), const void *const midstates[],
-                const uint64_t counters[], uint32_t ret_truncated[], size_t count)
-{
-    size_t i = 0;
-    for (; i + SHA_NI_STREAMS <= count; i += SHA_NI_STREAMS) batch(midstates + i, counters + i, ret_truncated + i);
-    if (i == count) return;
-    const void *tail_midstates[SHA_NI_STREAMS];
-    uint64_t tail_counters[SHA_NI_STREAMS];
-    uint32_t tail_truncated[SHA_NI_STREAMS];
-    for (size_t s = 0; s < SHA_NI_STREAMS; s++) {
-        size_t from = i + s < count ? i + s : count - 1;
-        tail_midstates[s] = midstates[from];
-        tail_counters[s] = counters[from];
+/* ---- batches ---- */
+
+/* Three streams left are two and one: the rounds of a fourth would cost more than they hide. */
+#define RUN(function, batch)                                                                                           \
+    void function(const struct kernel_match *match, uint32_t *ret_truncated)                                           \
+    {                                                                                                                  \
+        size_t i = 0;                                                                                                  \
+        for (; i + 4 <= match->count; i += 4) batch(match, ret_truncated, i, 4);                                       \
+        for (; i + 2 <= match->count; i += 2) batch(match, ret_truncated, i, 2);                                       \
+        if (i < match->count) batch(match, ret_truncated, i, 1);                                                       \
     }
-    batch(tail_midstates, tail_counters, tail_truncated);
-    memcpy(ret_truncated + i, tail_truncated, (count - i) * sizeof *ret_truncated);
-}
 
-void sha_ni_sha1(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
-{
-    run(sha1_batch, midstates, counters, ret_truncated, count);
-}
-
-void sha_ni_sha256(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
-{
-    run(sha256_batch, midstates, counters, ret_truncated, count);
-}
+RUN(sha_ni_sha1, sha1_batch)
+RUN(sha_ni_sha256, sha256_batch)

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* SplitMix64 (Steele, Lea, Flood 2014): every seed gives a full-length sequence. */
 uint64_t random_next(uint64_t *state)
@@ -31,8 +32,40 @@ uint32_t oracle_truncated(enum kernel_algorithm algorithm, const uint8_t *seed, 
     return (uint32_t)(at[0] & 0x7f) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-size_t test_cases(void)
+size_t kernel_cases(void)
 {
-    const char *text = getenv("OTPRING_TEST_CASES");
-    return text && *text ? strtoull(text, NULL, 10) : 100000;
+    const char *text = getenv("OTPRING_KERNEL_CASES");
+    return text && *text ? strtoull(text, NULL, 10) : 200000;
+}
+
+/* Small, 32-bit-edge and full-width counters, so that a lane that drops the upper half is found. */
+static uint64_t random_counter(uint64_t *random)
+{
+    return random_next(random) >> (random_next(random) % 64);
+}
+
+void batch_fill(struct batch *batch, enum kernel_algorithm algorithm, uint64_t *random, size_t count)
+{
+    uint8_t seed[SEED_MAX];
+    for (size_t i = 0; i < count; i++) {
+        size_t size = 10 + random_next(random) % (SEED_MAX - 9);
+        random_bytes(random, seed, size);
+        batch->counters[i] = random_counter(random);
+        kernel_midstates(algorithm, seed, size, batch->midstates[i]);
+        batch->pointers[i] = batch->midstates[i];
+        batch->expected[i] = oracle_truncated(algorithm, seed, size, batch->counters[i]);
+    }
+}
+
+void batch_fill_midstates(struct batch *batch, enum kernel_algorithm algorithm, uint64_t *random, size_t count)
+{
+    size_t words = kernel_midstates_size(algorithm) / 8;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t w = 0; w < words; w++) {
+            uint64_t word = random_next(random);
+            memcpy(batch->midstates[i] + 8 * w, &word, sizeof word);
+        }
+        batch->counters[i] = random_counter(random);
+        batch->pointers[i] = batch->midstates[i];
+    }
 }

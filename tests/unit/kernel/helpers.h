@@ -13,7 +13,23 @@ void random_bytes(uint64_t *state, uint8_t *ret_bytes, size_t size);
 /* RFC 4226 5.3 over OpenSSL's HMAC of the big-endian counter. */
 uint32_t oracle_truncated(enum kernel_algorithm algorithm, const uint8_t *seed, size_t seed_size, uint64_t counter);
 
-/* OTPRING_TEST_CASES, else 100,000. */
-size_t test_cases(void);
+/* OTPRING_KERNEL_CASES, else 200,000. */
+size_t kernel_cases(void);
+
+enum { BATCH_MAX = 64, SEED_MAX = 160 };
+
+/* A batch and what should come of it. */
+struct batch {
+    _Alignas(8) uint8_t midstates[BATCH_MAX][KERNEL_SHA512_MIDSTATES];
+    const void *pointers[BATCH_MAX];
+    uint64_t counters[BATCH_MAX];
+    uint32_t expected[BATCH_MAX];
+    uint32_t truncated[BATCH_MAX + 1];
+};
+
+/* Random seeds and counters; `expected` by OpenSSL. */
+void batch_fill(struct batch *batch, enum kernel_algorithm algorithm, uint64_t *random, size_t count);
+/* Random midstates and counters; `expected` is left alone. */
+void batch_fill_midstates(struct batch *batch, enum kernel_algorithm algorithm, uint64_t *random, size_t count);
 
 #endif

@@ -1,0 +1,19 @@
+/* HMAC steps with AVX2, 8 lanes of SHA-1 and SHA-256, 4 of SHA-512. A batch that does not fill
+ * its last vector costs as if it did. Needs the CPU and the system's saving of its registers: the dispatcher asks. */
+#ifndef OTPRING_KERNEL_AVX2_H
+#define OTPRING_KERNEL_AVX2_H
+
+#include "kernel/hmac.h"
+
+enum { AVX2_LANES = 8, AVX2_LONG_LANES = 4 };
+
+kernel_run_function avx2_sha1;
+kernel_run_function avx2_sha256;
+kernel_run_function avx2_sha512;
+
+/* The comparison alone, on a vector's lanes of 32 and of 64 bits: for tests, since no one can choose what HMAC gives.
+ */
+void avx2_fits32(const uint32_t *truncated, const uint32_t *codes, const uint8_t *digits, uint8_t *ret_fits);
+void avx2_fits64(const uint32_t *truncated, const uint32_t *codes, const uint8_t *digits, uint8_t *ret_fits);
+
+#endif
