@@ -1,4 +1,4 @@
 # The verify path alone: no sockets, the simulated os beneath the journal.
-add_executable(core_bench ${CMAKE_CURRENT_SOURCE_DIR}/core_bench.c)
+add_executable(core_bench ${CMAKE_CURRENT_SOURCE_DIR}/core_bench.c ${CMAKE_CURRENT_SOURCE_DIR}/alloc_count.c)
 target_include_directories(core_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
 target_link_libraries(core_bench PRIVATE otpring_core)

@@ -18,3 +18,7 @@ target_link_libraries(vault_bench PRIVATE otpring_vault benchmark::benchmark)
 add_executable(store_bench store_bench.c)
 target_include_directories(store_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine)
 target_link_libraries(store_bench PRIVATE otpring_store)
+# What else is on the path: digits, wire, records, checksums, seals.
+add_executable(path_bench micro/path_bench.c micro/shim.cpp)
+target_include_directories(path_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
+target_link_libraries(path_bench PRIVATE otpring_server otpring_journal otpring_kernel otpring_vault benchmark::benchmark)

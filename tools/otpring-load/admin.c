@@ -52,21 +52,24 @@ static int read_whole(struct admin *admin, void *bytes, size_t size)
     return 0;
 }
 
-/* One frame out, the header of its answer back. */
-static int exchange(struct admin *admin, uint16_t kind, const void *body, size_t size,
-                    struct otpring_wire_header *ret_header)
+static int send_frame(struct admin *admin, uint16_t kind, const void *body, size_t size)
 {
     struct otpring_wire_header header = {.size = htole32((uint32_t)(sizeof header + size)), .kind = htole16(kind)};
     if (sizeof header + size > OTPRING_WIRE_ADMIN_SIZE_MAX) return fail(admin, "the request is too long");
-    if (write_whole(admin, &header, sizeof header) || write_whole(admin, body, size)) return -1;
+    return write_whole(admin, &header, sizeof header) || write_whole(admin, body, size) ? -1 : 0;
+}
+
+/* The header of the answer to a frame of that kind; its size in the host's order. */
+static int receive_header(struct admin *admin, uint16_t kind, struct otpring_wire_header *ret_header)
+{
     if (read_whole(admin, ret_header, sizeof *ret_header)) return -1;
     uint32_t answer_size = le32toh(ret_header->size);
-    if (le16toh(ret_header->kind) == OTPRING_WIRE_ERROR && answer_size == sizeof header + 16) {
+    if (le16toh(ret_header->kind) == OTPRING_WIRE_ERROR && answer_size == sizeof *ret_header + 16) {
         struct otpring_wire_error error;
         if (read_whole(admin, &error, sizeof error)) return -1;
         return fail(admin, "admin.sock: the daemon answers with error %u", le16toh(error.code));
     }
-    if (le16toh(ret_header->kind) != kind + 1 || answer_size < sizeof header ||
+    if (le16toh(ret_header->kind) != kind + 1 || answer_size < sizeof *ret_header ||
         answer_size > OTPRING_WIRE_ADMIN_SIZE_MAX) {
         return fail(admin, "admin.sock: an answer of kind %u", le16toh(ret_header->kind));
     }
@@ -90,7 +93,8 @@ int admin_open(struct admin *admin, const char *store)
     setsockopt(admin->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (connect(admin->fd, (void *)&address, sizeof address) != 0) {
         fail(admin, "%s: %s", address.sun_path, strerror(errno));
-    } else if (exchange(admin, OTPRING_WIRE_HELLO, &hello, sizeof hello, &header) == 0) {
+    } else if (send_frame(admin, OTPRING_WIRE_HELLO, &hello, sizeof hello) == 0 &&
+               receive_header(admin, OTPRING_WIRE_HELLO, &header) == 0) {
         if (header.size == sizeof header + sizeof answer && read_whole(admin, &answer, sizeof answer) == 0) return 0;
         fail(admin, "%s: no proper hello answer", address.sun_path);
     }
@@ -104,20 +108,24 @@ void admin_close(struct admin *admin)
     admin->fd = -1;
 }
 
-json_t *admin_ask(struct admin *admin, json_t *request)
+int admin_say(struct admin *admin, const char *text, size_t size)
+{
+    return send_frame(admin, OTPRING_WIRE_ADMIN, text, size);
+}
+
+json_t *admin_hear(struct admin *admin)
 {
     struct otpring_wire_header header;
-    json_t *answer = NULL;
-    char *text = json_dumps(request, JSON_COMPACT), *body = NULL;
-    json_decref(request);
-    if (!text || exchange(admin, OTPRING_WIRE_ADMIN, text, strlen(text), &header)) {
-        if (!text) fail(admin, "not enough memory");
-        goto out;
-    }
+    if (receive_header(admin, OTPRING_WIRE_ADMIN, &header)) return NULL;
     size_t size = header.size - sizeof header;
-    body = malloc(size + 1);
-    if (!body || read_whole(admin, body, size)) goto out;
-    answer = json_loadb(body, size, 0, NULL);
+    char *body = malloc(size + 1);
+    if (!body) fail(admin, "not enough memory");
+    if (!body || read_whole(admin, body, size)) {
+        free(body);
+        return NULL;
+    }
+    json_t *answer = json_loadb(body, size, 0, NULL);
+    free(body);
     if (!answer) {
         fail(admin, "admin.sock: the answer is not JSON");
     } else if (!json_is_true(json_object_get(answer, "ok"))) {
@@ -127,10 +135,19 @@ json_t *admin_ask(struct admin *admin, json_t *request)
         json_decref(answer);
         answer = NULL;
     }
-out:
-    /* The text holds seeds when tokens were enrolled. */
-    if (text) explicit_bzero(text, strlen(text));
+    return answer;
+}
+
+json_t *admin_ask(struct admin *admin, json_t *request)
+{
+    char *text = json_dumps(request, JSON_COMPACT);
+    json_t *answer = NULL;
+    json_decref(request);
+    if (!text) {
+        fail(admin, "not enough memory");
+    } else if (admin_say(admin, text, strlen(text)) == 0) {
+        answer = admin_hear(admin);
+    }
     free(text);
-    free(body);
     return answer;
 }

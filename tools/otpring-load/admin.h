@@ -3,6 +3,7 @@
 #define OTPRING_LOAD_ADMIN_H
 
 #include <jansson.h>
+#include <stddef.h>
 
 struct admin {
     int fd;
@@ -14,5 +15,8 @@ int admin_open(struct admin *admin, const char *store);
 void admin_close(struct admin *admin);
 /* Takes `request` over. The answer, to be json_decref'ed, or NULL with error: no answer, or one with ok false. */
 json_t *admin_ask(struct admin *admin, json_t *request);
+/* The two halves of it, for asking again before the last answer has come: 0, or -1 with error; and the answer. */
+int admin_say(struct admin *admin, const char *text, size_t size);
+json_t *admin_hear(struct admin *admin);
 
 #endif

@@ -40,6 +40,8 @@ static void merge(struct run_result *into, const struct run_result *from)
     for (int i = 0; i <= OTPRING_UNAVAILABLE; i++) into->verdicts[i] += from->verdicts[i];
     into->expected += from->expected;
     into->unexpected += from->unexpected;
+    into->answered += from->answered;
+    into->cpu_s += from->cpu_s;
     into->unsent += from->unsent;
     into->unanswered += from->unanswered;
     for (uint32_t i = 0; i < from->shown_count && into->shown_count < UNEXPECTED_SHOWN; i++) {
@@ -58,7 +60,7 @@ static double measured_seconds(const struct load *load, uint64_t start_ns, uint6
 
 static int run_threads(struct load *load)
 {
-    uint32_t count = load->options->threads, started = 0;
+    uint32_t count = load->options->threads, started;
     struct run *runs = calloc(count, sizeof *runs);
     pthread_t *threads = calloc(count, sizeof *threads);
     load->results = calloc(count, sizeof *load->results);
@@ -67,27 +69,37 @@ static int run_threads(struct load *load)
         free(threads);
         return complain(load, LOAD_UNAVAILABLE, "not enough memory");
     }
-    uint64_t start_ns = run_now_ns();
+    pthread_barrier_t ready;
+    uint64_t start_ns = 0;
+    char path[256];
+    snprintf(path, sizeof path, "%s/verify.sock", load->store);
+    pthread_barrier_init(&ready, NULL, count);
     for (uint32_t i = 0; i < count; i++) {
         runs[i] = (struct run){.options = load->options,
                                .accounts = &load->accounts,
                                .kernel = load->kernel,
-                               .store = load->store,
+                               .path = path,
                                .stop = load->stop,
                                .thread = i,
-                               .start_ns = start_ns,
+                               .ready = &ready,
+                               .start_ns = &start_ns,
                                .result = &load->results[i]};
     }
     for (started = 1; started < count; started++) {
-        if (pthread_create(&threads[started], NULL, thread_main, &runs[started])) break;
+        if (pthread_create(&threads[started], NULL, thread_main, &runs[started])) {
+            /* Those that did start wait for the rest for ever. */
+            complain(load, LOAD_UNAVAILABLE, "threads cannot be started");
+            exit(LOAD_UNAVAILABLE);
+        }
     }
-    if (started == count) run_thread(&runs[0]);
+    run_thread(&runs[0]);
     load->seconds = measured_seconds(load, start_ns, run_now_ns());
-    for (uint32_t i = 1; i < started; i++) pthread_join(threads[i], NULL);
-    for (uint32_t i = 1; i < started; i++) merge(&load->results[0], &load->results[i]);
+    for (uint32_t i = 1; i < count; i++) pthread_join(threads[i], NULL);
+    for (uint32_t i = 1; i < count; i++) merge(&load->results[0], &load->results[i]);
+    pthread_barrier_destroy(&ready);
     free(runs);
     free(threads);
-    return started == count ? LOAD_DONE : complain(load, LOAD_UNAVAILABLE, "threads cannot be started");
+    return LOAD_DONE;
 }
 
 static int write_hdr(struct load *load)
@@ -132,8 +144,49 @@ static int ask_status(struct load *load, struct admin *admin)
     return 0;
 }
 
+static int run_once(struct load *load, FILE *out)
+{
+    int status = run_threads(load);
+    if (status == LOAD_DONE) status = report(load, out);
+    free(load->results);
+    load->results = NULL;
+    return status;
+}
+
+/* Each line's answer is out before the next line is read, so a program can look at the daemon in between. */
+static int run_series(struct load *load, double enrol_s, FILE *out)
+{
+    const struct load_options *whole = load->options;
+    FILE *lines = strcmp(whole->series_path, "-") == 0 ? stdin : fopen(whole->series_path, "r");
+    char line[1024];
+    int status = LOAD_DONE;
+    if (!lines) {
+        fprintf(load->messages, "otpring-load: %s: %s\n", whole->series_path, strerror(errno));
+        return LOAD_USAGE;
+    }
+    fprintf(out, "{\"enrolled\": %u, \"seconds\": %.3f, \"company\": \"%s\"}\n", load->accounts.count, enrol_s,
+            load->accounts.company);
+    fflush(out);
+    while (status == LOAD_DONE && !*load->stop && fgets(line, sizeof line, lines)) {
+        struct load_options options = *whole;
+        options.json = true;
+        if (!load_options_line(line, &options)) {
+            status = complain(load, LOAD_USAGE, "a line of the series is no list of options");
+            break;
+        }
+        load->options = &options;
+        status = run_once(load, out);
+        load->options = whole;
+        fflush(out);
+    }
+    if (lines != stdin) fclose(lines);
+    return status;
+}
+
 static int purge(struct load *load)
 {
+    /* The whole store is about to go. */
+    if (load->options->scratch) return 0;
     /* A connection of its own: the first may have gone with the failure that ends the run. */
     struct admin admin;
     if (load->options->keep) {
@@ -164,8 +217,7 @@ static int enrol_and_run(struct load *load, struct admin *admin, FILE *out)
             fprintf(load->messages, "otpring-load: %u accounts enrolled in %.1f s under the company %s\n",
                     load->accounts.count, seconds, load->accounts.company);
         }
-        status = run_threads(load);
-        if (status == LOAD_DONE) status = report(load, out);
+        status = load->options->series_path ? run_series(load, seconds, out) : run_once(load, out);
     }
     int purge_error = purge(load);
     return purge_error && status == LOAD_DONE ? LOAD_UNAVAILABLE : status;
@@ -187,7 +239,6 @@ static int run_on_store(struct load *load, FILE *out)
         admin_close(&admin);
     }
     accounts_destroy(&load->accounts);
-    free(load->results);
     return status;
 }
 

@@ -8,13 +8,13 @@
 
 #include "otpring/wire.h"
 
+#define COMPANY_PREFIX "otpring-load-"
+
 static const char summary[] =
     "Measures otpringd under load from synthetic accounts whose right answers are known.\v"
     "The accounts are enrolled through DIR/admin.sock under a company name of their own (otpring-load- and random "
-    "letters) and "
-    "removed at the end, also after Ctrl-C; no code of a real user is ever sent. Codes are computed while the load "
-    "runs, by the "
-    "engine's batch kernels: at most some 50 ns each.\n\n"
+    "letters) and removed at the end, also after Ctrl-C; no code of a real user is ever sent. Codes are computed while "
+    "the load runs, by the engine's batch kernels; what the load itself costs a verification is printed.\n\n"
     "Each account belongs to one connection, where order is kept, so the verdict of each item is known beforehand: "
     "right and near "
     "codes (1 to 3 steps ahead) are ACCEPTED, wrong ones REJECTED (or RESYNC, where chance makes it a code of a far "
@@ -50,7 +50,9 @@ enum {
     KEY_ACCOUNTS,
     KEY_SECONDS,
     KEY_STORE,
-    KEY_DAEMON_OPTION
+    KEY_DAEMON_OPTION,
+    KEY_COMPANY,
+    KEY_SERIES,
 };
 
 static const struct argp_option argp_options[] = {
@@ -71,6 +73,12 @@ static const struct argp_option argp_options[] = {
     {"seed", KEY_SEED, "N", 0, "Seed of everything random but the company name (default: 1)", 4},
     {"type", KEY_TYPE, "TYPE", 0, "hotp (default) or totp1: TOTP of one second, one code an account and second", 4},
     {"algorithm", KEY_ALGORITHM, "NAME", 0, "sha1 (default), sha256 or sha512", 4},
+    {"company", KEY_COMPANY, "NAME", 0,
+     "The accounts' company, otpring-load-...; with --seed it fixes every secret, so a store takes it once", 4},
+    {"series", KEY_SERIES, "FILE", 0,
+     "Several runs on the same accounts: each line of FILE (- is standard input) has options for one, such as "
+     "--batch 16 --connections 4 --seconds 2; one JSON line is printed for the enrolment and one for each run",
+     3},
     {"hdr", KEY_HDR, "FILE", 0, "Write the latencies as an HdrHistogram percentile file (microseconds)", 5},
     {"json", KEY_JSON, NULL, 0, "Print the result as one JSON object", 5},
     {"keep", KEY_KEEP, NULL, 0, "Leave the accounts enrolled", 5},
@@ -191,6 +199,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_THREADS:
         options->threads = (uint32_t)number(state, text, 1, 256);
         break;
+    case KEY_COMPANY:
+        if (strncmp(text, COMPANY_PREFIX, sizeof COMPANY_PREFIX - 1) != 0 || strlen(text) > 63 || strpbrk(text, "\"\\"))
+            argp_error(state, "--company begins with " COMPANY_PREFIX ", so that no real one is meant");
+        options->company = text;
+        break;
+    case KEY_SERIES:
+        options->series_path = text;
+        break;
     case KEY_SECONDS:
         options->seconds = quantity(state, text, 1e6);
         break;
@@ -232,6 +248,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return ARGP_ERR_UNKNOWN;
     }
     return 0;
+}
+
+bool load_options_line(char *line, struct load_options *options)
+{
+    static const struct argp argp = {.options = argp_options, .parser = parse};
+    enum { WORDS_MAX = 40 };
+    char *words[WORDS_MAX + 1] = {"otpring-load"}, *rest = line;
+    int count = 1;
+    for (char *word; count < WORDS_MAX && (word = strtok_r(rest, " \t\n", &rest));) words[count++] = word;
+    return argp_parse(&argp, count, words, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, options) == 0;
 }
 
 void load_options_parse(int argc, char **argv, struct load_options *ret_options)

@@ -24,6 +24,8 @@ struct load_options {
     double rate; /* queries a second; 0: closed loop */
     uint32_t mix[LOAD_KIND_COUNT];
     uint64_t seed;
+    const char *company;     /* NULL: a random name */
+    const char *series_path; /* "-": standard input; NULL: one run */
     const char *hdr_path;
     bool json;
     bool keep;
@@ -38,6 +40,8 @@ struct load_options {
 void load_options_default(struct load_options *ret_options);
 /* Ends the program with status 2 on a bad command line, as argp does. */
 void load_options_parse(int argc, char **argv, struct load_options *ret_options);
+/* One line of a series: options that hold for this run over those of the command line. False when it is none. */
+bool load_options_line(char *line, struct load_options *options);
 /* "right:95,near:3": names not given count 0. False when it is none. */
 bool load_mix_parse(const char *text, uint32_t ret_mix[LOAD_KIND_COUNT]);
 

@@ -13,7 +13,12 @@
  * reached. After UNAVAILABLE it is not known which step the engine holds: the account rests until everything sent by
  * then is answered, and goes on with a probe that may be answered with any verdict but THROTTLED.
  *
- * One thread. All memory is taken in plan_create. */
+ * Cost is what shapes this: a load must not be slower than what it loads. The accounts lie in the order in which they
+ * are walked, so that their memory is a stream; new codes are made by the batch kernel, many accounts at a time, some
+ * ten rounds before they are sent; and a code that clashes with another of its window is noticed when it is made, so
+ * that sending a right code looks at nothing but that code.
+ *
+ * One thread. All memory is taken in plan_create and jobs_create. */
 #ifndef OTPRING_LOAD_PLAN_H
 #define OTPRING_LOAD_PLAN_H
 
@@ -24,51 +29,66 @@
 #include "options.h"
 #include "otpring/wire.h"
 
-enum { PLAN_WINDOW_COUNT = 12 };
+enum {
+    PLAN_RING_COUNT = 16,  /* codes kept of an account, by the low bits of their step */
+    PLAN_AHEAD_COUNT = 11, /* codes from the next step on that the engine looks at */
+};
 
-/* What was sent as one item, beside its 32 bytes. */
+/* What was sent as one item, beside its 32 bytes and the verdict expected. */
 struct plan_item {
     uint32_t place; /* of the account in the plan's order */
     uint32_t step;
-    uint8_t kind;     /* enum load_kind */
-    uint8_t expected; /* enum otpring_verdict; 0: a probe */
-    uint16_t reserved;
+    uint8_t kind; /* enum load_kind */
+    uint8_t reserved[3];
 };
 
 struct plan_account {
+    uint8_t midstates[KERNEL_SHA1_MIDSTATES]; /* SHA-1 only: longer ones stand where the accounts have them */
+    uint8_t name[8];
     uint32_t next;       /* HOTP: the step to send; TOTP: the least step that may be accepted */
     uint32_t rest_until; /* frames sent when it became unsure */
     uint32_t resume;     /* unsure: where to go on */
     uint32_t flags;
-    uint32_t codes[PLAN_WINDOW_COUNT]; /* HOTP: of next - 1 to next + 10; TOTP: of this second and its neighbours */
+    uint32_t codes[PLAN_RING_COUNT]; /* HOTP: of next - 1 to next + 10; TOTP: of this second and its neighbours */
 };
-_Static_assert(sizeof(struct plan_account) == 64, "an account's state is one cache line");
+_Static_assert(sizeof(struct plan_account) == 128, "an account's state is two cache lines");
+
+/* Codes that are still to be computed, of all connections of one thread. */
+struct plan_jobs;
 
 struct plan {
     const struct accounts *accounts;
     const struct kernel *kernel;
     const struct load_options *options;
-    uint32_t *order; /* this connection's accounts, shuffled; walked round and round */
+    struct plan_jobs *jobs;
+    uint32_t *order; /* numbers of this connection's accounts, shuffled; walked round and round */
     uint32_t order_count;
     uint32_t order_at;
     struct plan_account *states; /* beside `order` */
     uint64_t random[2];
-    uint64_t mix_total;
+    uint32_t mix_limits[LOAD_KIND_COUNT]; /* upper ends of the shares, of 2^32 */
     uint32_t frames_sent;
     uint32_t frames_answered; /* all frames up to this one have been; kept while in_doubt */
     bool in_doubt;            /* something was UNAVAILABLE */
 };
 
-/* The connection's share: accounts of number connection, connection + connections, ... 0, or -1: no memory. */
+struct plan_jobs *jobs_create(void);
+void jobs_destroy(struct plan_jobs *jobs);
+
+/* The connection's share: accounts of number connection, connection + connections, ..., each where accounts->progress
+ * says. 0, or -1: no memory. */
 int plan_create(struct plan *plan, const struct accounts *accounts, const struct kernel *kernel,
-                const struct load_options *options, uint32_t connection);
+                const struct load_options *options, struct plan_jobs *jobs, uint32_t connection);
+/* Writes down in accounts->progress where each account stands; only when everything sent was answered. */
+void plan_save(const struct plan *plan);
 void plan_destroy(struct plan *plan);
 
-/* At most count items; gives how many there are (fewer, even 0, where accounts rest or their second has not come). */
+/* At most count items; gives how many there are (fewer, even 0, where accounts rest or their second has not come).
+ * ret_expected: the verdicts (enum otpring_verdict); 0 for a probe. */
 uint32_t plan_fill(struct plan *plan, uint64_t unix_ms, uint32_t count, struct otpring_wire_query *ret_queries,
-                   struct plan_item *ret_items);
+                   struct plan_item *ret_items, uint8_t *ret_expected);
 /* Whether the verdict is the one expected; UNAVAILABLE is neither, and teaches the model. */
 enum plan_judgment { PLAN_EXPECTED, PLAN_UNAVAILABLE, PLAN_UNEXPECTED };
-enum plan_judgment plan_answered(struct plan *plan, const struct plan_item *item, unsigned verdict);
+enum plan_judgment plan_answered(struct plan *plan, const struct plan_item *item, unsigned expected, unsigned verdict);
 
 #endif

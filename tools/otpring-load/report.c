@@ -54,6 +54,10 @@ void report_print(const struct report *report, FILE *out)
                     otpring_verdict_name((unsigned)i));
         }
     }
+    if (result->expected) {
+        fprintf(out, "\nload's own cost %.1f ns of processor time a verification",
+                result->cpu_s * 1e9 / (double)result->expected);
+    }
     fprintf(out, "\nunexpected      %llu\n", (unsigned long long)result->unexpected);
     if (result->unsent)
         fprintf(out, "not sent        %llu due, but the daemon was behind\n", (unsigned long long)result->unsent);
@@ -76,6 +80,10 @@ int report_print_json(const struct report *report, FILE *out)
         "replayed", (json_int_t)verdicts[OTPRING_REPLAYED], "throttled", (json_int_t)verdicts[OTPRING_THROTTLED],
         "resync", (json_int_t)verdicts[OTPRING_RESYNC], "unavailable", (json_int_t)verdicts[OTPRING_UNAVAILABLE],
         "unexpected", (json_int_t)result->unexpected);
+    double expected = (double)result->expected;
+    json_t *cost_part =
+        json_pack("{s:f, s:I}", "load_cpu_ns", expected > 0 ? result->cpu_s * 1e9 / expected : 0, "answered_in_all",
+                  (json_int_t)result->answered);
     json_t *load_part =
         json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:s, s:s, s:s, s:s}", "kernel",
                   report->kernel, "own_kernel", report->own_kernel, "accounts", (json_int_t)options->accounts, "batch",
@@ -84,11 +92,13 @@ int report_print_json(const struct report *report, FILE *out)
                   "rate", options->rate, "unsent", (json_int_t)result->unsent, "unanswered",
                   (json_int_t)result->unanswered, "type", options->totp ? "totp1" : "hotp", "algorithm",
                   options->algorithm, "company", report->company, "machine", machine);
-    int error = !verdict_part || !load_part || json_object_update(verdict_part, load_part) ||
+    int error = !verdict_part || !load_part || !cost_part || json_object_update(verdict_part, load_part) ||
+                json_object_update(verdict_part, cost_part) ||
                 json_dumpf(verdict_part, out, JSON_REAL_PRECISION(9));
     fputc('\n', out);
     json_decref(verdict_part);
     json_decref(load_part);
+    json_decref(cost_part);
     return error ? -1 : 0;
 }
 

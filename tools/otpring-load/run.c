@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "otpring/client.h"
+#include "link.h"
 #include "otpring/wire.h"
 #include "plan.h"
 
@@ -24,13 +26,16 @@ struct flight {
     uint64_t due_ns;
     uint32_t number; /* the plan's count when it was made; 0: no frame */
     uint32_t count;
-    struct plan_item *items;
+    uint32_t expected[OTPRING_UNAVAILABLE + 1]; /* how many of each verdict */
 };
 
 struct connection {
-    struct otpring_client *client;
+    struct loop *loop;
+    struct link link;
     struct plan plan;
-    struct flight *flights; /* in_flight of them, by the slot in the ticket */
+    struct flight *flights; /* in_flight of them */
+    struct plan_item *items;
+    uint8_t *expected; /* the verdicts, beside items */
     uint32_t flying;
     uint64_t next_due_ns; /* open loop */
     int watched_fd;       /* in the epoll set; -1: none */
@@ -41,15 +46,15 @@ struct loop {
     const struct run *run;
     struct connection *connections;
     uint32_t count;
-    struct plan_item *items;
-    struct otpring_wire_query *queries; /* one frame under construction */
-    struct plan_item *made;
+    struct plan_jobs *jobs;
     int epoll;
     uint64_t measure_ns; /* begin and end of the measured time */
     uint64_t end_ns;
     uint64_t interval_ns; /* open loop: between the frames of one connection */
     uint64_t now_ns;
     uint64_t look_ns; /* when every connection is looked after, whatever epoll says */
+    double cpu_s;     /* this thread's, when the measured time began */
+    bool measuring;
 };
 
 uint64_t run_now_ns(void)
@@ -77,29 +82,32 @@ static bool failed(const struct loop *loop)
     return loop->run->result->error[0] != 0;
 }
 
+static double thread_cpu_s(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
 static bool open_connection(struct loop *loop, struct connection *connection, uint32_t number)
 {
     const struct load_options *options = loop->run->options;
-    char path[128]; /* longer ones fit no socket address */
-    snprintf(path, sizeof path, "%s/verify.sock", loop->run->store);
-    struct otpring_options wished = {
-        .socket_path = path, .slots = options->in_flight, .items_max = options->batch, .timeout_ms = 30000};
+    size_t items = (size_t)options->in_flight * options->batch;
+    connection->loop = loop;
     connection->watched_fd = -1;
-    int error = otpring_open(&wished, &connection->client);
-    if (error) {
-        fail(loop, path, otpring_error_text(error));
+    if (link_open(&connection->link, loop->run->path, options->in_flight, options->batch)) {
+        fail(loop, "verify.sock", connection->link.error);
         return false;
     }
     connection->flights = calloc(options->in_flight, sizeof *connection->flights);
-    if (!connection->flights ||
-        plan_create(&connection->plan, loop->run->accounts, loop->run->kernel, options, number)) {
+    connection->items = calloc(items, sizeof *connection->items);
+    connection->expected = calloc(items, 1);
+    if (!connection->flights || !connection->items || !connection->expected ||
+        plan_create(&connection->plan, loop->run->accounts, loop->run->kernel, options, loop->jobs, number)) {
         fail(loop, "otpring-load", "not enough memory");
         return false;
     }
-    size_t items = (size_t)options->in_flight * options->batch;
-    struct plan_item *own = loop->items + (size_t)(number / options->threads) * items;
-    for (uint32_t i = 0; i < options->in_flight; i++) connection->flights[i].items = own + (size_t)i * options->batch;
-    connection->next_due_ns = loop->run->start_ns + loop->interval_ns * number / options->connections;
     return true;
 }
 
@@ -108,14 +116,10 @@ static bool open_loop(struct loop *loop)
     const struct load_options *options = loop->run->options;
     loop->count = (options->connections - loop->run->thread + options->threads - 1) / options->threads;
     loop->connections = calloc(loop->count, sizeof *loop->connections);
-    loop->items = calloc((size_t)loop->count * options->in_flight * options->batch, sizeof *loop->items);
-    loop->queries = calloc(options->batch, sizeof *loop->queries);
-    loop->made = calloc(options->batch, sizeof *loop->made);
+    loop->jobs = jobs_create();
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-    loop->measure_ns = loop->run->start_ns + (uint64_t)(options->warmup_s * 1e9);
-    loop->end_ns = loop->measure_ns + (uint64_t)(options->seconds * 1e9);
     if (options->rate > 0) loop->interval_ns = (uint64_t)(1e9 * options->batch * options->connections / options->rate);
-    if (!loop->connections || !loop->items || !loop->queries || !loop->made || loop->epoll < 0) {
+    if (!loop->connections || !loop->jobs || loop->epoll < 0) {
         fail(loop, "otpring-load", "not enough memory");
         return false;
     }
@@ -128,20 +132,53 @@ static bool open_loop(struct loop *loop)
 
 static void close_loop(struct loop *loop)
 {
+    bool settled = !failed(loop) && !loop->run->result->unanswered;
     for (uint32_t i = 0; loop->connections && i < loop->count; i++) {
-        otpring_close(loop->connections[i].client);
-        plan_destroy(&loop->connections[i].plan);
-        free(loop->connections[i].flights);
+        struct connection *connection = &loop->connections[i];
+        if (settled) plan_save(&connection->plan);
+        link_close(&connection->link);
+        plan_destroy(&connection->plan);
+        free(connection->flights);
+        free(connection->items);
+        free(connection->expected);
     }
     if (loop->epoll >= 0) close(loop->epoll);
     free(loop->connections);
-    free(loop->items);
-    free(loop->queries);
-    free(loop->made);
+    jobs_destroy(loop->jobs);
+}
+
+/* Every thread's accounts are made before the time begins. */
+static void set_times(struct loop *loop)
+{
+    const struct load_options *options = loop->run->options;
+    pthread_barrier_wait(loop->run->ready);
+    if (loop->run->thread == 0) *loop->run->start_ns = run_now_ns();
+    pthread_barrier_wait(loop->run->ready);
+    loop->measure_ns = *loop->run->start_ns + (uint64_t)(options->warmup_s * 1e9);
+    loop->end_ns = loop->measure_ns + (uint64_t)(options->seconds * 1e9);
+    for (uint32_t i = 0; i < loop->count; i++) {
+        uint64_t number = loop->run->thread + (uint64_t)i * options->threads;
+        loop->connections[i].next_due_ns =
+            *loop->run->start_ns + loop->interval_ns * number / options->connections;
+    }
+}
+
+/* The processor time of the measured time alone. */
+static void note_time(struct loop *loop)
+{
+    loop->now_ns = run_now_ns();
+    bool measuring = loop->now_ns >= loop->measure_ns && loop->now_ns < loop->end_ns;
+    if (measuring == loop->measuring) return;
+    loop->measuring = measuring;
+    if (measuring) {
+        loop->cpu_s = thread_cpu_s();
+    } else {
+        loop->run->result->cpu_s = thread_cpu_s() - loop->cpu_s;
+    }
 }
 
 static void note_unexpected(struct run_result *result, const struct plan *plan, const struct plan_item *item,
-                            const struct otpring_wire_answer *answer)
+                            unsigned expected, const struct otpring_wire_answer *answer)
 {
     result->unexpected++;
     if (result->shown_count == UNEXPECTED_SHOWN) return;
@@ -149,7 +186,7 @@ static void note_unexpected(struct run_result *result, const struct plan *plan, 
         .account = plan->order[item->place],
         .step = item->step,
         .kind = item->kind,
-        .expected = item->expected,
+        .expected = (uint8_t)expected,
         .verdict = answer->verdict,
         .reason = answer->reason,
         .record = le64toh(answer->record),
@@ -167,24 +204,51 @@ static void note_answered(const struct loop *loop, struct connection *connection
     connection->plan.frames_answered = oldest - 1;
 }
 
-static void take_answers(struct loop *loop, struct connection *connection, int64_t ticket,
-                         const struct otpring_wire_answer *answers, size_t count)
+/* Whether every verdict is the one expected, without a look at anything else. */
+static bool all_expected(const struct otpring_wire_answer *answers, const uint8_t *expected, uint32_t count)
 {
-    struct run_result *result = loop->run->result;
-    struct flight *flight = &connection->flights[ticket & (OTPRING_WIRE_SLOTS_MAX - 1)];
-    uint64_t verdicts[OTPRING_UNAVAILABLE + 1] = {0}, expected = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct otpring_wire_answer *answer = &answers[i];
-        verdicts[answer->verdict]++;
-        enum plan_judgment judgment = plan_answered(&connection->plan, &flight->items[i], answer->verdict);
-        if (judgment == PLAN_EXPECTED) expected++;
-        if (judgment == PLAN_UNEXPECTED) note_unexpected(result, &connection->plan, &flight->items[i], answer);
+    unsigned different = 0;
+    for (uint32_t i = 0; i < count; i++) different |= answers[i].verdict ^ expected[i];
+    return !different;
+}
+
+/* One by one, where something is not as expected or nothing certain was. Gives how many were as expected. */
+static uint32_t judge_each(struct connection *connection, uint32_t slot, const struct otpring_wire_answer *answers,
+                           uint32_t count, uint32_t verdicts[OTPRING_UNAVAILABLE + 1])
+{
+    struct run_result *result = connection->loop->run->result;
+    size_t first = (size_t)slot * connection->loop->run->options->batch;
+    uint32_t as_expected = 0;
+    memset(verdicts, 0, (OTPRING_UNAVAILABLE + 1) * sizeof *verdicts);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct plan_item *item = &connection->items[first + i];
+        unsigned expected = connection->expected[first + i], verdict = answers[i].verdict;
+        enum plan_judgment judgment = plan_answered(&connection->plan, item, expected, verdict);
+        verdicts[verdict <= OTPRING_UNAVAILABLE ? verdict : 0]++;
+        as_expected += judgment == PLAN_EXPECTED;
+        if (judgment == PLAN_UNEXPECTED) note_unexpected(result, &connection->plan, item, expected, &answers[i]);
     }
-    loop->now_ns = run_now_ns();
+    return as_expected;
+}
+
+static void take_answers(void *context, uint32_t slot, const struct otpring_wire_answer *answers, uint32_t count)
+{
+    struct connection *connection = context;
+    struct loop *loop = connection->loop;
+    struct run_result *result = loop->run->result;
+    struct flight *flight = &connection->flights[slot];
+    uint32_t counted[OTPRING_UNAVAILABLE + 1], as_expected = count;
+    const uint32_t *verdicts = flight->expected;
+    const uint8_t *expected = connection->expected + (size_t)slot * loop->run->options->batch;
+    if (connection->plan.in_doubt || !all_expected(answers, expected, count)) {
+        as_expected = judge_each(connection, slot, answers, count, counted);
+        verdicts = counted;
+    }
     if (loop->now_ns >= loop->measure_ns && loop->now_ns < loop->end_ns) {
         for (int i = 0; i <= OTPRING_UNAVAILABLE; i++) result->verdicts[i] += verdicts[i];
-        result->expected += expected;
+        result->expected += as_expected;
     }
+    result->answered += count;
     if (flight->due_ns >= loop->measure_ns && flight->due_ns < loop->end_ns) {
         histogram_add(&result->latency, loop->now_ns > flight->due_ns ? loop->now_ns - flight->due_ns : 0, count);
     }
@@ -193,45 +257,38 @@ static void take_answers(struct loop *loop, struct connection *connection, int64
     if (connection->plan.in_doubt) note_answered(loop, connection);
 }
 
-/* False: nothing was sent, for want of accounts or after a failure. */
-static bool send_one(struct loop *loop, struct connection *connection, uint64_t due_ns)
+/* False: nothing is to be sent, for want of accounts. */
+static bool make_one(struct loop *loop, struct connection *connection, uint64_t due_ns)
 {
+    uint32_t slot, batch = loop->run->options->batch;
     uint64_t unix_ms = loop->run->options->totp ? unix_now_ms() : 0;
-    uint32_t count = plan_fill(&connection->plan, unix_ms, loop->run->options->batch, loop->queries, loop->made);
+    struct otpring_wire_query *queries = link_begin(&connection->link, &slot);
+    if (!queries) return false;
+    uint8_t *expected = connection->expected + (size_t)slot * batch;
+    uint32_t count =
+        plan_fill(&connection->plan, unix_ms, batch, queries, connection->items + (size_t)slot * batch, expected);
     if (!count) return false;
-    int64_t ticket = otpring_submit_wire(connection->client, loop->queries, count);
-    if (ticket < 0) {
-        fail(loop, "submit", otpring_last_error(connection->client));
-        return false;
-    }
-    struct flight *flight = &connection->flights[ticket & (OTPRING_WIRE_SLOTS_MAX - 1)];
-    memcpy(flight->items, loop->made, count * sizeof *flight->items);
-    flight->due_ns = due_ns;
-    flight->number = connection->plan.frames_sent;
-    flight->count = count;
+    link_queue(&connection->link, count);
+    struct flight *flight = &connection->flights[slot];
+    *flight = (struct flight){.due_ns = due_ns, .number = connection->plan.frames_sent, .count = count};
+    for (uint32_t i = 0; i < count; i++) flight->expected[expected[i]]++;
     connection->flying++;
     return true;
 }
 
-static void send_due(struct loop *loop, struct connection *connection)
+static void make_due(struct loop *loop, struct connection *connection)
 {
-    uint32_t in_flight = loop->run->options->in_flight;
-    while (connection->flying < in_flight && loop->now_ns < loop->end_ns && !*loop->run->stop) {
-        if (!loop->interval_ns) {
-            loop->now_ns = run_now_ns();
-            if (!send_one(loop, connection, loop->now_ns)) return;
-            continue;
-        }
-        if (connection->next_due_ns > loop->now_ns) return;
-        if (!send_one(loop, connection, connection->next_due_ns)) return;
+    while (!*loop->run->stop && loop->now_ns < loop->end_ns) {
+        if (loop->interval_ns && connection->next_due_ns > loop->now_ns) return;
+        if (!make_one(loop, connection, loop->interval_ns ? connection->next_due_ns : loop->now_ns)) return;
         connection->next_due_ns += loop->interval_ns;
     }
 }
 
 static void watch(struct loop *loop, struct connection *connection)
 {
-    int fd = otpring_fd(connection->client);
-    uint32_t events = EPOLLIN | (otpring_wants_write(connection->client) ? (uint32_t)EPOLLOUT : 0);
+    int fd = connection->link.fd;
+    uint32_t events = EPOLLIN | (connection->link.blocked ? (uint32_t)EPOLLOUT : 0);
     if (fd == connection->watched_fd && events == connection->watched_events) return;
     struct epoll_event event = {.events = events, .data.ptr = connection};
     /* A closed descriptor has left the set by itself; one of the same number may have come in its place. */
@@ -243,27 +300,23 @@ static void watch(struct loop *loop, struct connection *connection)
     connection->watched_events = events;
 }
 
-/* Takes what has come, sends what is due, until there is neither; polling is also what sends. */
+/* Takes what has come, then makes and sends what is due. */
 static void serve(struct loop *loop, struct connection *connection)
 {
-    const void *answers;
-    size_t count;
-    send_due(loop, connection);
-    while (!failed(loop)) {
-        int64_t ticket = otpring_poll_wire(connection->client, 0, &answers, &count);
-        if (ticket == 0) break;
-        if (ticket == OTPRING_E_CONNECT) break; /* it comes again by itself */
-        if (ticket < 0) {
-            fail(loop, "verify.sock", otpring_last_error(connection->client));
-            break;
-        }
-        take_answers(loop, connection, ticket, answers, count);
-        send_due(loop, connection);
+    struct link *link = &connection->link;
+    bool lost = link->fd < 0;
+    if (lost) {
+        link_again(link, loop->now_ns);
+        connection->watched_fd = -1;
     }
+    while (link_receive(link, take_answers, connection)) note_time(loop);
+    if (link->fd >= 0) make_due(loop, connection);
+    link_send(link);
+    if (link->error[0]) fail(loop, "verify.sock", link->error);
     watch(loop, connection);
 }
 
-static int wait_ms(const struct loop *loop)
+static uint64_t wait_ns(const struct loop *loop)
 {
     uint64_t wait_ns = WAIT_MAX_NS;
     if (loop->now_ns < loop->end_ns && loop->end_ns - loop->now_ns < wait_ns) wait_ns = loop->end_ns - loop->now_ns;
@@ -274,8 +327,7 @@ static int wait_ms(const struct loop *loop)
         if (due <= loop->now_ns) return 0;
         if (due - loop->now_ns < wait_ns) wait_ns = due - loop->now_ns;
     }
-    /* A frame is sent late rather than early, by less than the kernel's own slack: the last stretch is polled. */
-    return (int)(wait_ns / 1000000);
+    return wait_ns;
 }
 
 static uint32_t still_flying(const struct loop *loop)
@@ -288,8 +340,9 @@ static uint32_t still_flying(const struct loop *loop)
 static void loop_once(struct loop *loop)
 {
     struct epoll_event events[EVENTS_MAX];
-    int count = epoll_wait(loop->epoll, events, EVENTS_MAX, wait_ms(loop));
-    loop->now_ns = run_now_ns();
+    struct timespec wait = {.tv_nsec = (long)wait_ns(loop)};
+    int count = epoll_pwait2(loop->epoll, events, EVENTS_MAX, &wait, NULL);
+    note_time(loop);
     for (int i = 0; i < count && !failed(loop); i++) serve(loop, events[i].data.ptr);
     bool look = loop->now_ns >= loop->look_ns;
     if (!look && !loop->interval_ns) return;
@@ -298,8 +351,6 @@ static void loop_once(struct loop *loop)
         struct connection *connection = &loop->connections[i];
         bool due = loop->interval_ns && connection->next_due_ns <= loop->now_ns &&
                    connection->flying < loop->run->options->in_flight;
-        /* A connection made anew may have the old one's descriptor, of which epoll knows nothing. */
-        if (look) connection->watched_fd = -1;
         if (due || look) serve(loop, connection);
     }
 }
@@ -321,12 +372,17 @@ static void count_rest(struct loop *loop)
 void run_thread(const struct run *run)
 {
     struct loop loop = {.run = run, .epoll = -1};
-    if (open_loop(&loop)) {
-        loop.now_ns = run_now_ns();
+    /* An open loop sends at its times, not when the kernel finds it convenient. */
+    prctl(PR_SET_TIMERSLACK, 1);
+    bool opened = open_loop(&loop);
+    set_times(&loop);
+    if (opened) {
+        note_time(&loop);
         for (uint32_t i = 0; i < loop.count && !failed(&loop); i++) serve(&loop, &loop.connections[i]);
         while (loop.now_ns < loop.end_ns && !*run->stop && !failed(&loop)) loop_once(&loop);
         uint64_t give_up_ns = run_now_ns() + DRAIN_S * UINT64_C(1000000000);
         while (still_flying(&loop) && loop.now_ns < give_up_ns && !failed(&loop)) loop_once(&loop);
+        if (loop.measuring) loop.run->result->cpu_s = thread_cpu_s() - loop.cpu_s;
         count_rest(&loop);
     }
     close_loop(&loop);

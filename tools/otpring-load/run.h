@@ -3,6 +3,7 @@
 #ifndef OTPRING_LOAD_RUN_H
 #define OTPRING_LOAD_RUN_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ struct run_result {
     uint64_t expected;                          /* of those: as expected */
     uint64_t unexpected;                        /* in the whole run, warm-up included */
     uint64_t unsent;     /* open loop: items due in the measured time that could not be sent in it */
+    uint64_t answered;   /* items in the whole run */
+    double cpu_s;        /* of the threads, in the measured time */
     uint64_t unanswered; /* items without an answer when the run gave up waiting */
     struct unexpected shown[UNEXPECTED_SHOWN];
     uint32_t shown_count;
@@ -39,10 +42,11 @@ struct run {
     const struct load_options *options;
     const struct accounts *accounts;
     const struct kernel *kernel;
-    const char *store;
+    const char *path; /* of verify.sock */
     const volatile sig_atomic_t *stop;
     uint32_t thread;   /* connections thread, thread + threads, ... */
-    uint64_t start_ns; /* CLOCK_MONOTONIC; warm-up begins */
+    pthread_barrier_t *ready; /* all threads */
+    uint64_t *start_ns;       /* CLOCK_MONOTONIC; warm-up begins; set by thread 0 when all are ready */
     struct run_result *result;
 };
 
