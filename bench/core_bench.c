@@ -50,7 +50,7 @@ struct bench {
 static uint64_t now_ns(void)
 {
     struct timespec now;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0); /* what else runs on the machine does not count */
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 

@@ -9,7 +9,7 @@
  *
  * Codes are compared as numbers, without a branch on what does not match; which step matched, and that none did, may
  * show in the time. */
-#include "core/verify.h"
+#include "core/straight.h"
 
 #include <string.h>
 
@@ -79,7 +79,7 @@ static void batch_run(const struct kernel *kernel, struct group *group, enum ker
     batch->count = 0;
 }
 
-static void batch_add(const struct kernel *kernel, struct group *group, uint32_t pair_index, int64_t step)
+static inline void batch_add(const struct kernel *kernel, struct group *group, uint32_t pair_index, int64_t step)
 {
     const struct pair *pair = &group->pairs[pair_index];
     enum kernel_algorithm algorithm = pair->profile->algorithm;
@@ -221,6 +221,10 @@ static void stage_expected(struct judge *judge, struct group *group)
         if (looked.count < CHUNK_ITEMS) prefetch_now(group);
         for (uint32_t i = looked.from; i < looked.from + looked.count; i++) {
             struct group_item *item = &group->items[group->lookups[i]];
+            if (straight_look(judge, group, item, group->hashes[i], &group->probes[i])) {
+                batch_add(judge->kernel, group, item->pair_first, group->pairs[item->pair_first].expected);
+                continue;
+            }
             item_look(judge, group, item, group->hashes[i], &group->probes[i]);
             try_expected(judge, group, item);
         }
@@ -231,8 +235,8 @@ static void stage_expected(struct judge *judge, struct group *group)
 
 static bool any_matched(const struct group *group, const struct group_item *item)
 {
-    int64_t matched = -1;
-    for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++)
+    int64_t matched = group->pairs[item->pair_first].matched;
+    for (uint32_t p = item->pair_first + 1; p < item->pair_first + item->pair_count; p++)
         matched = greatest(matched, group->pairs[p].matched);
     return matched >= 0;
 }
@@ -255,7 +259,7 @@ static void stage_rest(struct judge *judge, struct group *group)
 {
     for (uint32_t i = 0; i < group->lookup_count; i++) {
         const struct group_item *item = &group->items[group->lookups[i]];
-        if (item->frame->method != OTPRING_WIRE_VERIFY || any_matched(group, item)) continue;
+        if (any_matched(group, item) || item->frame->method != OTPRING_WIRE_VERIFY) continue;
         for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++) add_rest(judge, group, p);
     }
     batches_run(judge->kernel, group);

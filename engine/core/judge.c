@@ -13,7 +13,7 @@
  * Suspension sets its flag before it raises the change count; so the word is read before the flags, and a swap that
  * succeeds proves that the flags still stood. The reset of a budget comes before the token is consumed: a lock that
  * tripped meanwhile wins. */
-#include "core/verify.h"
+#include "core/straight.h"
 
 #include <string.h>
 
@@ -399,40 +399,55 @@ static uint8_t told_of(const struct outcome *outcome, bool hidden, bool sees_sta
     return outcome->not_searched ? OTPRING_REASON_NOT_SEARCHED : OTPRING_REASON_NO_MATCH;
 }
 
-static void record(struct judge *judge, const struct group_item *item, const struct outcome *outcome)
+/* The slot is written in whole words: bytes that are put together in memory could not be read back as words at once. */
+_Static_assert(offsetof(struct slot_verify, token) == 16 && offsetof(struct slot_verify, ordinal) == 40 &&
+                   offsetof(struct slot_verify, item) == 48 && offsetof(struct slot_verify, verdict) == 56 &&
+                   offsetof(struct slot_verify, drift) == 60 && offsetof(struct slot_verify, kind) == 63 &&
+                   offsetof(struct otpring_wire_answer, record) == 8,
+               "the words below");
+
+static void words_write(const struct judge *judge, const struct group_item *item, const struct outcome *outcome,
+                        uint16_t distance, uint8_t retry_after, uint8_t reason, uint8_t told)
 {
     const struct otpring_wire_query *query = item->query;
+    uint64_t *words = (uint64_t *)(void *)item->slot;
+    memcpy(words, query->company, 16);
+    words[2] = outcome->token;
+    words[3] = outcome->budget;
+    words[4] = query->source;
+    words[5] = outcome->ordinal | (uint64_t)item->first_ordinal << 32;
+    words[6] = item->index | (uint64_t)item->frame->client->id << 16 | (uint64_t)distance << 32 |
+               (uint64_t)judge->policy << 48;
+    words[7] = outcome->verdict | (uint64_t)reason << 8 | (uint64_t)query->kind << 16 |
+               (uint64_t)query->source_class << 24 | (uint64_t)(uint8_t)outcome->drift << 32 |
+               (uint64_t)retry_after << 40 | (uint64_t)told << 48 | (uint64_t)SLOT_VERIFY << 56;
+}
+
+static void record(struct judge *judge, const struct group_item *item, struct outcome *outcome)
+{
     bool sees_states = (item->frame->client->rights & CORE_RIGHT_SEE_STATES) != 0;
     bool state = outcome->verdict == OTPRING_UNKNOWN || outcome->verdict == OTPRING_INACTIVE;
     bool hidden = state && !sees_states;
     int64_t distance = outcome->distance;
     distance = distance > INT16_MAX ? INT16_MAX : distance < INT16_MIN ? INT16_MIN : distance;
-    struct slot_verify slot = {
-        .token = outcome->token,
-        .budget = outcome->budget,
-        .source = query->source,
-        .ordinal = outcome->ordinal,
-        .first_ordinal = item->first_ordinal,
-        .item = item->index,
-        .client = item->frame->client->id,
-        .step_distance = (int16_t)distance,
-        .policy = judge->policy,
-        .verdict = hidden ? OTPRING_REJECTED : outcome->verdict,
-        .reason = hidden ? OTPRING_REASON_HIDDEN : outcome->reason,
-        .method = query->kind,
-        .source_class = query->source_class,
-        .drift = outcome->drift,
-        .told = told_of(outcome, hidden, sees_states),
-        .kind = SLOT_VERIFY,
-    };
-    memcpy(slot.name, query->company, 8);
-    memcpy(slot.name + 8, query->account, 8);
-    if (slot.verdict == OTPRING_THROTTLED) slot_verify_set_retry_after_s(&slot, outcome->wait_s);
-    judge->verdicts[slot.verdict]++;
+    uint8_t told = told_of(outcome, hidden, sees_states);
+    if (hidden) outcome->verdict = OTPRING_REJECTED;
+    words_write(judge, item, outcome, (uint16_t)distance, 0, hidden ? OTPRING_REASON_HIDDEN : outcome->reason, told);
+    if (outcome->verdict == OTPRING_THROTTLED) slot_verify_set_retry_after_s(item->slot, outcome->wait_s);
+    judge->verdicts[outcome->verdict]++;
     /* From the record: so an answer given again after a restart is the same. */
-    answer_of_record(&slot, item->record, item->answer);
-    if (record_rests_on_others(&slot)) item->frame->needs_others = true;
-    *item->slot = slot;
+    answer_of_record(item->slot, item->record, item->answer);
+    if (record_rests_on_others(item->slot)) item->frame->needs_others = true;
+}
+
+/* What record makes of an acceptance at the expected step. */
+static void record_straight(struct judge *judge, const struct group_item *item, const struct outcome *outcome)
+{
+    words_write(judge, item, outcome, 0, 0, OTPRING_REASON_NONE, OTPRING_REASON_NONE);
+    judge->verdicts[OTPRING_ACCEPTED]++;
+    uint64_t *answer = (uint64_t *)(void *)item->answer;
+    answer[0] = OTPRING_ACCEPTED;
+    answer[1] = item->record;
 }
 
 static void judge_one(struct judge *judge, struct group *group, struct group_item *item, struct outcome *ret_outcome)
@@ -456,9 +471,28 @@ static void judge_one(struct judge *judge, struct group *group, struct group_ite
 void judge_some(struct judge *judge, struct group *group, uint32_t from, uint32_t to)
 {
     struct outcome outcomes[JUDGED_ITEMS];
+    uint32_t straight = 0;
     CHECK(to - from <= JUDGED_ITEMS);
-    for (uint32_t i = from; i < to; i++) judge_one(judge, group, &group->items[i], &outcomes[i - from]);
-    for (uint32_t i = from; i < to; i++) record(judge, &group->items[i], &outcomes[i - from]);
+    for (uint32_t i = from; i < to; i++) {
+        struct group_item *item = &group->items[i];
+        struct outcome *outcome = &outcomes[i - from];
+        uint64_t word;
+        if (straight_accept(group, item, &word)) {
+            const struct pair *pair = &group->pairs[item->pair_first];
+            *outcome = (struct outcome){.verdict = OTPRING_ACCEPTED, .ordinal = pair->ordinal, .token = word};
+            if (pair->profile->type == OTP_TOTP) outcome->drift = (int8_t)(pair->state >> 48);
+            straight |= 1u << (i - from);
+        } else {
+            judge_one(judge, group, item, outcome);
+        }
+    }
+    for (uint32_t i = from; i < to; i++) {
+        if (straight >> (i - from) & 1) {
+            record_straight(judge, &group->items[i], &outcomes[i - from]);
+        } else {
+            record(judge, &group->items[i], &outcomes[i - from]);
+        }
+    }
 }
 
 void answer_of_record(const struct slot_verify *slot, uint64_t record_number, struct otpring_wire_answer *ret_answer)

@@ -210,10 +210,11 @@ static bool company_allowed(const struct core_client *client, const uint8_t comp
     return allowed;
 }
 
+/* By digits modulo 16; all but 6, 7 and 8 fit no code. */
 static bool code_fits(uint32_t code, uint8_t digits)
 {
-    static const uint32_t limits[] = {1000000, 10000000, 100000000};
-    return digits >= OTP_DIGITS_MIN && digits <= OTP_DIGITS_MAX && code < limits[digits - OTP_DIGITS_MIN];
+    static const uint32_t limits[16] = {[6] = 1000000, [7] = 10000000, [8] = 100000000};
+    return digits < 16 && code < limits[digits & 15];
 }
 
 /* What the query itself decides, before anything is looked up. */
@@ -221,12 +222,12 @@ static void preset(struct group_item *item)
 {
     const struct otpring_wire_query *query = item->query;
     const struct judged_frame *frame = item->frame;
-    bool pair = frame->method == OTPRING_WIRE_RESYNC;
-    uint32_t pair_reserved = pair ? ((const struct otpring_wire_pair *)(const void *)query)->reserved : 0;
-    if (query->kind != OTPRING_QUERY_CODE || query->source_class > 1 || query->flags || pair_reserved) {
+    const struct otpring_wire_pair *pair =
+        frame->method == OTPRING_WIRE_RESYNC ? (const struct otpring_wire_pair *)(const void *)query : NULL;
+    if (query->kind != OTPRING_QUERY_CODE || query->source_class > 1 || query->flags || (pair && pair->reserved)) {
         item->preset = OTPRING_MALFORMED;
         item->preset_reason = OTPRING_REASON_RESERVED;
-    } else if (!code_fits(query->code, query->digits) || (pair && !code_fits(item_code_next(item), query->digits))) {
+    } else if (!code_fits(query->code, query->digits) || (pair && !code_fits(pair->code_next, query->digits))) {
         item->preset = OTPRING_MALFORMED;
         item->preset_reason = OTPRING_REASON_CODE_RANGE;
     } else if (!company_allowed(frame->client, query->company)) {

@@ -67,6 +67,7 @@ struct pair {
     int64_t low;
     int64_t high;
     int64_t matched; /* -1: none */
+    uint64_t state;  /* table_tail_state as first read; of straight items */
     uint32_t ordinal;
     uint32_t code;
     uint32_t live; /* all ones when a match counts; zero for dummies, other digits and lines that were blocked */
@@ -107,6 +108,7 @@ struct group_item {
     uint8_t preset;     /* a verdict that needs no looking up, or 0 */
     uint8_t preset_reason;
     bool profile_missing;
+    bool straight; /* one token, its account's first line, live, with the query's digits: see straight.h */
 };
 
 static inline uint32_t item_code_next(const struct group_item *item)

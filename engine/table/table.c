@@ -178,29 +178,44 @@ void table_hash_batch(const struct table *table, const void *const names[], size
     }
 }
 
+/* What lies in the buckets after a full one counts too. */
+static struct table_probe probe_far(const struct table *table, const struct index *index, uint32_t tag)
+{
+    struct index_walk walk = index_walk(index, tag);
+    int64_t at = index_walk_next(&walk);
+    if (at < 0) return (struct table_probe){.kind = TABLE_PROBE_NONE};
+    if (index_walk_next(&walk) >= 0) return (struct table_probe){.kind = TABLE_PROBE_MANY};
+    uint64_t entry = atomic_load_explicit(&index->entries[at], memory_order_acquire);
+    return (struct table_probe){.kind = TABLE_PROBE_ONE, .hit = hit_at(table, entry_ordinal(entry))};
+}
+
+static struct table_probe probe_home(const struct table *table, const struct index *index, uint32_t tag)
+{
+    const _Atomic uint64_t *bucket = index_bucket(index, index_home(index, tag));
+    struct bucket_match match = bucket_match(bucket, tag);
+    if (match.empty == 0 || (match.tags & (match.tags - 1))) return probe_far(table, index, tag);
+    if (match.tags == 0) return (struct table_probe){.kind = TABLE_PROBE_NONE};
+    uint64_t entry = atomic_load_explicit(bucket + __builtin_ctz(match.tags), memory_order_acquire);
+    return (struct table_probe){.kind = TABLE_PROBE_ONE, .hit = hit_at(table, entry_ordinal(entry))};
+}
+
+/* Of a longer line the caller loads the beginning; the tail is what it reads first. */
+static void prefetch_long(const struct table_hit *hit)
+{
+    enum kernel_algorithm algorithm = table_algorithm(hit->ordinal);
+    if (algorithm == KERNEL_SHA1) return;
+    __builtin_prefetch(hit->tail);
+    if (algorithm == KERNEL_SHA512) __builtin_prefetch((const uint8_t *)hit->midstates + 64);
+}
+
 void table_probe_batch(const struct table *table, const uint64_t hashes[], size_t count,
                        struct table_probe ret_probes[], const void *ret_addresses[])
 {
     const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
     for (size_t i = 0; i < count; i++) {
-        uint32_t tag = (uint32_t)(hashes[i] >> 32);
-        const _Atomic uint64_t *bucket = index_bucket(index, index_home(index, tag));
-        struct bucket_match match = bucket_match(bucket, tag);
-        struct table_probe *probe = &ret_probes[i];
-        ret_addresses[i] = (const void *)bucket;
-        if (match.empty == 0 || (match.tags & (match.tags - 1))) {
-            *probe = (struct table_probe){.kind = TABLE_PROBE_MANY};
-        } else if (match.tags == 0) {
-            *probe = (struct table_probe){.kind = TABLE_PROBE_NONE};
-        } else {
-            const _Atomic uint64_t *entry = bucket + __builtin_ctz(match.tags);
-            struct table_hit hit = hit_at(table, entry_ordinal(atomic_load_explicit(entry, memory_order_acquire)));
-            *probe = (struct table_probe){.kind = TABLE_PROBE_ONE, .hit = hit};
-            ret_addresses[i] = hit.midstates;
-            /* The first line of a long one is left to the caller, the tail is what is read first. */
-            if (table_algorithm(hit.ordinal) != KERNEL_SHA1) __builtin_prefetch(hit.tail, 1);
-            if (table_algorithm(hit.ordinal) == KERNEL_SHA512) __builtin_prefetch((const uint8_t *)hit.midstates + 64);
-        }
+        ret_probes[i] = probe_home(table, index, (uint32_t)(hashes[i] >> 32));
+        ret_addresses[i] = ret_probes[i].kind == TABLE_PROBE_ONE ? ret_probes[i].hit.midstates : index;
+        if (ret_probes[i].kind == TABLE_PROBE_ONE) prefetch_long(&ret_probes[i].hit);
     }
 }
 

@@ -93,6 +93,16 @@ struct table_tail {
 };
 _Static_assert(sizeof(struct table_tail) == 24, "the tail of a line is 24 bytes");
 
+/* The last 8 bytes of the tail at one look: name check, then profile, drift and flags from bit 32, 48 and 56 on. */
+static inline uint64_t table_tail_state(const struct table_tail *tail)
+{
+    const _Atomic uint64_t *state = (const _Atomic uint64_t *)(const void *)&tail->name_check;
+    return atomic_load_explicit(state, memory_order_acquire);
+}
+_Static_assert(offsetof(struct table_tail, profile) == 20 && offsetof(struct table_tail, drift) == 22 &&
+                   offsetof(struct table_tail, flags) == 23,
+               "what table_tail_state says of the last 8 bytes");
+
 /* Bytes of a line: 64, 128, 192. */
 static inline size_t table_line_size(enum kernel_algorithm algorithm)
 {
