@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "os/arena.h"
 
-enum { BUCKETS_LOG_MIN = 6, BUCKETS_LOG_MAX = 29, HUGE_PAGE_SIZE = 2 << 20, BUCKET_SIZE = 8 * BUCKET_ENTRIES };
+enum { BUCKETS_LOG_MIN = 6, BUCKETS_LOG_MAX = 30, HUGE_PAGE_SIZE = 2 << 20, BUCKET_SIZE = 8 * BUCKET_ENTRIES };
 
 static size_t size_of(const struct index *index)
 {
@@ -26,8 +26,8 @@ static struct result create(unsigned buckets_log, struct index **ret_index)
 struct result index_create(uint64_t entries_expected, struct index **ret_index)
 {
     unsigned buckets_log = BUCKETS_LOG_MIN;
-    if (entries_expected > ((uint64_t)BUCKET_ENTRIES << BUCKETS_LOG_MAX) / 2) return result_of(TABLE_FULL);
-    while (((uint64_t)BUCKET_ENTRIES << buckets_log) < 2 * entries_expected) buckets_log++;
+    if (entries_expected > (uint64_t)1 << 31) return result_of(TABLE_FULL);
+    while (((uint64_t)BUCKET_ENTRIES << buckets_log) * 3 < entries_expected * 8) buckets_log++;
     return create(buckets_log, ret_index);
 }
 

@@ -2,9 +2,10 @@
  *
  * An entry is 8 bytes, written and read whole: the name's tag (the high 32 bits of its keyed hash) above, ordinal + 1
  * below; 0 is empty. Eight entries are a bucket, one cache line. The home of an entry is the bucket that the highest
- * bits of its tag name; a full bucket goes on in the next one, and at a load of at most one half there is always one
- * with an empty entry to end a search. Nineteen searches of twenty touch one line. Entries are filled in order and
- * never emptied, and equal names have equal tags, so that an account's tokens stand in one run.
+ * bits of its tag name; a full bucket goes on in the next one, and at a load of at most three eighths there is always
+ * one with an empty entry to end a search. At the greatest load three searches in a hundred touch more than one line.
+ * Entries are filled in order and never emptied, and equal names have equal tags, so that an account's tokens stand in
+ * one run.
  *
  * Growth builds an index of twice the size from the entries alone (a tag holds its home at any size) and publishes it
  * with one store. Readers may still walk the old one, so old ones are kept until the table is destroyed: their sizes
@@ -84,7 +85,8 @@ static inline int64_t index_walk_next(struct index_walk *walk)
     return (int64_t)(walk->bucket * BUCKET_ENTRIES + at);
 }
 
-/* An empty index for this many entries at a load of one half. NO_MEMORY, OS_NO_LOCKED_MEMORY; TABLE_FULL beyond 2^31.
+/* An empty index for this many entries at a load of three eighths. NO_MEMORY, OS_NO_LOCKED_MEMORY; TABLE_FULL beyond
+ * 2^31.
  */
 struct result index_create(uint64_t entries_expected, struct index **ret_index) MUST_USE;
 /* With every older one. NULL is allowed. */
@@ -92,10 +94,10 @@ void index_destroy(struct index *index);
 /* Bytes of this one and every older one. */
 size_t index_memory_size(const struct index *index);
 
-/* True when another entry would pass a load of one half. */
+/* True when another entry would pass a load of three eighths. */
 static inline bool index_full(const struct index *index)
 {
-    return (index->used + 1) * 2 > (index->mask + 1) * BUCKET_ENTRIES;
+    return (index->used + 1) * 8 > (index->mask + 1) * BUCKET_ENTRIES * 3;
 }
 
 /* The same entries in twice the buckets, with `index` as the older one; not yet published. */

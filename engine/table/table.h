@@ -111,7 +111,7 @@ static inline size_t table_line_size(enum kernel_algorithm algorithm)
 
 struct table_options {
     uint32_t lines_max[KERNEL_ALGORITHM_COUNT]; /* address space reserved; memory is taken as lines come */
-    uint64_t names_expected;                    /* the index is sized for this many tokens at a load of one half */
+    uint64_t names_expected;                    /* the index is sized for this many tokens */
     uint8_t secret[32];                         /* the store's: keys the index hash and the name check */
 };
 
