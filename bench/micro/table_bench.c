@@ -86,7 +86,7 @@ static void fill(struct bench *bench)
     memset(options.secret, 7, sizeof(options.secret));
     if (result_failed(table_create(&options, &bench->table))) abort();
     for (uint64_t i = 0; i < bench->tokens; i++) {
-        struct table_token token = {.ordinal = (uint32_t)i, .midstates = midstates, .token = i};
+        struct table_token token = {.ordinal = (uint32_t)i, .midstates = midstates, .token = i, .flags = TABLE_FIRST};
         name_make(i, token.name);
         if (result_failed(table_insert(bench->table, &token))) abort();
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "os/files.h"
+#include "os/machine.h"
 #include "os/os_uring.h"
 #include "os/store_lock.h"
 
@@ -190,6 +191,7 @@ static struct result open_all(struct engine *engine, const struct engine_options
     struct meta meta;
     struct os_uring_options ring = {.entries = 256};
     struct core_options core = options->core;
+    if (core.load_threads == 0) core.load_threads = machine_cpu_count();
     char path[ENGINE_PATH_SIZE];
     TRY(path_make(engine->journal_folder, "%s/journal", engine->folder));
     TRY(path_make(path, "%s/identity", engine->folder));

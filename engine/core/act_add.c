@@ -41,11 +41,12 @@ static struct result company_check(struct core *core, struct store_txn *txn, con
 }
 
 static struct result account_check(struct core *core, struct store_txn *txn, const uint8_t name[16],
-                                   const struct core_token_spec *spec)
+                                   const struct core_token_spec *spec, bool *ret_first)
 {
     struct account_row account;
     struct result got = row_account_get(core, txn, name, &account);
-    if (got.code == STORE_NOT_FOUND) return company_check(core, txn, name, spec->company);
+    *ret_first = got.code == STORE_NOT_FOUND;
+    if (*ret_first) return company_check(core, txn, name, spec->company);
     TRY(got);
     if (strcmp(account.company, spec->company) != 0 || strcmp(account.user, spec->user) != 0) {
         return result_of(NAME_TAKEN);
@@ -110,7 +111,7 @@ static struct result add_one(struct adding *adding, const struct core_token_spec
     uint8_t *payload, bytes[STATE_RECORD_SLOTS_MAX * JOURNAL_SLOT_SIZE + SCHEMA_ROW_MAX];
     TRY(spec_check(core, spec, adding->now_ms, &profile));
     core_name(spec->company, strlen(spec->company), spec->user, strlen(spec->user), add.row.name);
-    TRY(account_check(core, adding->txn, add.row.name, spec));
+    TRY(account_check(core, adding->txn, add.row.name, spec, &add.row.first));
     vault_fingerprint(core->vault, spec->seed, spec->seed_size, add.row.fingerprint);
     TRY(floor_find(core, adding->txn, &profile, spec, add.row.fingerprint, adding->now_ms, &add.row.start_floor));
     TRY(ordinal_next(adding, profile.algorithm, &add.row.ordinal));

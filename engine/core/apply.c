@@ -175,37 +175,41 @@ struct result act_apply_seal(struct core *core, struct store_txn *txn, uint64_t 
 
 /* ---- lines ---- */
 
-struct result token_to_table(struct core *core, const struct token_row *row)
+struct result token_enter(struct core *core, const struct token_row *row, const void *midstates)
 {
-    _Alignas(8) uint8_t midstates[KERNEL_SHA512_MIDSTATES] = {0};
-    uint8_t seed[OTP_SEED_SIZE_MAX];
-    size_t seed_size = 0;
-    struct table_hit hit;
-    enum kernel_algorithm algorithm = table_algorithm(row->ordinal);
-    if (algorithm >= KERNEL_ALGORITHM_COUNT || row->profile >= CORE_PROFILES_MAX) return result_of(STORE_DAMAGED);
-    if (table_line(core->table, row->ordinal, &hit)) return result_ok();
-    if (row->state != TOKEN_REMOVED) {
-        TRY(row_seed_open(core, row, seed, &seed_size));
-        kernel_midstates(algorithm, seed, seed_size, midstates);
-        secret_wipe(seed, sizeof(seed));
-    }
     struct table_token token = {
         .ordinal = row->ordinal,
         .midstates = midstates,
         .token = token_word(row->start_floor, row->change),
         .profile = row->profile,
         .drift = row->drift,
-        .flags = row->state == TOKEN_REMOVED  ? TABLE_REMOVED
-                 : row->state != TOKEN_ACTIVE ? TABLE_SUSPENDED
-                                              : 0,
+        .flags = (uint8_t)((row->first ? TABLE_FIRST : 0) | (row->state == TOKEN_REMOVED  ? TABLE_REMOVED
+                                                             : row->state != TOKEN_ACTIVE ? TABLE_SUSPENDED
+                                                                                          : 0)),
     };
     memcpy(token.name, row->name, sizeof(token.name));
-    struct result inserted = table_insert(core->table, &token);
-    secret_wipe(midstates, sizeof(midstates));
-    TRY(inserted);
+    TRY(table_insert(core->table, &token));
     core->state->lines_total++;
     if (row->state != TOKEN_REMOVED) core->state->profile_tokens[row->profile]++;
     return result_ok();
+}
+
+struct result token_to_table(struct core *core, const struct token_row *row)
+{
+    _Alignas(8) uint8_t midstates[KERNEL_SHA512_MIDSTATES] = {0};
+    uint8_t seed[1][OTP_SEED_SIZE_MAX];
+    struct table_hit hit;
+    enum kernel_algorithm algorithm = table_algorithm(row->ordinal);
+    if (algorithm >= KERNEL_ALGORITHM_COUNT || row->profile >= CORE_PROFILES_MAX) return result_of(STORE_DAMAGED);
+    if (table_line(core->table, row->ordinal, &hit)) return result_ok();
+    if (row->state != TOKEN_REMOVED) {
+        TRY(row_seeds_open(core, &row, 1, seed));
+        kernel_midstates(algorithm, seed[0], row_seed_size(row), midstates);
+        secret_wipe(seed, sizeof(seed));
+    }
+    struct result entered = token_enter(core, row, midstates);
+    secret_wipe(midstates, sizeof(midstates));
+    return entered;
 }
 
 static struct result table_add(struct core *core, const uint8_t *payload, size_t size)

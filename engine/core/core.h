@@ -54,8 +54,9 @@ enum core_act {
 struct core_options {
     const char *journal_folder;
     struct journal_options journal;      /* folder, store_id, keys_changed are filled in by core */
-    uint64_t tokens_max;                 /* 0: 4,194,304: address space and index */
+    uint64_t tokens_max;                 /* 0: 4,194,304: address space; memory grows with the tokens */
     uint32_t workers_max;                /* threads of all kinds; 0: 16 */
+    uint32_t load_threads;               /* that open seeds at the start, the caller's one included; 0: 1 */
     uint32_t sessions_max;               /* 0: 1024 */
     uint64_t kept_size;                  /* bytes of kept answers in all sessions; 0: 256 MiB */
     uint32_t session_idle_s;             /* 0: 600 */

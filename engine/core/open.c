@@ -48,6 +48,8 @@ struct result core_init(struct store *store, const char *key_path)
 
 /* ---- opening ---- */
 
+enum { NAMES_EXPECTED_MIN = 65536 };
+
 static struct core_options options_filled(const struct core_options *given)
 {
     struct core_options options = *given;
@@ -80,14 +82,23 @@ static struct result state_create(struct core *core)
     return state->block && state->batch.slots && core->profiles ? result_ok() : result_of(NO_MEMORY);
 }
 
+/* Room in the index for the tokens that there are and half as many again; beyond that it grows while serving. */
+static uint64_t names_expected(const struct core *core)
+{
+    uint64_t lines = 0;
+    for (int i = 0; i < KERNEL_ALGORITHM_COUNT; i++) lines += core->lines_next[i];
+    uint64_t expected = lines + lines / 2;
+    if (expected < NAMES_EXPECTED_MIN) expected = NAMES_EXPECTED_MIN;
+    return expected < core->options.tokens_max ? expected : core->options.tokens_max;
+}
+
 static struct result memory_create(struct core *core)
 {
-    struct table_options table = {.names_expected = core->options.tokens_max};
+    struct table_options table = {.names_expected = names_expected(core)};
     for (int i = 0; i < KERNEL_ALGORITHM_COUNT; i++) table.lines_max[i] = (uint32_t)core->options.tokens_max;
     memcpy(table.secret, vault_table_secret(core->vault), sizeof(table.secret));
     core->kernel = core->options.kernel;
     if (!core->kernel) TRY(kernel_choose(NULL, &core->kernel));
-    TRY(state_create(core));
     TRY(table_create(&table, &core->table));
     TRY(unknown_create(core->options.unknown_entries, vault_table_secret(core->vault), &core->unknown));
     return sessions_create(&core->options, &core->sessions);
@@ -95,12 +106,14 @@ static struct result memory_create(struct core *core)
 
 static struct result meta_load(struct core *core, struct store_txn *txn, struct checkpoint_row *ret_checkpoint)
 {
-    uint8_t value[8];
+    uint8_t value[8], lines[4 * KERNEL_ALGORITHM_COUNT];
     struct store_bytes row;
     TRY(store_get(core->store, txn, STORE_META, bytes_of(META_CHECKPOINT, strlen(META_CHECKPOINT)), &row));
     TRY(schema_checkpoint_decode(row, ret_checkpoint));
     TRY(row_meta_get(core, txn, META_ADMIN_POSITION, value, sizeof(value)));
     core->admin_position = load_le64(value);
+    TRY(row_meta_get(core, txn, META_LINES, lines, sizeof(lines)));
+    for (int i = 0; i < KERNEL_ALGORITHM_COUNT; i++) core->lines_next[i] = load_le32(lines + 4 * i);
     struct result got = row_meta_get(core, txn, META_RESTORE_FLOOR, value, sizeof(value));
     if (!result_failed(got)) core->state->restore_floor_ms = (int64_t)load_le64(value);
     if (result_failed(got) && got.code != STORE_NOT_FOUND) return got;
@@ -114,6 +127,7 @@ static struct result meta_load(struct core *core, struct store_txn *txn, struct 
 static struct result store_load(struct core *core, struct store_txn *txn, struct checkpoint_row *ret_checkpoint)
 {
     TRY(meta_load(core, txn, ret_checkpoint));
+    TRY(memory_create(core));
     TRY(recover_profiles(core, txn));
     TRY(recover_tokens(core, txn));
     TRY(recover_words(core, txn));
@@ -125,7 +139,7 @@ static struct result open_all(struct core *core, struct os *os)
 {
     struct checkpoint_row checkpoint;
     struct store_txn *txn;
-    TRY(memory_create(core));
+    TRY(state_create(core));
     TRY(store_begin(core->store, false, &txn));
     struct result loaded = store_load(core, txn, &checkpoint);
     store_abort(core->store, txn);

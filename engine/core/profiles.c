@@ -8,6 +8,7 @@ struct judge_profile judge_profile_of(const struct profile_row *row)
     bool totp = row->type == OTP_TOTP;
     return (struct judge_profile){
         .used = true,
+        .straight = true,
         .type = row->type,
         .algorithm = row->algorithm,
         .digits = row->digits,
@@ -58,7 +59,7 @@ void profile_cache_refresh(struct profile_cache *cache, struct core *core)
     do {
         version = version_begin(core);
         for (uint32_t i = 0; i < CORE_PROFILES_MAX; i++) {
-            cache->profiles[i].used = false;
+            cache->profiles[i].used = cache->profiles[i].straight = false;
             if (!atomic_load_explicit(&core->profiles[i].used, memory_order_acquire)) continue;
             struct profile_row row;
             copy_row(&row, &core->profiles[i].row);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "os/arena.h"
 
 struct result row_meta_get(struct core *core, struct store_txn *txn, const char *key, void *ret, size_t size)
@@ -89,16 +90,28 @@ static void seed_associated(const struct token_row *row, uint8_t ret[SEED_ASSOCI
     store_le32(ret + 32, row->ordinal);
 }
 
-struct result row_seed_open(const struct core *core, const struct token_row *row, uint8_t *ret_seed, size_t *ret_size)
+static struct result sealed_check(const struct token_row *row)
 {
-    uint8_t associated[SEED_ASSOCIATED_SIZE];
-    if (row->sealed_size < VAULT_SEAL_EXTRA + OTP_SEED_SIZE_MIN || row->sealed_size > SCHEMA_SEALED_SEED_MAX) {
-        return result_of(STORE_DAMAGED);
+    bool fits = row->sealed_size >= VAULT_SEAL_EXTRA + OTP_SEED_SIZE_MIN && row->sealed_size <= SCHEMA_SEALED_SEED_MAX;
+    return fits ? result_ok() : result_of(STORE_DAMAGED);
+}
+
+struct result row_seeds_open(const struct core *core, const struct token_row *const rows[], size_t count,
+                             uint8_t (*ret_seeds)[OTP_SEED_SIZE_MAX])
+{
+    uint8_t associated[ROW_SEEDS_MAX][SEED_ASSOCIATED_SIZE];
+    struct vault_sealed items[ROW_SEEDS_MAX];
+    CHECK(count <= ROW_SEEDS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        TRY(sealed_check(rows[i]));
+        seed_associated(rows[i], associated[i]);
+        items[i] = (struct vault_sealed){.associated = associated[i],
+                                         .associated_size = SEED_ASSOCIATED_SIZE,
+                                         .sealed = rows[i]->sealed_seed,
+                                         .sealed_size = rows[i]->sealed_size,
+                                         .ret_bytes = ret_seeds[i]};
     }
-    seed_associated(row, associated);
-    TRY(vault_unseal(core->vault, associated, sizeof(associated), row->sealed_seed, row->sealed_size, ret_seed));
-    *ret_size = row->sealed_size - VAULT_SEAL_EXTRA;
-    return result_ok();
+    return vault_unseal_many(core->vault, items, count);
 }
 
 struct result row_seed_seal(const struct core *core, struct token_row *row, const uint8_t *seed, size_t size)

@@ -68,9 +68,14 @@ struct result row_fingerprint_get(struct core *core, struct store_txn *txn, cons
 struct result row_fingerprint_put(struct core *core, struct store_txn *txn, const uint8_t fingerprint[16],
                                   const struct fingerprint_row *row) MUST_USE;
 struct result row_profile_put(struct store *store, struct store_txn *txn, const struct profile_row *row) MUST_USE;
-/* Opens the seed of a row; ret_seed has OTP_SEED_SIZE_MAX bytes, the caller wipes them. */
-struct result row_seed_open(const struct core *core, const struct token_row *row, uint8_t *ret_seed,
-                            size_t *ret_size) MUST_USE;
+/* Opens the seeds of rows that have one, at most ROW_SEEDS_MAX at a time; the caller wipes them. Any thread. */
+enum { ROW_SEEDS_MAX = 64 };
+struct result row_seeds_open(const struct core *core, const struct token_row *const rows[], size_t count,
+                             uint8_t (*ret_seeds)[OTP_SEED_SIZE_MAX]) MUST_USE;
+static inline size_t row_seed_size(const struct token_row *row)
+{
+    return row->sealed_size - VAULT_SEAL_EXTRA;
+}
 struct result row_seed_seal(const struct core *core, struct token_row *row, const uint8_t *seed, size_t size) MUST_USE;
 
 /* ---- acts (act.c) ---- */
@@ -120,6 +125,8 @@ struct result act_apply_table(struct core *core, const struct slot_act *act, con
 struct result act_apply_seal(struct core *core, struct store_txn *txn, uint64_t position) MUST_USE;
 /* A row becomes a line of the table. */
 struct result token_to_table(struct core *core, const struct token_row *row) MUST_USE;
+/* The same with midstates at hand, which a removed token does not need. */
+struct result token_enter(struct core *core, const struct token_row *row, const void *midstates) MUST_USE;
 
 /* ---- profiles (act_profile.c) ---- */
 
@@ -137,8 +144,14 @@ struct result checkpoint_rows(struct core *core, struct store_txn *txn, uint64_t
 struct result recover_words(struct core *core, struct store_txn *txn) MUST_USE;
 struct result recover_unknown(struct core *core, struct store_txn *txn) MUST_USE;
 struct result recover_sessions(struct core *core, struct store_txn *txn) MUST_USE;
-struct result recover_tokens(struct core *core, struct store_txn *txn) MUST_USE;
+struct result recover_tokens(struct core *core, struct store_txn *txn) MUST_USE; /* load.c */
 struct result recover_profiles(struct core *core, struct store_txn *txn) MUST_USE;
+
+/* Calls `each` for every row of a map, in order of key; keys are key_size bytes. */
+struct result recover_map(struct core *core, struct store_txn *txn, enum store_map map, size_t key_size,
+                          struct result (*each)(void *context, struct core *core, const uint8_t *key,
+                                                struct store_bytes value),
+                          void *context) MUST_USE;
 
 /* The journal after the checkpoint: opened, folded, torn tail burned, ACT_START written. */
 struct result recover_journal(struct core *core, struct os *os, const struct checkpoint_row *checkpoint) MUST_USE;

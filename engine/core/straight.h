@@ -27,7 +27,7 @@ static inline bool straight_look(struct judge *judge, struct group *group, struc
     uint16_t id = (uint16_t)(state >> 32);
     if ((uint32_t)state != (uint32_t)hash || state >> 56 != STRAIGHT_FLAGS || id >= CORE_PROFILES_MAX) return false;
     struct judge_profile *profile = &judge->profiles->profiles[id];
-    if (!profile->used || profile->algorithm != table_algorithm(probe->hit.ordinal)) return false;
+    if (!profile->straight || profile->algorithm != table_algorithm(probe->hit.ordinal)) return false;
     if (profile->digits != item->query->digits) return false;
     int64_t expected = straight_step(judge, profile, state, tail);
     if (expected < 0 || expected > STEP_GREATEST) return false;

@@ -21,6 +21,7 @@ enum {
 
 struct judge_profile {
     bool used;
+    bool straight; /* its queries may go the straight way (straight.h) */
     uint8_t type;
     uint8_t algorithm;
     uint8_t digits;

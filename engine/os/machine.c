@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/timex.h>
@@ -37,6 +38,13 @@ struct os_time machine_time(struct machine_clock *clock)
         .boot_ms = machine_clock_ns(CLOCK_BOOTTIME) / 1000000u,
         .synchronised = synchronised(clock),
     };
+}
+
+unsigned machine_cpu_count(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count > 0 ? (unsigned)count : 1;
 }
 
 void machine_random(void *ret_bytes, size_t size)

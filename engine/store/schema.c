@@ -191,6 +191,7 @@ size_t schema_token_encode(const struct token_row *row, uint8_t *ret)
     put_bytes(&writer, row->name, sizeof(row->name));
     put_u16(&writer, row->profile);
     put_u8(&writer, row->state);
+    put_u8(&writer, row->first);
     put_u32(&writer, row->change);
     put_u32(&writer, row->start_floor);
     put_u8(&writer, (uint8_t)row->drift);
@@ -217,6 +218,8 @@ struct result schema_token_decode(struct store_bytes value, struct token_row *re
     take_bytes(&cursor, row.name, sizeof(row.name));
     row.profile = cursor_u16(&cursor);
     row.state = cursor_u8(&cursor);
+    uint8_t first = cursor_u8(&cursor);
+    row.first = first == 1;
     row.change = cursor_u32(&cursor);
     row.start_floor = cursor_u32(&cursor);
     row.drift = (int8_t)cursor_u8(&cursor);
@@ -226,7 +229,7 @@ struct result schema_token_decode(struct store_bytes value, struct token_row *re
     row.sealed_size = cursor_u16(&cursor);
     if (row.sealed_size > SCHEMA_SEALED_SEED_MAX) return result_of(STORE_DAMAGED);
     take_bytes(&cursor, row.sealed_seed, row.sealed_size);
-    TRY(row_judged(&cursor, token_valid(&row)));
+    TRY(row_judged(&cursor, first <= 1 && token_valid(&row)));
     *ret_row = row;
     return result_ok();
 }

@@ -64,6 +64,7 @@ struct token_row {
     uint8_t name[16];
     uint16_t profile;
     uint8_t state;        /* enum token_state */
+    bool first;           /* the account's first line, which holds its budget, for as long as the account exists */
     uint32_t change;      /* the token word's change count that this state belongs to */
     uint32_t start_floor; /* the floor at enrolment */
     int8_t drift;

@@ -8,8 +8,9 @@
  * one run.
  *
  * Growth builds an index of twice the size from the entries alone (a tag holds its home at any size) and publishes it
- * with one store. Readers may still walk the old one, so old ones are kept until the table is destroyed: their sizes
- * halve backwards, hence all of them together are no larger than the newest. One writer, any number of readers. */
+ * with one store. Readers may still walk the old one, so old ones are kept until the table is told that nobody can:
+ * their sizes halve backwards, hence all of them together are no larger than the newest. One writer, any number of
+ * readers. */
 #ifndef OTPRING_TABLE_INDEX_H
 #define OTPRING_TABLE_INDEX_H
 

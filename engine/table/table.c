@@ -30,6 +30,7 @@ struct lines {
 struct table {
     struct lines lines[KERNEL_ALGORITHM_COUNT];
     _Atomic(struct index *) index;
+    const struct index *index_seen; /* at the last quiesce: nobody who began since then walks an older one */
     _Atomic uint64_t token_count;
     _Atomic uint64_t memory_size;
     /* Lines whose midstates are still to be wiped: the first pending_old of them were removed before the last quiesce.
@@ -255,20 +256,19 @@ static struct result pending_make_room(struct table *table)
 }
 
 /* Everything but the flags, and those last: who sees a flag sees the whole line. */
-static void line_write(struct table *table, const struct table_token *token, uint64_t hash, bool first)
+static void line_write(struct table *table, const struct table_token *token, uint64_t hash)
 {
     enum kernel_algorithm algorithm = table_algorithm(token->ordinal);
     struct table_hit hit = hit_at(table, token->ordinal);
     CHECK(atomic_load_explicit(&hit.tail->flags, memory_order_relaxed) == 0);
-    unsigned flags = token->flags & (TABLE_SUSPENDED | TABLE_REMOVED);
+    unsigned flags = token->flags & (TABLE_FIRST | TABLE_SUSPENDED | TABLE_REMOVED);
     if (!(flags & TABLE_REMOVED)) {
         flags |= TABLE_LIVE;
         memcpy(line_at(table, token->ordinal), token->midstates, kernel_midstates_size(algorithm));
     }
-    if (first) flags |= TABLE_FIRST;
     hit.tail->name_check = (uint32_t)hash;
     atomic_store_explicit(&hit.tail->token, token->token, memory_order_relaxed);
-    atomic_store_explicit(&hit.tail->budget, first ? token->budget : 0, memory_order_relaxed);
+    atomic_store_explicit(&hit.tail->budget, flags & TABLE_FIRST ? token->budget : 0, memory_order_relaxed);
     atomic_store_explicit(&hit.tail->profile, token->profile, memory_order_relaxed);
     atomic_store_explicit(&hit.tail->drift, token->drift, memory_order_relaxed);
     atomic_store_explicit(&hit.tail->flags, (uint8_t)flags, memory_order_release);
@@ -310,9 +310,9 @@ struct result table_insert(struct table *table, const struct table_token *token)
     TRY(lines_commit(table, algorithm, table_line_index(token->ordinal)));
     TRY(index_make_room(table));
     TRY(pending_make_room(table));
-    line_write(table, token, hash, found == 0);
+    line_write(table, token, hash);
     /* A removed line that is not the first is found by its ordinal alone. */
-    if (!removed || found == 0) index_show(table, hash, token->ordinal);
+    if (!removed || (token->flags & TABLE_FIRST)) index_show(table, hash, token->ordinal);
     if (!removed) atomic_fetch_add_explicit(&table->token_count, 1, memory_order_relaxed);
     return result_ok();
 }
@@ -333,8 +333,20 @@ void table_remove(struct table *table, uint32_t ordinal)
     atomic_fetch_sub_explicit(&table->token_count, 1, memory_order_relaxed);
 }
 
+static void indexes_quiesce(struct table *table)
+{
+    struct index *index = atomic_load_explicit(&table->index, memory_order_relaxed);
+    if (index->older && table->index_seen == index) {
+        atomic_fetch_sub_explicit(&table->memory_size, index_memory_size(index->older), memory_order_relaxed);
+        index_destroy(index->older);
+        index->older = NULL;
+    }
+    table->index_seen = index;
+}
+
 void table_quiesce(struct table *table)
 {
+    indexes_quiesce(table);
     for (size_t i = 0; i < table->pending_old; i++) {
         uint32_t ordinal = table->pending[i];
         secret_wipe(line_at(table, ordinal), kernel_midstates_size(table_algorithm(ordinal)));

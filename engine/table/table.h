@@ -173,20 +173,22 @@ struct table_token {
     uint32_t ordinal; /* lines may be left out, but not used twice */
     const void *midstates;
     uint64_t token;
-    uint64_t budget; /* taken only when this becomes the account's first line */
+    uint64_t budget; /* of a first line */
     uint16_t profile;
     int8_t drift;
-    uint8_t flags; /* TABLE_SUSPENDED, TABLE_REMOVED or 0; LIVE and FIRST are the table's own */
+    uint8_t flags; /* TABLE_FIRST, TABLE_SUSPENDED, TABLE_REMOVED; LIVE is the table's own */
 };
 
-/* TABLE_FULL, TABLE_TOO_MANY_TOKENS, NO_MEMORY, OS_NO_LOCKED_MEMORY; nothing has changed then. The line is complete
- * before the index shows it. Writer only. */
+/* Of an account's lines just one is the first; they may come in any order. A removed line that is not the first gets no
+ * entry in the index. TABLE_FULL, TABLE_TOO_MANY_TOKENS, NO_MEMORY, OS_NO_LOCKED_MEMORY; nothing has changed then. The
+ * line is complete before the index shows it. Writer only. */
 struct result table_insert(struct table *table, const struct table_token *token) MUST_USE;
 
 /* Marks a line removed and wipes its midstates once no reader can hold it: the wipe happens at the second call of
  * table_quiesce after this. Writer only. */
 void table_remove(struct table *table, uint32_t ordinal);
-/* Says that every reader has passed a turn since the last call. Writer only. */
+/* Says that every reader has passed a turn since the last call: what none of them can hold any more is wiped and freed.
+ * Writer only. */
 void table_quiesce(struct table *table);
 
 /* Number of lines so far of an algorithm (the greatest used line + 1), and of live tokens in all. */

@@ -57,23 +57,54 @@ struct result seal_close(const uint8_t key[SEAL_KEY_SIZE], const void *associate
     return good ? result_ok() : result_of(VAULT_FAILED);
 }
 
-struct result seal_open(const uint8_t key[SEAL_KEY_SIZE], const void *associated, size_t associated_size,
-                        const uint8_t *sealed, size_t sealed_size, uint8_t *ret_bytes)
+/* With a context that has the key. */
+static struct result open_with(EVP_CIPHER_CTX *context, const void *associated, size_t associated_size,
+                               const uint8_t *sealed, size_t sealed_size, uint8_t *ret_bytes)
 {
     uint8_t none[SEAL_TAG_SIZE], tag[SEAL_TAG_SIZE];
     int done = 0;
-    if (sealed_size < SEAL_EXTRA || sealed_size - SEAL_EXTRA > SIZE_MAX_SEALED) return result_of(VAULT_BAD_SEAL);
-    if (associated_size > SIZE_MAX_SEALED) return result_of(BAD_ARGUMENT);
     size_t size = sealed_size - SEAL_EXTRA;
     for (int i = 0; i < SEAL_TAG_SIZE; i++) tag[i] = sealed[SEAL_NONCE_SIZE + size + (size_t)i];
-    EVP_CIPHER_CTX *context = context_make(key, sealed, false);
-    if (!context) return result_of(VAULT_FAILED);
     bool ran = EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, SEAL_TAG_SIZE, tag) == 1 &&
                run(context, associated, associated_size, sealed + SEAL_NONCE_SIZE, size, ret_bytes);
     bool opened = ran && EVP_CipherFinal_ex(context, none, &done) == 1;
-    EVP_CIPHER_CTX_free(context);
     /* What was decrypted before the tag was checked is no plaintext of ours. */
     if (!opened && size > 0) secret_wipe(ret_bytes, size);
     if (!ran) return result_of(VAULT_FAILED);
     return opened ? result_ok() : result_of(VAULT_BAD_SEAL);
+}
+
+static struct result sizes_check(size_t associated_size, size_t sealed_size)
+{
+    if (sealed_size < SEAL_EXTRA || sealed_size - SEAL_EXTRA > SIZE_MAX_SEALED) return result_of(VAULT_BAD_SEAL);
+    return associated_size > SIZE_MAX_SEALED ? result_of(BAD_ARGUMENT) : result_ok();
+}
+
+struct result seal_open(const uint8_t key[SEAL_KEY_SIZE], const void *associated, size_t associated_size,
+                        const uint8_t *sealed, size_t sealed_size, uint8_t *ret_bytes)
+{
+    TRY(sizes_check(associated_size, sealed_size));
+    EVP_CIPHER_CTX *context = context_make(key, sealed, false);
+    if (!context) return result_of(VAULT_FAILED);
+    struct result result = open_with(context, associated, associated_size, sealed, sealed_size, ret_bytes);
+    EVP_CIPHER_CTX_free(context);
+    return result;
+}
+
+struct result seal_open_many(const uint8_t key[SEAL_KEY_SIZE], const struct vault_sealed *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) TRY(sizes_check(items[i].associated_size, items[i].sealed_size));
+    if (count == 0) return result_ok();
+    EVP_CIPHER_CTX *context = context_make(key, items[0].sealed, false);
+    if (!context) return result_of(VAULT_FAILED);
+    struct result result = result_ok();
+    for (size_t i = 0; i < count && !result_failed(result); i++) {
+        const struct vault_sealed *item = &items[i];
+        bool ready = EVP_CipherInit_ex2(context, NULL, NULL, item->sealed, false, NULL) == 1;
+        result = ready ? open_with(context, item->associated, item->associated_size, item->sealed, item->sealed_size,
+                                   item->ret_bytes)
+                       : result_of(VAULT_FAILED);
+    }
+    EVP_CIPHER_CTX_free(context);
+    return result;
 }

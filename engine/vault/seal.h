@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/result.h"
+#include "vault/vault.h"
 
 enum { SEAL_KEY_SIZE = 32, SEAL_NONCE_SIZE = 12, SEAL_TAG_SIZE = 16, SEAL_EXTRA = SEAL_NONCE_SIZE + SEAL_TAG_SIZE };
 
@@ -17,5 +18,7 @@ struct result seal_close(const uint8_t key[SEAL_KEY_SIZE], const void *associate
 /* ret has sealed_size - SEAL_EXTRA bytes, which are zeros when it does not open. VAULT_BAD_SEAL, VAULT_FAILED. */
 struct result seal_open(const uint8_t key[SEAL_KEY_SIZE], const void *associated, size_t associated_size,
                         const uint8_t *sealed, size_t sealed_size, uint8_t *ret_bytes) MUST_USE;
+/* Many with one context, which is freed and wiped before it returns. */
+struct result seal_open_many(const uint8_t key[SEAL_KEY_SIZE], const struct vault_sealed *items, size_t count) MUST_USE;
 
 #endif

@@ -177,6 +177,11 @@ struct result vault_unseal(const struct vault *vault, const void *associated, si
     return seal_open(vault->keys.data, associated, associated_size, sealed, sealed_size, ret_bytes);
 }
 
+struct result vault_unseal_many(const struct vault *vault, const struct vault_sealed *items, size_t count)
+{
+    return seal_open_many(vault->keys.data, items, count);
+}
+
 void vault_fingerprint(const struct vault *vault, const uint8_t *seed, size_t seed_size,
                        uint8_t ret_fingerprint[VAULT_FINGERPRINT_SIZE])
 {

@@ -49,6 +49,16 @@ struct result vault_seal(const struct vault *vault, const void *associated, size
 struct result vault_unseal(const struct vault *vault, const void *associated, size_t associated_size,
                            const uint8_t *sealed, size_t sealed_size, void *ret_bytes) MUST_USE;
 
+/* Many at a time: the key is set up once. Stops at the first that does not open; what was opened before stays. */
+struct vault_sealed {
+    const void *associated;
+    size_t associated_size;
+    const uint8_t *sealed;
+    size_t sealed_size;
+    void *ret_bytes;
+};
+struct result vault_unseal_many(const struct vault *vault, const struct vault_sealed *items, size_t count) MUST_USE;
+
 /* Keys derived once for other rooms (pointers into the arena). */
 const uint8_t *vault_table_secret(const struct vault *vault); /* 32 bytes: keys the index */
 

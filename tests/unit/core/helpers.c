@@ -255,7 +255,9 @@ struct token fixture_token(struct fixture *fixture, uint32_t company, uint32_t u
     kernel_midstates(token.algorithm, token.seed, sizeof token.seed, midstates);
     struct table_token insert = {
         .ordinal = token.ordinal, .midstates = midstates, .token = token_word(floor, 1), .profile = profile};
+    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
     memcpy(insert.name, token.name, 16);
+    if (table_find(fixture->core.table, insert.name, hits) == 0) insert.flags = TABLE_FIRST;
     assert_ok(table_insert(fixture->core.table, &insert));
     assert_true(table_line(fixture->core.table, token.ordinal, &token.hit));
     return token;

@@ -156,6 +156,7 @@ static struct state *state_create(uint64_t seed)
     state->options = (struct core_options){.journal_folder = "journal",
                                            .journal = {.segment_size = 2 << 20, .spare_count = 1},
                                            .tokens_max = 65536,
+                                           .load_threads = 3,
                                            .workers_max = 2,
                                            .sessions_max = 16,
                                            .kept_size = 1 << 20,

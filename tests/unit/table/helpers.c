@@ -71,7 +71,9 @@ struct result token_insert(struct table *table, uint64_t account, enum kernel_al
                                 .profile = (uint16_t)(line % 1000),
                                 .drift = -3,
                                 .flags = flags};
+    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
     name_make(account, token.name);
+    if (table_find(table, token.name, hits) == 0) token.flags |= TABLE_FIRST;
     midstates_make(token.ordinal, midstates);
     return table_insert(table, &token);
 }

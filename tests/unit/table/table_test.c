@@ -260,6 +260,25 @@ static void a_token_inserted_as_removed_keeps_a_budget_but_is_no_token(void **st
     table_destroy(table);
 }
 
+static void an_index_that_nobody_walks_any_more_is_freed(void **state)
+{
+    (void)state;
+    enum { TOKENS = 3000 };
+    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
+    struct table *table = table_make(TOKENS, 1);
+    for (uint32_t i = 0; i < TOKENS; i++) assert_code(token_insert(table, i, KERNEL_SHA1, i, 0), OK);
+    size_t grown = table_memory_size(table);
+    table_quiesce(table); /* readers may still be where they began before it */
+    assert_int_equal(table_memory_size(table), grown);
+    table_quiesce(table);
+    assert_true(table_memory_size(table) < grown - 8 * 4096);
+    size_t alone = table_memory_size(table);
+    table_quiesce(table);
+    assert_int_equal(table_memory_size(table), alone);
+    for (uint32_t i = 0; i < TOKENS; i++) assert_int_equal(find(table, i, hits), 1);
+    table_destroy(table);
+}
+
 static void midstates_of_a_removed_line_are_wiped_at_the_second_quiesce_and_no_sooner(void **state)
 {
     (void)state;
@@ -408,6 +427,7 @@ int main(void)
         cmocka_unit_test(a_bucket_is_matched_alike_by_vectors_and_entry_by_entry),
         cmocka_unit_test(a_removed_token_is_gone_and_a_removed_first_line_stays_for_its_budget),
         cmocka_unit_test(a_token_inserted_as_removed_keeps_a_budget_but_is_no_token),
+        cmocka_unit_test(an_index_that_nobody_walks_any_more_is_freed),
         cmocka_unit_test(midstates_of_a_removed_line_are_wiped_at_the_second_quiesce_and_no_sooner),
         cmocka_unit_test(an_account_whose_tokens_come_and_go_stays_right_and_makes_no_long_run),
         cmocka_unit_test(another_secret_scatters_the_same_names_otherwise),

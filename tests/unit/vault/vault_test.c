@@ -120,6 +120,28 @@ static void a_seal_opens_for_the_same_keys_and_associated_data_only(void **state
     vault_close(other);
 }
 
+static void many_seals_open_with_one_key_set_up_until_one_does_not(void **state)
+{
+    enum { MANY = 70 };
+    struct fixture *fixture = *state;
+    uint8_t sealed[MANY][64 + VAULT_SEAL_EXTRA], opened[MANY][64], plain[MANY][64], zeros[64] = {0};
+    struct vault_sealed items[MANY];
+    for (size_t i = 0; i < MANY; i++) {
+        size_t size = i % 65;
+        for (size_t k = 0; k < 64; k++) plain[i][k] = (uint8_t)(i * 7 + k + 1);
+        items[i] = (struct vault_sealed){&plain[i], i % 13, sealed[i], size + VAULT_SEAL_EXTRA, opened[i]};
+        assert_code(vault_seal(fixture->vault, items[i].associated, i % 13, plain[i], size, sealed[i]), OK);
+    }
+    assert_code(vault_unseal_many(fixture->vault, items, 0), OK);
+    assert_code(vault_unseal_many(fixture->vault, items, MANY), OK);
+    for (size_t i = 0; i < MANY; i++) assert_memory_equal(opened[i], plain[i], i % 65);
+    sealed[40][20] ^= 1;
+    assert_code(vault_unseal_many(fixture->vault, items, MANY), VAULT_BAD_SEAL);
+    assert_memory_equal(opened[40], zeros, 40);
+    items[3].sealed_size = VAULT_SEAL_EXTRA - 1;
+    assert_code(vault_unseal_many(fixture->vault, items, MANY), VAULT_BAD_SEAL);
+}
+
 static void every_flipped_bit_and_every_cut_of_a_seal_is_found_out(void **state)
 {
     struct fixture *fixture = *state;
@@ -358,6 +380,7 @@ int main(void)
         cmocka_unit_test(seals_are_aes_256_gcm_as_openssl_opens_it),
         cmocka_unit_test(the_published_gcm_vector_opens),
         WITH_VAULT(a_seal_opens_for_the_same_keys_and_associated_data_only),
+        WITH_VAULT(many_seals_open_with_one_key_set_up_until_one_does_not),
         WITH_VAULT(every_flipped_bit_and_every_cut_of_a_seal_is_found_out),
         WITH_VAULT(the_same_bytes_never_seal_alike),
         WITH_VAULT(the_key_row_opens_with_its_own_key_file_and_store_only),
