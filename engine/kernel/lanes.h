@@ -7,8 +7,6 @@
 
 #include "kernel/hmac.h"
 
-#define KERNEL_INLINE static inline __attribute__((always_inline))
-
 enum { LANES_MAX = 16 };
 
 /* One vector's worth of a batch. Either ret_truncated is set, or codes, digits and ret_fits are. */

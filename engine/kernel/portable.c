@@ -6,7 +6,7 @@
 #include "kernel/hmac.h"
 #include "kernel/sha.h"
 
-static void prefetch_two(const struct kernel_match *match, size_t i)
+KERNEL_INLINE void prefetch_two(const struct kernel_match *match, size_t i)
 {
     if (!match->prefetch) return;
     prefetch_one(match->prefetch[2 * i]);
