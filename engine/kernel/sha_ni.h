@@ -3,11 +3,12 @@
 #ifndef OTPRING_KERNEL_SHA_NI_H
 #define OTPRING_KERNEL_SHA_NI_H
 
-#include "kernel/hmac.h"
+#include "kernel/messages.h"
 
 enum { SHA_NI_STREAMS = 4 };
 
 kernel_run_function sha_ni_sha1;
 kernel_run_function sha_ni_sha256;
+kernel_messages_function sha_ni_sha256_many;
 
 #endif
