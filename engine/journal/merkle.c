@@ -10,14 +10,20 @@ void merkle_start(struct merkle *merkle)
     merkle->count = 0;
 }
 
-void merkle_add(struct merkle *merkle, const uint8_t leaf[32])
+/* A whole subtree of 2^level leaves; the count so far is a multiple of that. */
+static void add_subtree(struct merkle *merkle, const uint8_t root[32], unsigned level)
 {
     uint8_t hash[32];
-    memcpy(hash, leaf, sizeof hash);
-    unsigned level = 0;
+    uint64_t leaf_count = 1ull << level;
+    memcpy(hash, root, sizeof hash);
     for (; merkle->count >> level & 1; level++) vault_merkle_node(merkle->edge[level], hash, hash);
     memcpy(merkle->edge[level], hash, sizeof hash);
-    merkle->count++;
+    merkle->count += leaf_count;
+}
+
+void merkle_add(struct merkle *merkle, const uint8_t leaf[32])
+{
+    add_subtree(merkle, leaf, 0);
 }
 
 /* Section 2.1 splits at the largest power of two below the count: folding the right edge from its smallest subtree
@@ -53,11 +59,28 @@ void page_tree_start(struct page_tree *pages)
     pages->waiting = 0;
 }
 
+/* The nodes of a level side by side: each is over two neighbours of the level below, which lie as they are hashed. */
+static void add_full(struct merkle *merkle, uint8_t leaves[MERKLE_PAGES][32])
+{
+    uint8_t nodes[MERKLE_PAGES][32];
+    for (size_t count = MERKLE_PAGES / 2; count > 0; count /= 2) {
+        const uint8_t *bytes[MERKLE_PAGES / 2];
+        for (size_t i = 0; i < count; i++) bytes[i] = leaves[2 * i];
+        kernel_sha256_many(
+            &(struct kernel_messages){.count = count, .size = 64, .bytes = bytes, .prefix = 1, .ret_hashes = nodes});
+        memcpy(leaves, nodes, count * sizeof *nodes);
+    }
+    add_subtree(merkle, leaves[0], MERKLE_PAGES_LEVEL);
+}
+
 static void add_pages(struct page_tree *pages, const uint8_t *bytes, size_t page_count)
 {
     uint8_t leaves[MERKLE_PAGES][32];
     merkle_pages(bytes, page_count, leaves);
-    for (size_t i = 0; i < page_count; i++) merkle_add(&pages->tree, leaves[i]);
+    if (page_count == MERKLE_PAGES)
+        add_full(&pages->tree, leaves);
+    else
+        for (size_t i = 0; i < page_count; i++) merkle_add(&pages->tree, leaves[i]);
 }
 
 void page_tree_add(struct page_tree *pages, const uint8_t *bytes, size_t size)

@@ -17,7 +17,7 @@ void merkle_add(struct merkle *merkle, const uint8_t leaf[32]);
 /* The empty tree has the hash of no bytes. */
 void merkle_root(const struct merkle *merkle, uint8_t ret_root[32]);
 
-enum { MERKLE_PAGE = 4096, MERKLE_PAGES = 16 };
+enum { MERKLE_PAGE = 4096, MERKLE_PAGES_LEVEL = 4, MERKLE_PAGES = 1 << MERKLE_PAGES_LEVEL };
 
 /* The leaf hashes of page_count pages, one behind the other. */
 void merkle_pages(const uint8_t *pages, size_t page_count, uint8_t (*ret_leaves)[32]);
@@ -30,7 +30,7 @@ struct page_tree {
 };
 
 void page_tree_start(struct page_tree *pages);
-/* size: a multiple of MERKLE_PAGE. The bytes are copied or done with. */
+/* Not after page_tree_root. size: a multiple of MERKLE_PAGE. The bytes are copied or done with. */
 void page_tree_add(struct page_tree *pages, const uint8_t *bytes, size_t size);
 void page_tree_root(struct page_tree *pages, uint8_t ret_root[32]);
 
