@@ -6,8 +6,10 @@
 #include <cpuid.h>
 #endif
 
+#include "kernel/compress.h"
 #include "kernel/messages.h"
 #include "kernel/portable.h"
+#include "kernel/sha.h"
 #ifdef OTPRING_X86
 #include "kernel/avx2.h"
 #include "kernel/avx512.h"
@@ -213,6 +215,8 @@ static void routes_set(const struct cpu *cpu)
 }
 #endif
 
+static struct compressions compressions = {.sha1 = sha1_compress, .sha256 = sha256_compress};
+
 static void kernels_find(void)
 {
     kernels_here[kernels_here_count++] = &portable;
@@ -220,6 +224,7 @@ static void kernels_find(void)
     struct cpu cpu = cpu_look();
     routes_set(&cpu);
     if (cpu.sha) kernels_here[kernels_here_count++] = &sha_ni;
+    if (cpu.sha) compressions = (struct compressions){.sha1 = sha_ni_sha1_compress, .sha256 = sha_ni_sha256_compress};
     if (cpu.avx2) kernels_here[kernels_here_count++] = &avx2;
     if (cpu.avx2 && cpu.sha) kernels_here[kernels_here_count++] = &avx2_and_sha_ni;
     if (cpu.avx512) kernels_here[kernels_here_count++] = &avx512;
@@ -233,6 +238,13 @@ size_t kernel_list(const struct kernel *const **ret_kernels)
     pthread_once(&once, kernels_find);
     *ret_kernels = kernels_here;
     return kernels_here_count;
+}
+
+const struct compressions *kernel_compressions(void)
+{
+    const struct kernel *const *kernels;
+    kernel_list(&kernels);
+    return &compressions;
 }
 
 struct result kernel_choose(const char *name, const struct kernel **ret_kernel)

@@ -259,6 +259,34 @@ void sha_ni_sha256_many(const struct kernel_messages *messages)
     if (i < messages->count) sha256_messages(messages, i, 1);
 }
 
+/* ---- single blocks ---- */
+
+void sha_ni_sha1_compress(uint32_t state[5], const uint32_t message[16])
+{
+    const struct spread nothing = {0};
+    struct sha1_streams one;
+    __m128i w[4][SHA_NI_STREAMS];
+    sha1_load(&one, 0, (const uint8_t *)state);
+    for (int i = 0; i < 4; i++)
+        w[i][0] = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(message + (size_t)i * 4)), 0x1b);
+    sha1_block(&one, w, 1, &nothing);
+    _mm_storeu_si128((__m128i *)(void *)state, _mm_shuffle_epi32(one.abcd[0], 0x1b));
+    state[4] = (uint32_t)_mm_extract_epi32(one.e[0], 3);
+}
+
+void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
+{
+    const struct spread nothing = {0};
+    struct sha256_streams one;
+    __m128i w[4][SHA_NI_STREAMS], abcd, efgh;
+    sha256_load(&one, 0, (const uint8_t *)state);
+    for (int i = 0; i < 4; i++) w[i][0] = _mm_loadu_si128((const __m128i *)(const void *)(message + (size_t)i * 4));
+    sha256_block(&one, w, 1, &nothing);
+    sha256_words(one.abef[0], one.cdgh[0], &abcd, &efgh);
+    _mm_storeu_si128((__m128i *)(void *)state, abcd);
+    _mm_storeu_si128((__m128i *)(void *)(state + 4), efgh);
+}
+
 /* ---- batches ---- */
 
 /* Three streams left are two and one: the rounds of a fourth would cost more than they hide. */
