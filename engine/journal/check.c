@@ -8,16 +8,21 @@
 #include "journal/internal.h"
 #include "journal/reader.h"
 
+/* A leaf is a page of the block at that position. */
+struct page_leaf {
+    uint64_t position;
+    uint8_t hash[32];
+};
+
 struct check {
     struct journal_check_report *report;
     const struct journal_reader *reader;
     const uint8_t *public_key;
     struct vault *vault;
-    /* leaves of [leaf_first, leaf_first + leaf_count) */
-    uint8_t (*leaves)[32];
+    /* in order, of whole blocks, without a gap */
+    struct page_leaf *leaves;
     size_t leaf_count;
     size_t leaf_capacity;
-    uint64_t leaf_first;
     struct seal_state state;
     bool seals_known;       /* the seal before the next one was seen, or the journal begins here */
     bool checkpoints_known; /* the same of checkpoints, and every seal since */
@@ -39,41 +44,63 @@ __attribute__((format(printf, 4, 5))) static struct result found(struct check *c
     return result_of(code);
 }
 
-static struct result add_leaf(struct check *check, const struct journal_block_view *block)
+static struct result make_room(struct check *check, size_t count)
 {
-    if (check->leaf_count == check->leaf_capacity) {
-        size_t capacity = check->leaf_capacity ? check->leaf_capacity * 2 : 4096;
-        void *more = realloc(check->leaves, capacity * sizeof *check->leaves);
-        if (!more) return result_of(NO_MEMORY);
-        check->leaves = more;
-        check->leaf_capacity = capacity;
+    if (check->leaf_count + count <= check->leaf_capacity) return result_ok();
+    size_t capacity = check->leaf_capacity ? check->leaf_capacity * 2 : 4096;
+    while (capacity < check->leaf_count + count) capacity *= 2;
+    void *more = realloc(check->leaves, capacity * sizeof *check->leaves);
+    if (!more) return result_of(NO_MEMORY);
+    check->leaves = more;
+    check->leaf_capacity = capacity;
+    return result_ok();
+}
+
+static struct result add_leaves(struct check *check, const struct journal_block_view *block)
+{
+    const uint8_t *bytes = (const uint8_t *)block->header;
+    size_t page_count = format_block_size(block->header->slot_count) / MERKLE_PAGE;
+    TRY(make_room(check, page_count));
+    for (size_t done = 0; done < page_count; done += MERKLE_PAGES) {
+        uint8_t hashes[MERKLE_PAGES][32];
+        size_t left = page_count - done, count = left < MERKLE_PAGES ? left : MERKLE_PAGES;
+        merkle_pages(bytes + done * MERKLE_PAGE, count, hashes);
+        for (size_t i = 0; i < count; i++) {
+            struct page_leaf *leaf = &check->leaves[check->leaf_count++];
+            leaf->position = block->header->position;
+            memcpy(leaf->hash, hashes[i], sizeof leaf->hash);
+        }
     }
-    if (check->leaf_count == 0) check->leaf_first = block->header->position;
-    vault_merkle_leaf(block->header, format_block_size(block->header->slot_count), check->leaves[check->leaf_count++]);
     return result_ok();
 }
 
 static void drop_leaves(struct check *check, uint64_t through)
 {
-    size_t count = through + 1 > check->leaf_first ? (size_t)(through + 1 - check->leaf_first) : 0;
-    if (count > check->leaf_count) count = check->leaf_count;
+    size_t count = 0;
+    while (count < check->leaf_count && check->leaves[count].position <= through) count++;
     check->leaf_count -= count;
     memmove(check->leaves, check->leaves + count, check->leaf_count * sizeof *check->leaves);
-    check->leaf_first += count;
+}
+
+static void root_of(const struct check *check, const struct slot_seal *seal, uint8_t ret_root[32])
+{
+    struct merkle merkle;
+    merkle_start(&merkle);
+    for (size_t i = 0; i < check->leaf_count; i++)
+        if (seal->first <= check->leaves[i].position && check->leaves[i].position <= seal->last)
+            merkle_add(&merkle, check->leaves[i].hash);
+    merkle_root(&merkle, ret_root);
 }
 
 static struct result check_root(struct check *check, uint64_t position, const struct slot_seal *seal)
 {
-    bool here = check->leaf_count > 0 && seal->first >= check->leaf_first;
+    bool here = check->leaf_count > 0 && seal->first >= check->leaves[0].position;
     if (!here && !check->seals_known) return result_ok(); /* its blocks were recycled */
-    if (!here || seal->last >= check->leaf_first + check->leaf_count)
+    if (!here || seal->last > check->leaves[check->leaf_count - 1].position)
         return found(check, JOURNAL_BAD_SEAL, position, "seal %llu covers blocks that are not there",
                      (unsigned long long)seal->number);
-    struct merkle merkle;
-    merkle_start(&merkle);
-    for (uint64_t at = seal->first; at <= seal->last; at++) merkle_add(&merkle, check->leaves[at - check->leaf_first]);
     uint8_t root[32];
-    merkle_root(&merkle, root);
+    root_of(check, seal, root);
     if (memcmp(root, seal->root, sizeof root) == 0) return result_ok();
     return found(check, JOURNAL_BAD_SEAL, seal->first,
                  "blocks %llu to %llu are not what seal %llu at %llu was made over", (unsigned long long)seal->first,
@@ -225,7 +252,7 @@ static struct result check_block(struct check *check, const struct journal_block
     report->last_position = header->position;
     report->blocks++;
     TRY(check_records(check, block));
-    return add_leaf(check, block);
+    return add_leaves(check, block);
 }
 
 struct result journal_check(struct os *os, const char *folder, const uint8_t *public_key, struct vault *vault,

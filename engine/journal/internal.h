@@ -15,6 +15,8 @@
 #include "journal/journal.h"
 #include "journal/merkle.h"
 
+_Static_assert((int)MERKLE_PAGE == (int)JOURNAL_BLOCK_ALIGNMENT, "a block is whole pages");
+
 enum {
     JOURNAL_WRITERS_MAX = 64,
     /* Room that only the journal's own records may take, so that a full journal can still close, seal and recycle
@@ -75,7 +77,7 @@ struct keeper {
     uint64_t read_offset;
     uint64_t read_position; /* next to be read */
     uint64_t target;        /* 0: none */
-    struct merkle leaves;
+    struct page_tree leaves;
     bool last_seal; /* journal_finish: the closing seal of the segment being written was begun */
     /* the own record in flight */
     enum own_record own;

@@ -117,11 +117,7 @@ static struct result read_leaves(struct journal *journal, struct os *os, bool *r
         const uint8_t *bytes;
         uint32_t size;
         TRY(read_block(keeper, &bytes, &size));
-        if (keeper->read_position >= first) {
-            uint8_t leaf[32];
-            vault_merkle_leaf(bytes, size, leaf);
-            merkle_add(&keeper->leaves, leaf);
-        }
+        if (keeper->read_position >= first) page_tree_add(&keeper->leaves, bytes, size);
         keeper->read_offset += size;
         keeper->read_position++;
         read += size;
@@ -143,7 +139,7 @@ static void make_seal(struct journal *journal, const struct segment *segment)
                                .segment = segment->number,
                                .mac_segment = segment->mac_segment,
                                .kind = SLOT_SEAL};
-    merkle_root(&keeper->leaves, seal->root);
+    page_tree_root(&keeper->leaves, seal->root);
     memcpy(seal->previous, keeper->seals.seal_hash, sizeof seal->previous);
     vault_mac(journal->vault, seal, offsetof(struct slot_seal, mac), seal->mac);
 }
@@ -171,7 +167,7 @@ static void start_seal(struct keeper *keeper, uint64_t target, int64_t now_ms)
 {
     keeper->target = target;
     keeper->sealed_ms = now_ms;
-    merkle_start(&keeper->leaves);
+    page_tree_start(&keeper->leaves);
 }
 
 static struct result make_leaves(struct journal *journal, struct journal_writer *writer, const struct segment *segment,

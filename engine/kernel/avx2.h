@@ -3,13 +3,14 @@
 #ifndef OTPRING_KERNEL_AVX2_H
 #define OTPRING_KERNEL_AVX2_H
 
-#include "kernel/hmac.h"
+#include "kernel/messages.h"
 
 enum { AVX2_LANES = 8, AVX2_LONG_LANES = 4 };
 
 kernel_run_function avx2_sha1;
 kernel_run_function avx2_sha256;
 kernel_run_function avx2_sha512;
+kernel_messages_function avx2_sha256_many;
 
 /* The comparison alone, on a vector's lanes of 32 and of 64 bits: for tests, since no one can choose what HMAC gives.
  */

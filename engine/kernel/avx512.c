@@ -10,6 +10,11 @@ KERNEL_RUN(RUN_OVERLAPPED, avx512_sha1, SHA1_SHAPE)
 KERNEL_RUN(RUN_OVERLAPPED, avx512_sha256, SHA256_SHAPE)
 KERNEL_RUN(RUN_OVERLAPPED, avx512_sha512, SHA512_SHAPE)
 
+void avx512_sha256_many(const struct kernel_messages *messages)
+{
+    sha256_many(messages);
+}
+
 void avx512_fits32(const uint32_t *truncated, const uint32_t *codes, const uint8_t *digits, uint8_t *ret_fits)
 {
     struct group group = {.codes = codes, .digits = digits, .ret_fits = ret_fits};

@@ -3,13 +3,14 @@
 #ifndef OTPRING_KERNEL_AVX512_H
 #define OTPRING_KERNEL_AVX512_H
 
-#include "kernel/hmac.h"
+#include "kernel/messages.h"
 
 enum { AVX512_LANES = 16, AVX512_LONG_LANES = 8 };
 
 kernel_run_function avx512_sha1;
 kernel_run_function avx512_sha256;
 kernel_run_function avx512_sha512;
+kernel_messages_function avx512_sha256_many;
 
 /* The comparison alone, on a vector's lanes of 32 and of 64 bits: for tests, since no one can choose what HMAC gives.
  */

@@ -6,8 +6,10 @@
 #include <cpuid.h>
 #endif
 
-#include "kernel/hmac.h"
+#include "kernel/compress.h"
+#include "kernel/messages.h"
 #include "kernel/portable.h"
+#include "kernel/sha.h"
 #ifdef OTPRING_X86
 #include "kernel/avx2.h"
 #include "kernel/avx512.h"
@@ -49,6 +51,23 @@ static void route_run(const struct route *route, const struct kernel_match *matc
     route->narrow(&rest, ret_truncated ? ret_truncated + whole : NULL);
 }
 
+/* As route_run: whole groups wide, a short tail narrow. */
+#ifdef OTPRING_X86
+static void messages_run(kernel_messages_function *wide, kernel_messages_function *narrow, size_t lanes,
+                         size_t short_max, const struct kernel_messages *messages)
+{
+    struct kernel_messages groups = *messages, rest = *messages;
+    size_t tail = messages->count % lanes;
+    if (tail > short_max) tail = 0;
+    groups.count -= tail;
+    rest.count = tail;
+    rest.bytes += groups.count;
+    rest.ret_hashes += groups.count;
+    if (groups.count > 0) wide(&groups);
+    if (rest.count > 0) narrow(&rest);
+}
+#endif
+
 /* The two functions of one algorithm of one kernel, named after its route. */
 #define ROUTE_FUNCTIONS(route)                                                                                         \
     static void route##_steps(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[],      \
@@ -75,6 +94,7 @@ ROUTE_FUNCTIONS(plain_sha512)
 static const struct kernel portable = {
     .name = "portable",
     KERNEL_OF(plain_sha1, plain_sha256, plain_sha512),
+    .sha256_many = portable_sha256_many,
     .lanes = {1, 1, 1},
 };
 
@@ -97,15 +117,27 @@ ROUTE_FUNCTIONS(sixteen_sha1)
 ROUTE_FUNCTIONS(sixteen_sha256)
 ROUTE_FUNCTIONS(eight_sha512)
 
+static void eight_messages(const struct kernel_messages *messages)
+{
+    messages_run(avx2_sha256_many, sha_ni_sha256_many, AVX2_LANES, eight_sha256.short_max, messages);
+}
+
+static void sixteen_messages(const struct kernel_messages *messages)
+{
+    messages_run(avx512_sha256_many, sha_ni_sha256_many, AVX512_LANES, sixteen_sha256.short_max, messages);
+}
+
 static const struct kernel sha_ni = {
     .name = "sha-ni",
     KERNEL_OF(instructions_sha1, instructions_sha256, plain_sha512),
+    .sha256_many = sha_ni_sha256_many,
     .lanes = {SHA_NI_STREAMS, SHA_NI_STREAMS, 1},
 };
 
 static const struct kernel avx2 = {
     .name = "avx2",
     KERNEL_OF(eight_sha1, eight_sha256, four_sha512),
+    .sha256_many = eight_messages,
     .lanes = {AVX2_LANES, AVX2_LANES, AVX2_LONG_LANES},
 };
 
@@ -113,12 +145,14 @@ static const struct kernel avx2 = {
 static const struct kernel avx2_and_sha_ni = {
     .name = "avx2+sha-ni",
     KERNEL_OF(eight_sha1, instructions_sha256, four_sha512),
+    .sha256_many = sha_ni_sha256_many,
     .lanes = {AVX2_LANES, SHA_NI_STREAMS, AVX2_LONG_LANES},
 };
 
 static const struct kernel avx512 = {
     .name = "avx512",
     KERNEL_OF(sixteen_sha1, sixteen_sha256, eight_sha512),
+    .sha256_many = sixteen_messages,
     .lanes = {AVX512_LANES, AVX512_LANES, AVX512_LONG_LANES},
 };
 #endif
@@ -181,6 +215,8 @@ static void routes_set(const struct cpu *cpu)
 }
 #endif
 
+static struct compressions compressions = {.sha1 = sha1_compress, .sha256 = sha256_compress};
+
 static void kernels_find(void)
 {
     kernels_here[kernels_here_count++] = &portable;
@@ -188,6 +224,7 @@ static void kernels_find(void)
     struct cpu cpu = cpu_look();
     routes_set(&cpu);
     if (cpu.sha) kernels_here[kernels_here_count++] = &sha_ni;
+    if (cpu.sha) compressions = (struct compressions){.sha1 = sha_ni_sha1_compress, .sha256 = sha_ni_sha256_compress};
     if (cpu.avx2) kernels_here[kernels_here_count++] = &avx2;
     if (cpu.avx2 && cpu.sha) kernels_here[kernels_here_count++] = &avx2_and_sha_ni;
     if (cpu.avx512) kernels_here[kernels_here_count++] = &avx512;
@@ -201,6 +238,13 @@ size_t kernel_list(const struct kernel *const **ret_kernels)
     pthread_once(&once, kernels_find);
     *ret_kernels = kernels_here;
     return kernels_here_count;
+}
+
+const struct compressions *kernel_compressions(void)
+{
+    const struct kernel *const *kernels;
+    kernel_list(&kernels);
+    return &compressions;
 }
 
 struct result kernel_choose(const char *name, const struct kernel **ret_kernel)
@@ -218,6 +262,13 @@ struct result kernel_choose(const char *name, const struct kernel **ret_kernel)
         return result_ok();
     }
     return result_of(BAD_ARGUMENT);
+}
+
+void kernel_sha256_many(const struct kernel_messages *messages)
+{
+    const struct kernel *const *kernels;
+    size_t count = kernel_list(&kernels);
+    kernels[count - 1]->sha256_many(messages);
 }
 
 /* Divisions by constants become multiplications, whose time does not depend on the value. */

@@ -48,10 +48,20 @@ struct kernel_match {
 
 typedef void kernel_match_function(const struct kernel_match *match);
 
+/* Messages of one size, each a prefix byte (RFC 6962 section 2.1: 0 for a leaf, 1 for a node) and then its bytes. */
+struct kernel_messages {
+    size_t count;
+    size_t size; /* of each, without the prefix */
+    const uint8_t *const *bytes;
+    uint8_t prefix;
+    uint8_t (*ret_hashes)[32];
+};
+
 struct kernel {
     const char *name; /* "portable", "sha-ni", "avx2", "avx512" */
     kernel_steps_function *steps[KERNEL_ALGORITHM_COUNT];
     kernel_match_function *match[KERNEL_ALGORITHM_COUNT];
+    void (*sha256_many)(const struct kernel_messages *messages); /* as kernel_sha256_many, by this kernel */
     unsigned lanes[KERNEL_ALGORITHM_COUNT]; /* batch size that fills the unit; for benchmarks and tests */
 };
 
@@ -65,6 +75,9 @@ struct result kernel_choose(const char *name, const struct kernel **ret_kernel) 
 /* Midstates of one seed: the states after the key block xor ipad, and xor opad (RFC 2104). Seeds longer than the hash's
  * block are hashed first. ret_midstates has kernel_midstates_size(algorithm) bytes. */
 void kernel_midstates(enum kernel_algorithm algorithm, const uint8_t *seed, size_t seed_size, void *ret_midstates);
+
+/* SHA-256 of each, side by side, with the best kernel that this CPU has. The time depends on count and size alone. */
+void kernel_sha256_many(const struct kernel_messages *messages);
 
 /* value mod 10^digits for digits 6, 7, 8, without a division whose time depends on the value. */
 uint32_t kernel_digits(uint32_t truncated, unsigned digits);

@@ -103,7 +103,6 @@ KERNEL_INLINE void batch_finish(struct batch *batch)
 /* The share of `part`, one of `parts` equal stretches of rounds, in so many prefetches. */
 KERNEL_INLINE void prefetch_part(const void *const *addresses, unsigned count, unsigned part, unsigned parts)
 {
-#pragma GCC unroll 4
     for (unsigned i = part * count / parts; i < (part + 1) * count / parts; i++) prefetch_one(addresses[i]);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "kernel/compress.h"
 #include "kernel/kernel.h"
 #include "kernel/sha.h"
 
@@ -29,9 +30,9 @@ static void compress(enum kernel_algorithm algorithm, void *state, const uint8_t
     } else {
         words32(block, pad, w32);
         if (algorithm == KERNEL_SHA1)
-            sha1_compress(state, w32);
+            kernel_compressions()->sha1(state, w32);
         else
-            sha256_compress(state, w32);
+            kernel_compressions()->sha256(state, w32);
     }
     explicit_bzero(w32, sizeof w32);
     explicit_bzero(w64, sizeof w64);

@@ -5,6 +5,8 @@
 #define prefetch_part32(addresses, part, parts) prefetch_part(addresses, 2 * LANES32, part, parts)
 #define prefetch_part64(addresses, part, parts) prefetch_part(addresses, 2 * LANES64, part, parts)
 
+#include "kernel/messages.h"
+#include "kernel/sha.h"
 #include "kernel/sha1_rounds.h"
 #include "kernel/sha256_rounds.h"
 #include "kernel/sha512_rounds.h"
@@ -133,6 +135,40 @@ KERNEL_INLINE vector truncate64(const vector words[3], vector last)
         }                                                                                                              \
         batch_finish(&batch);                                                                                          \
     }
+
+/* ---- whole messages ---- */
+
+/* A group of messages, some of them perhaps the same one; ret_hashes has room for every lane. */
+KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, const uint8_t *const bytes[LANES32],
+                                   uint8_t ret_hashes[LANES32][32])
+{
+    uint8_t rooms[LANES32][SHA256_BLOCK];
+    uint32_t words[8][LANES32];
+    const void *blocks[LANES32];
+    vector state[8], message[16];
+    for (int w = 0; w < 8; w++) state[w] = constant32(sha256_initial[w]);
+    for (size_t b = 0; b < message_blocks(messages); b++) {
+        for (int i = 0; i < LANES32; i++) blocks[i] = message_block(messages, bytes[i], b, rooms[i]);
+        for (size_t w = 0; w < 16; w += 4) load_words32(blocks, 4 * w, message + w);
+        for (int w = 0; w < 16; w++) message[w] = swap_bytes32(message[w]);
+        sha256_block(state, message, state);
+    }
+    for (int w = 0; w < 8; w++) memcpy(words[w], &state[w], sizeof state[w]);
+    for (int i = 0; i < LANES32; i++)
+        for (int w = 0; w < 8; w++) store_be32(ret_hashes[i] + 4 * w, words[w][i]);
+}
+
+KERNEL_INLINE void sha256_many(const struct kernel_messages *messages)
+{
+    uint8_t hashes[LANES32][32];
+    for (size_t first = 0; first < messages->count; first += LANES32) {
+        const uint8_t *bytes[LANES32];
+        size_t left = messages->count - first, count = left < LANES32 ? left : LANES32;
+        for (size_t i = 0; i < LANES32; i++) bytes[i] = messages->bytes[first + (i < count ? i : count - 1)];
+        sha256_messages(messages, bytes, hashes);
+        memcpy(messages->ret_hashes[first], hashes, count * sizeof *hashes);
+    }
+}
 
 #define SHA1_SHAPE sha1, 32, 5, 2, truncate32(hash, hash[4])
 #define SHA256_SHAPE sha256, 32, 8, 2, truncate32(hash, hash[7])

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "kernel/hmac.h"
+#include "kernel/messages.h"
 #include "kernel/sha.h"
 
 KERNEL_INLINE void prefetch_two(const struct kernel_match *match, size_t i)
@@ -67,5 +67,20 @@ void portable_sha512(const struct kernel_match *match, uint32_t *ret_truncated)
         uint8_t digest[64];
         for (int w = 0; w < 8; w++) store_be64(digest + 8 * w, outer[w]);
         give(match, ret_truncated, i, truncate_digest(digest, sizeof digest));
+    }
+}
+
+void portable_sha256_many(const struct kernel_messages *messages)
+{
+    for (size_t i = 0; i < messages->count; i++) {
+        uint32_t state[8], words[16];
+        uint8_t room[SHA256_BLOCK];
+        memcpy(state, sha256_initial, sizeof state);
+        for (size_t b = 0; b < message_blocks(messages); b++) {
+            const uint8_t *block = message_block(messages, messages->bytes[i], b, room);
+            for (int w = 0; w < 16; w++) words[w] = load_be32(block + 4 * w);
+            sha256_compress(state, words);
+        }
+        for (int w = 0; w < 8; w++) store_be32(messages->ret_hashes[i] + 4 * w, state[w]);
     }
 }

@@ -221,6 +221,72 @@ KERNEL_INLINE void sha256_batch(const struct kernel_match *match, uint32_t *ret_
     EACH_STREAM give(match, ret_truncated, first + s, sha256_truncate(outer.abef[s], outer.cdgh[s]));
 }
 
+/* ---- whole messages ---- */
+
+KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_t first, const int streams)
+{
+    const __m128i swap = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+    const struct spread nothing = {0};
+    struct sha256_streams state;
+    __m128i w[4][SHA_NI_STREAMS];
+    EACH_STREAM sha256_load(&state, s, (const uint8_t *)sha256_initial);
+    for (size_t b = 0; b < message_blocks(messages); b++) {
+        EACH_STREAM
+        {
+            uint8_t room[SHA256_BLOCK];
+            const uint8_t *block = message_block(messages, messages->bytes[first + (size_t)s], b, room);
+            for (int i = 0; i < 4; i++)
+                w[i][s] =
+                    _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(block + (size_t)i * 16)), swap);
+        }
+        sha256_block(&state, w, streams, &nothing);
+    }
+    EACH_STREAM
+    {
+        __m128i abcd, efgh;
+        uint8_t *hash = messages->ret_hashes[first + (size_t)s];
+        sha256_words(state.abef[s], state.cdgh[s], &abcd, &efgh);
+        _mm_storeu_si128((__m128i *)(void *)hash, _mm_shuffle_epi8(abcd, swap));
+        _mm_storeu_si128((__m128i *)(void *)(hash + 16), _mm_shuffle_epi8(efgh, swap));
+    }
+}
+
+void sha_ni_sha256_many(const struct kernel_messages *messages)
+{
+    size_t i = 0;
+    for (; i + 4 <= messages->count; i += 4) sha256_messages(messages, i, 4);
+    for (; i + 2 <= messages->count; i += 2) sha256_messages(messages, i, 2);
+    if (i < messages->count) sha256_messages(messages, i, 1);
+}
+
+/* ---- single blocks ---- */
+
+void sha_ni_sha1_compress(uint32_t state[5], const uint32_t message[16])
+{
+    const struct spread nothing = {0};
+    struct sha1_streams one;
+    __m128i w[4][SHA_NI_STREAMS];
+    sha1_load(&one, 0, (const uint8_t *)state);
+    for (int i = 0; i < 4; i++)
+        w[i][0] = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(message + (size_t)i * 4)), 0x1b);
+    sha1_block(&one, w, 1, &nothing);
+    _mm_storeu_si128((__m128i *)(void *)state, _mm_shuffle_epi32(one.abcd[0], 0x1b));
+    state[4] = (uint32_t)_mm_extract_epi32(one.e[0], 3);
+}
+
+void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
+{
+    const struct spread nothing = {0};
+    struct sha256_streams one;
+    __m128i w[4][SHA_NI_STREAMS], abcd, efgh;
+    sha256_load(&one, 0, (const uint8_t *)state);
+    for (int i = 0; i < 4; i++) w[i][0] = _mm_loadu_si128((const __m128i *)(const void *)(message + (size_t)i * 4));
+    sha256_block(&one, w, 1, &nothing);
+    sha256_words(one.abef[0], one.cdgh[0], &abcd, &efgh);
+    _mm_storeu_si128((__m128i *)(void *)state, abcd);
+    _mm_storeu_si128((__m128i *)(void *)(state + 4), efgh);
+}
+
 /* ---- batches ---- */
 
 /* Three streams left are two and one: the rounds of a fourth would cost more than they hide. */

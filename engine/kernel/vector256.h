@@ -80,6 +80,13 @@ KERNEL_INLINE vector load_lines(const void *const *lines, size_t stride, size_t 
                                    load_16_bytes(lines[stride], offset), 1);
 }
 
+/* Big-endian bytes to words. */
+KERNEL_INLINE vector swap_bytes32(vector x)
+{
+    const __m128i order = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+    return _mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(order));
+}
+
 KERNEL_INLINE void load_counters32(const uint64_t *counters, vector ret_words[2])
 {
     __m256 low = _mm256_loadu_ps((const float *)(const void *)counters);

@@ -61,6 +61,13 @@ KERNEL_INLINE vector load_lines(const void *const *lines, size_t stride, size_t 
     return _mm512_inserti32x4(all, load_16_bytes(lines[3 * stride], offset), 3);
 }
 
+/* Big-endian bytes to words. */
+KERNEL_INLINE vector swap_bytes32(vector x)
+{
+    const __m128i order = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+    return _mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(order));
+}
+
 KERNEL_INLINE void load_counters32(const uint64_t *counters, vector ret_words[2])
 {
     const vector even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);

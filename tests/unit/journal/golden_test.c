@@ -1,4 +1,4 @@
-/* The golden journals: is the format still the one that was promised? Files of version 1, read through the real os. */
+/* The golden journals: is the format still the one that was promised? Files of version 2, read through the real os. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ static void a_golden_block_has_its_fields_at_the_promised_offsets(void **state)
     fclose(file);
     assert_memory_equal(bytes, "OTPRSEG1", 8);
     assert_memory_equal(bytes + 4096,
-                        "OTRB\x01\x00\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00", 24);
+                        "OTRB\x02\x00\x02\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00", 24);
     assert_int_equal(bytes[4096 + 64 + 63], SLOT_ACT);
 }
 

@@ -295,6 +295,34 @@ static void the_tree_is_that_of_rfc_6962(void **state)
     }
 }
 
+/* Blocks of one page and of more than a vector of pages, so that pages wait, are hashed where they lie, and are left.
+ */
+static void the_leaves_of_blocks_are_their_pages_however_they_were_added(void **state)
+{
+    (void)state;
+    enum { PAGES = 75 };
+    static uint8_t bytes[PAGES * MERKLE_PAGE];
+    static uint8_t leaves[PAGES][32];
+    static const size_t patterns[][6] = {{75}, {1, 17, 40, 16, 1}, {15, 2, 33, 25}, {16, 16, 16, 16, 11}, {0}};
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 31 + i / MERKLE_PAGE);
+    for (size_t i = 0; i < PAGES; i++) vault_merkle_leaf(bytes + i * MERKLE_PAGE, MERKLE_PAGE, leaves[i]);
+    for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
+        static struct page_tree pages;
+        uint8_t root[32];
+        uint8_t expected[32];
+        size_t count = 0;
+        page_tree_start(&pages);
+        for (size_t i = 0; i < 6; count += patterns[p][i++])
+            page_tree_add(&pages, bytes + count * MERKLE_PAGE, patterns[p][i] * MERKLE_PAGE);
+        page_tree_root(&pages, root);
+        if (count == 0)
+            vault_sha256("", 0, expected);
+        else
+            tree_hash(leaves, (unsigned)count, expected);
+        assert_memory_equal(root, expected, 32);
+    }
+}
+
 static void rot_of_an_acknowledged_block_is_noticed_when_it_is_read_back(void **state)
 {
     (void)state;
@@ -323,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_forger_who_mends_every_checksum_is_found_by_the_seal),
         cmocka_unit_test(a_forged_checkpoint_does_not_verify),
         cmocka_unit_test(the_tree_is_that_of_rfc_6962),
+        cmocka_unit_test(the_leaves_of_blocks_are_their_pages_however_they_were_added),
         cmocka_unit_test(rot_of_an_acknowledged_block_is_noticed_when_it_is_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
