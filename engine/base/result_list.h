@@ -62,7 +62,12 @@ X(STORE_SEED_LIVE, RESULT_REFUSE, "this seed is live on another token")
 X(FLOOR_UNKNOWN, RESULT_REFUSE,
   "its counter is not known since the restore; resynchronise it first, with two adjacent unused codes")
 X(STORE_IN_USE, RESULT_REFUSE, "in use; type, algorithm, period and T0 cannot change")
-X(STORE_RESTORED, RESULT_REFUSE, "the store is a restored backup; confirm the time and start with --take-over")
+X(STORE_RESTORED, RESULT_REFUSE,
+  "the store is a restored backup or a copy: --take-over also needs the present time, confirmed by --restore-now TIME")
+X(RESTORE_TIME, RESULT_REFUSE,
+  "the time confirmed is before the machine's clock or the journal's end, or far after both; set the clock, then "
+  "confirm "
+  "the present time")
 X(STORE_PENDING, RESULT_RETRY,
   "an act is durable in the journal but the store has no room for it yet; nothing else is administered until it has")
 X(NAME_TAKEN, RESULT_REFUSE, "another company or user has the same 16-byte name; choose another spelling")
