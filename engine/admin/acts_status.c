@@ -80,7 +80,11 @@ struct result act_backup(struct act *act)
     const char *folder;
     TRY(act_text(act, "folder", true, &folder));
     if (folder[0] != '/') return act_detail(act, BAD_ARGUMENT, "folder must be a whole path");
-    TRY(engine_backup(admin->options.engine, admin->options.os, admin->options.worker, &act->actor, folder));
+    struct result result =
+        engine_backup(admin->options.engine, admin->options.os, admin->options.worker, &act->actor, folder);
+    if (result_failed(result) && result_class(result) == RESULT_REFUSE)
+        return act_detail(act, result.code, "%s", folder);
+    TRY(result);
     core_status(admin->core, &status);
     json_object_set_new(act->answer, "checkpoint", json_integer((json_int_t)status.checkpoint_position));
     return result_ok();

@@ -185,15 +185,26 @@ static struct result place_write(struct engine *engine, const struct meta *meta)
     return meta_put(engine->store, META_PLACE, place, sizeof(place));
 }
 
+/* A name that leads nowhere is told for what it is: each has another remedy. */
+static struct result folder_judge(const char *folder)
+{
+    char identity[ENGINE_PATH_SIZE], rows[ENGINE_PATH_SIZE];
+    TRY(path_make(identity, "%s/identity", folder));
+    TRY(path_make(rows, "%s/store.mdb", folder));
+    struct result found = files_look(identity);
+    if (found.code != OS_NOT_FOUND) return found;
+    return result_of(files_exist(rows) ? STORE_UNFINISHED : STORE_NONE);
+}
+
 static struct result open_all(struct engine *engine, const struct engine_options *options)
 {
     struct meta meta;
     struct os_uring_options ring = {.entries = 256};
     struct core_options core = options->core;
-    char path[ENGINE_PATH_SIZE];
     TRY(path_make(engine->journal_folder, "%s/journal", engine->folder));
-    TRY(path_make(path, "%s/identity", engine->folder));
-    if (!files_exist(path)) return result_of(OS_NOT_FOUND);
+    TRY(folder_judge(engine->folder));
+    struct result key = files_look(engine->key_path);
+    TRY(key.code == OS_NOT_FOUND ? result_of(VAULT_NO_KEY_FILE) : key);
     TRY(store_lock_take(engine->folder, &engine->lock));
     uint64_t size_max = options->store_size_max ? options->store_size_max : STORE_SIZE_DEFAULT;
     TRY(store_lmdb_open(engine->folder, false, size_max, &engine->store));

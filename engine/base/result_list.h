@@ -6,6 +6,7 @@ X(OS_NO_SPACE, RESULT_RETRY, "no space left on the device")
 X(OS_NOT_FOUND, RESULT_REFUSE, "no such file or folder")
 X(OS_EXISTS, RESULT_REFUSE, "the file exists already")
 X(OS_PERMISSION, RESULT_REFUSE, "permission denied")
+X(OS_READ_ONLY, RESULT_REFUSE, "the file system is mounted read-only")
 X(OS_NO_DIRECT_IO, RESULT_REFUSE,
   "this file system does not support direct I/O (O_DIRECT); put the store on a disk file system such as ext4 or xfs")
 X(OS_NO_LOCKED_MEMORY, RESULT_REFUSE,
@@ -45,15 +46,20 @@ X(SESSION_BUSY, RESULT_RETRY, "the slot still has a frame in flight")
 /* keys and seals */
 X(VAULT_WRONG_KEY, RESULT_REFUSE, "this key file does not belong to this store")
 X(VAULT_KEY_MODE, RESULT_REFUSE, "the key file must be a regular file that others cannot read (mode 0400)")
+X(VAULT_NO_KEY_FILE, RESULT_REFUSE, "its key file is not there; name it with --key FILE")
 X(VAULT_BAD_KEY_FILE, RESULT_REFUSE, "the key file is damaged or not an otpring key file")
 X(VAULT_FAILED, RESULT_FENCE, "a cryptographic operation failed")
 X(VAULT_BAD_SEAL, RESULT_FENCE, "sealed data does not open: damaged, or sealed for something else")
 /* table and store */
 X(TABLE_FULL, RESULT_RETRY, "the token table is full; raise tokens-max")
 X(TABLE_TOO_MANY_TOKENS, RESULT_REFUSE, "the account has the greatest number of tokens already")
+X(STORE_NONE, RESULT_REFUSE, "no store is there; make one with: otpring init --store DIR")
+X(STORE_UNFINISHED, RESULT_REFUSE,
+  "this is a backup, or a restore that broke off, and no store; make a store of a backup with: otpring restore")
 X(STORE_BUSY, RESULT_REFUSE, "another process has this store open")
 X(STORE_DAMAGED, RESULT_FENCE, "the store is damaged")
-X(STORE_FOREIGN, RESULT_REFUSE, "the store was last served elsewhere or is a copy; --take-over treats it as a restore")
+X(STORE_FOREIGN, RESULT_REFUSE,
+  "the store was last served elsewhere or is a copy; otpringd --take-over treats it as a restore")
 X(STORE_VERSION, RESULT_REFUSE, "the store was made by another version of the format")
 X(STORE_FULL, RESULT_RETRY, "the store has reached its size limit")
 X(STORE_NOT_FOUND, RESULT_REFUSE, "not found")

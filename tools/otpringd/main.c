@@ -100,8 +100,6 @@ static bool engine_start(struct daemon *daemon)
     struct result result = engine_open(&options, &daemon->engine);
     if (!result_failed(result)) return true;
     log_line(LOG_LEVEL_ERROR, "%s: %s", config->store, result_text(result));
-    if (result.code == OS_NOT_FOUND)
-        log_line(LOG_LEVEL_INFO, "is there a store? Make one with: otpring init --store %s", config->store);
     return false;
 }
 
