@@ -19,7 +19,7 @@ const struct command commands[] = {
      run_token_add},
     {"token list", NULL, 0, 0, "List tokens, page by page", "token.list", "cuSFNj", NULL, run_token_list},
     {"token show", NULL, 0, 0, "Show the tokens of one user", "token.show", "cuoj", NULL, run_token_show},
-    {"token set", NULL, 0, 0, "Change a token's label", "token.set", "olj", NULL, run_token_set},
+    {"token set", NULL, 0, 0, "Change a token's label", "token.set", "cuolj", NULL, run_token_set},
     {"token remove", NULL, 0, 0, "Remove a token for good", "token.remove", "cuoj",
      "The seed's fingerprint and its floor are kept: the same seed enrolled again starts where this one ended.",
      run_change},

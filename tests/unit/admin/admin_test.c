@@ -20,7 +20,7 @@ static void hostile_requests_are_refused_before_anything_is_done(void **unused)
                                       "{'act':'token.add','company':'a','user':'b','digits':9}",
                                       "{'act':'token.add','company':'a','user':'b','digits':-1}",
                                       "{'act':'token.show'}",
-                                      "{'act':'token.show','ordinal':1,'company':'a','user':'b'}",
+                                      "{'act':'token.show','ordinals':[1],'company':'a','user':'b'}",
                                       "{'act':'token.remove','ordinals':[]}",
                                       "{'act':'token.remove','ordinals':['x']}",
                                       "{'act':'token.list','after':'x:1','limit':0}"};
