@@ -270,7 +270,7 @@ static void otpauth_lines_are_imported_under_their_issuer_or_the_company_given(v
     const json_t *refused = json_object_get(answer, "refused");
     assert_int_equal(json_array_size(refused), 2); /* no company; not a URI */
     assert_int_equal(number_in(json_array_get(refused, 0), "line"), 13);
-    assert_string_equal(text_in(json_array_get(refused, 0), "code"), "BAD_NAME");
+    assert_string_equal(text_in(json_array_get(refused, 0), "code"), "URI_NO_ISSUER");
     assert_int_equal(number_in(json_array_get(refused, 1), "line"), 14);
     json_decref(answer);
     answer = ask(&fixture, "{'act':'import','company':'Bank','text':"
