@@ -1,4 +1,5 @@
 /* otpring: the command line of administrators and scripts. Finds the command, parses its options, runs it. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,5 +146,6 @@ int main(int argc, char **argv)
     int status = command->run(&invocation);
     admin_done();
     json_decref(invocation.request);
-    return fflush(stdout) == 0 ? status : EXIT_UNAVAILABLE;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    return complain(EXIT_UNAVAILABLE, "standard output: %s; what was asked may have been done", strerror(errno));
 }

@@ -269,6 +269,7 @@ static bool serve(struct daemon *daemon, const struct options *options, const si
         int number = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = LOOK_S});
         if (number == SIGTERM || number == SIGINT) return true;
         if (number == SIGHUP) reload(daemon, options);
+        if (number < 0) core_second(daemon->engine->core);
         if (daemon_casualty(daemon)) {
             log_line(LOG_LEVEL_ERROR, "the %s thread has ended", daemon_casualty(daemon)->name);
             return false;
