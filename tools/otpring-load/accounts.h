@@ -12,6 +12,7 @@
 #include "kernel/kernel.h"
 #include "options.h"
 
+#define ACCOUNTS_COMPANY_PREFIX "otpring-load-"
 enum { COMPANY_SIZE = 32, ACCOUNTS_PER_REQUEST = 1000, ACCOUNT_SEED_SIZE_MAX = 64 };
 
 struct accounts {

@@ -26,6 +26,7 @@ struct load_options {
     uint64_t seed;
     const char *hdr_path;
     bool json;
+    const char *remove; /* a company that a killed run left: only remove its accounts */
     bool keep;
     bool totp;
     const char *algorithm; /* sha1, sha256, sha512 */
