@@ -12,6 +12,10 @@ X(OS_NO_DIRECT_IO, RESULT_REFUSE,
 X(OS_NO_LOCKED_MEMORY, RESULT_REFUSE,
   "memory cannot be locked; raise the limit (ulimit -l, LimitMEMLOCK=) or start with --insecure-memory")
 X(OS_NETWORK_FILE_SYSTEM, RESULT_REFUSE, "the store is on a network file system; it must be on a local disk")
+X(OS_MEMORY_FILE_SYSTEM, RESULT_REFUSE,
+  "the store is on a file system in memory (tmpfs), where nothing is durable; put it on a disk file system such as "
+  "ext4 "
+  "or xfs")
 X(OS_NO_IO_URING, RESULT_REFUSE, "io_uring is not available or lacks a feature of Linux 6.1")
 X(NO_MEMORY, RESULT_REFUSE, "not enough memory")
 X(SOCKET_IN_USE, RESULT_REFUSE, "another process listens on this socket")
