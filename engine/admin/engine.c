@@ -145,11 +145,19 @@ static struct result folder_take(const char *folder)
     return empty ? result_ok() : made;
 }
 
+/* Who copies the folder would have the key too. By name: the folder is not there yet. */
+static bool lies_inside(const char *path, const char *folder)
+{
+    size_t size = strlen(folder);
+    return strncmp(path, folder, size) == 0 && path[size] == '/';
+}
+
 struct result engine_init(const char *folder_given, const char *key_given)
 {
     char folder[ENGINE_PATH_SIZE], key_path[ENGINE_PATH_SIZE];
     int lock;
     TRY(paths_make(folder_given, key_given, folder, key_path));
+    if (lies_inside(key_path, folder)) return result_of(VAULT_KEY_INSIDE);
     if (files_exist(key_path)) return result_of(OS_EXISTS);
     TRY(folder_take(folder));
     TRY(store_lock_take(folder, &lock));

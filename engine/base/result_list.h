@@ -61,6 +61,7 @@ X(SESSION_BUSY, RESULT_RETRY, "the slot still has a frame in flight")
 /* keys and seals */
 X(VAULT_WRONG_KEY, RESULT_REFUSE, "this key file does not belong to this store")
 X(VAULT_KEY_MODE, RESULT_REFUSE, "the key file must be a regular file that others cannot read (mode 0400)")
+X(VAULT_KEY_INSIDE, RESULT_REFUSE, "the key file must not lie inside the store that it opens")
 X(VAULT_NO_KEY_FILE, RESULT_REFUSE, "its key file is not there; name it with --key FILE")
 X(VAULT_BAD_KEY_FILE, RESULT_REFUSE, "the key file is damaged or not an otpring key file")
 X(VAULT_FAILED, RESULT_FENCE, "a cryptographic operation failed")
