@@ -1,4 +1,5 @@
 /* Import: lines of otpauth URIs or CSV, each taken or refused on its own, refused ones told by number. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/acts.h"
@@ -48,7 +49,9 @@ static struct result uri_take(struct importing *importing, const char *line, siz
     TRY(otp_uri_parse(line, size, &uri));
     const char *company = importing->company ? importing->company : uri.issuer;
     struct result result = result_ok();
-    if (strlen(company) > OTP_NAME_SIZE_MAX || company[0] == 0) {
+    if (company[0] == 0) {
+        result = result_of(URI_NO_ISSUER);
+    } else if (strlen(company) > OTP_NAME_SIZE_MAX) {
         result = result_of(BAD_NAME);
     } else {
         strcpy(token->company, company);
@@ -88,7 +91,7 @@ static struct result line_take(struct importing *importing, const char *line, si
     if (size >= sizeof(scheme) - 1 && memcmp(line, scheme, sizeof(scheme) - 1) == 0) {
         TRY(uri_take(importing, line, size, token));
     } else {
-        if (!importing->header_known) return result_of(BAD_CSV);
+        if (!importing->header_known) return result_of(CSV_HEADER);
         TRY(csv_token_parse(&importing->header, line, size, token));
     }
     TRY(profile_take(importing, token));
@@ -110,7 +113,7 @@ static struct result line_import(struct importing *importing, const char *line, 
     }
     if (!uri && !importing->header_known) {
         struct result result = csv_header_parse(line, size, &importing->header);
-        if (result_failed(result)) return act_detail(importing->act, BAD_CSV, "the first line must name the columns");
+        if (result_failed(result)) return result;
         importing->header_known = true;
         return result_ok();
     }
@@ -136,6 +139,25 @@ static struct result lines_import(struct importing *importing, const char *text,
     return flush(importing);
 }
 
+static int by_line(const void *a, const void *b)
+{
+    json_int_t first = json_integer_value(json_object_get(*(json_t *const *)a, "line"));
+    json_int_t second = json_integer_value(json_object_get(*(json_t *const *)b, "line"));
+    return (first > second) - (first < second);
+}
+
+/* What core refuses is known later than what cannot be read; people look for lines in order. */
+static void refused_sort(json_t *refused)
+{
+    size_t count = json_array_size(refused);
+    json_t **lines = calloc(count + 1, sizeof(json_t *));
+    if (!lines) return;
+    for (size_t i = 0; i < count; i++) lines[i] = json_incref(json_array_get(refused, i));
+    qsort(lines, count, sizeof(json_t *), by_line);
+    for (size_t i = 0; i < count; i++) json_array_set_new(refused, i, lines[i]);
+    free(lines);
+}
+
 struct result act_import(struct act *act)
 {
     const char *text = NULL, *header = NULL;
@@ -147,14 +169,14 @@ struct result act_import(struct act *act)
     /* Only the first portion of a CSV file may name the columns in its text. */
     importing.uris = !header && importing.line > 1;
     if (header) {
-        struct result parsed = csv_header_parse(header, strlen(header), &importing.header);
-        if (result_failed(parsed)) return act_detail(act, BAD_CSV, "header");
+        TRY(csv_header_parse(header, strlen(header), &importing.header));
         importing.header_known = true;
     }
     importing.refused = json_array();
     struct result result = lines_import(&importing, text, strlen(text));
     json_object_set_new(act->answer, "added", json_integer((json_int_t)importing.added));
     json_object_set_new(act->answer, "next_line", json_integer((json_int_t)importing.line));
+    refused_sort(importing.refused);
     json_object_set_new(act->answer, "refused", importing.refused);
     return result;
 }

@@ -10,20 +10,21 @@ static const struct {
     const char *key;
     size_t offset;
     size_t size;
+    uint64_t least; /* of what may be given; 0 stands where a field is not given and does not apply */
     uint64_t most;
 } number_fields[] = {
-    {"digits", offsetof(struct profile_row, digits), 1, 8},
-    {"period", offsetof(struct profile_row, period_s), 4, OTP_PERIOD_S_MAX},
-    {"t0", offsetof(struct profile_row, t0_s), 8, INT64_MAX / 2},
-    {"window_behind", offsetof(struct profile_row, window_behind), 1, 255},
-    {"window_ahead", offsetof(struct profile_row, window_ahead), 1, 255},
-    {"look_ahead", offsetof(struct profile_row, look_ahead), 1, 255},
-    {"look_behind", offsetof(struct profile_row, look_behind), 1, 255},
-    {"resync_window", offsetof(struct profile_row, resync_window), 2, UINT16_MAX},
-    {"throttle_free", offsetof(struct profile_row, throttle_free), 1, 255},
-    {"throttle_base_s", offsetof(struct profile_row, throttle_base_s), 4, UINT32_MAX},
-    {"throttle_max_s", offsetof(struct profile_row, throttle_max_s), 4, UINT32_MAX},
-    {"drift_max", offsetof(struct profile_row, drift_max), 1, 127},
+    {"digits", offsetof(struct profile_row, digits), 1, OTP_DIGITS_MIN, OTP_DIGITS_MAX},
+    {"period", offsetof(struct profile_row, period_s), 4, OTP_PERIOD_S_MIN, OTP_PERIOD_S_MAX},
+    {"t0", offsetof(struct profile_row, t0_s), 8, 0, INT64_MAX / 2},
+    {"window_behind", offsetof(struct profile_row, window_behind), 1, 0, 255},
+    {"window_ahead", offsetof(struct profile_row, window_ahead), 1, 0, 255},
+    {"look_ahead", offsetof(struct profile_row, look_ahead), 1, 0, 255},
+    {"look_behind", offsetof(struct profile_row, look_behind), 1, 0, 255},
+    {"resync_window", offsetof(struct profile_row, resync_window), 2, 0, UINT16_MAX},
+    {"throttle_free", offsetof(struct profile_row, throttle_free), 1, 0, 255},
+    {"throttle_base_s", offsetof(struct profile_row, throttle_base_s), 4, 0, UINT32_MAX},
+    {"throttle_max_s", offsetof(struct profile_row, throttle_max_s), 4, 0, UINT32_MAX},
+    {"drift_max", offsetof(struct profile_row, drift_max), 1, 0, 127},
 };
 
 enum { NUMBER_FIELD_COUNT = sizeof(number_fields) / sizeof(number_fields[0]) };
@@ -63,7 +64,7 @@ static struct result fields_take(struct act *act, struct profile_row *row)
     memcpy(row->name, copy, sizeof(row->name));
     for (size_t i = 0; i < NUMBER_FIELD_COUNT; i++) {
         uint64_t number = field_get(row, i);
-        TRY(act_number(act, number_fields[i].key, false, 0, number_fields[i].most, &number));
+        TRY(act_number(act, number_fields[i].key, false, number_fields[i].least, number_fields[i].most, &number));
         field_set(row, i, number);
     }
     return result_ok();

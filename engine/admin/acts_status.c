@@ -26,6 +26,14 @@ static json_t *verdicts_json(const struct core_status *status)
     return verdicts;
 }
 
+static json_t *rates_json(const struct core_status *status)
+{
+    json_t *rates = json_object();
+    for (unsigned i = OTPRING_ACCEPTED; i <= OTPRING_UNAVAILABLE; i++)
+        json_object_set_new(rates, otpring_verdict_name(i), json_real(status->rates[i]));
+    return rates;
+}
+
 static json_t *positions_json(const struct core_status *status)
 {
     const struct journal_status *journal = &status->journal;
@@ -60,6 +68,7 @@ struct result act_status(struct act *act)
     json_object_set_new(answer, "turns", json_integer((json_int_t)status.turns));
     json_object_set_new(answer, "memory_size", json_integer((json_int_t)status.memory_size));
     json_object_set_new(answer, "verdicts", verdicts_json(&status));
+    json_object_set_new(answer, "rates", rates_json(&status));
     json_object_set_new(answer, "positions", positions_json(&status));
     json_object_set_new(answer, "journal", journal_json(&status));
     json_object_set_new(answer, "checkpoint_ms", json_integer((json_int_t)status.checkpoint_ms));
@@ -80,7 +89,11 @@ struct result act_backup(struct act *act)
     const char *folder;
     TRY(act_text(act, "folder", true, &folder));
     if (folder[0] != '/') return act_detail(act, BAD_ARGUMENT, "folder must be a whole path");
-    TRY(engine_backup(admin->options.engine, admin->options.os, admin->options.worker, &act->actor, folder));
+    struct result result =
+        engine_backup(admin->options.engine, admin->options.os, admin->options.worker, &act->actor, folder);
+    if (result_failed(result) && result_class(result) == RESULT_REFUSE)
+        return act_detail(act, result.code, "%s", folder);
+    TRY(result);
     core_status(admin->core, &status);
     json_object_set_new(act->answer, "checkpoint", json_integer((json_int_t)status.checkpoint_position));
     return result_ok();

@@ -82,6 +82,11 @@ struct result act_profile_find(struct act *act, uint16_t *ret_profile, struct pr
         TRY(parameters_get(act, &parameters, &look_ahead));
         TRY(admin_profile_for(act, &parameters, look_ahead, ret_profile));
     } else {
+        static const char *const own[] = {"type", "algorithm", "digits", "period", "t0", "look_ahead"};
+        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+            if (json_object_get(act->request, own[i]))
+                return act_detail(act, BAD_ARGUMENT, "the profile says the %s; leave it out", own[i]);
+        }
         *ret_profile = (uint16_t)id;
     }
     return core_profile_get(act->admin->core, *ret_profile, ret_row) ? result_ok()
@@ -92,7 +97,8 @@ struct result act_profile_find(struct act *act, uint16_t *ret_profile, struct pr
 
 static struct result text_copy(struct act *act, const char *key, const char *text, char *ret, size_t size_max)
 {
-    if (strlen(text) > size_max) return act_detail(act, BAD_NAME, "%s", key);
+    size_t size_min = strcmp(key, "label") == 0 ? 0 : 1;
+    if (!core_text_valid(text, size_min, size_max)) return act_detail(act, BAD_NAME, "%s", key);
     strcpy(ret, text);
     return result_ok();
 }
@@ -295,17 +301,30 @@ struct result act_tokens(struct act *act, uint32_t *ret_ordinals, size_t capacit
     TRY(act_number(act, "ordinal", false, 0, UINT32_MAX, &ordinal));
     TRY(act_text(act, "company", false, &company));
     TRY(act_text(act, "user", false, &user));
-    if (!!list + (ordinal != UINT64_MAX) + (company || user) != 1) {
-        return act_detail(act, BAD_JSON, "name the token by ordinal, or by company and user");
+    bool one = ordinal != UINT64_MAX, account = company || user;
+    if (list ? one || account : !one && !account) {
+        return act_detail(act, BAD_JSON, "name the token by ordinal, by company and user, or by all three");
     }
     if (list) return ordinals_get(act, list, ret_ordinals, capacity, ret_count);
-    if (ordinal == UINT64_MAX) {
-        if (!company || !user) return act_detail(act, BAD_JSON, "company and user go together");
-        return account_tokens(act, company, user, ret_ordinals, ret_count);
+    if (account && (!company || !user)) return act_detail(act, BAD_JSON, "company and user go together");
+    if (account) TRY(account_tokens(act, company, user, ret_ordinals, ret_count));
+    if (!one) return result_ok();
+    bool theirs = !account;
+    for (size_t i = 0; account && i < *ret_count; i++) theirs = theirs || ret_ordinals[i] == ordinal;
+    if (!theirs) {
+        return act_detail(act, STORE_NOT_FOUND, "the user has no live token %llu", (unsigned long long)ordinal);
     }
     ret_ordinals[0] = (uint32_t)ordinal;
     *ret_count = 1;
     return result_ok();
+}
+
+/* For acts on one token: an account that has several says which. */
+static struct result one_token(struct act *act, uint32_t ret_ordinals[SCHEMA_ACCOUNT_TOKENS_MAX], size_t *ret_count)
+{
+    TRY(act_tokens(act, ret_ordinals, SCHEMA_ACCOUNT_TOKENS_MAX, ret_count));
+    if (*ret_count == 1) return result_ok();
+    return act_detail(act, BAD_ARGUMENT, "the user has %zu tokens: name one by its number", *ret_count);
 }
 
 static struct result tokens_change(struct act *act, enum core_act change)
@@ -336,10 +355,12 @@ struct result act_token_resume(struct act *act)
 struct result act_token_set(struct act *act)
 {
     const char *label;
-    uint64_t ordinal;
-    TRY(act_number(act, "ordinal", true, 0, UINT32_MAX, &ordinal));
+    uint32_t ordinals[SCHEMA_ACCOUNT_TOKENS_MAX];
+    size_t count = 0;
     TRY(act_text(act, "label", true, &label));
-    return core_token_set_label(act->admin->options.worker, &act->actor, (uint32_t)ordinal, label);
+    if (!core_text_valid(label, 0, SCHEMA_LABEL_MAX)) return act_detail(act, BAD_NAME, "label");
+    TRY(one_token(act, ordinals, &count));
+    return core_token_set_label(act->admin->options.worker, &act->actor, ordinals[0], label);
 }
 
 struct result act_token_unlock(struct act *act)
@@ -362,8 +383,7 @@ struct result act_token_resync(struct act *act)
     TRY(otp_code_parse(code_text, strlen(code_text), &code, &digits));
     TRY(otp_code_parse(next_text, strlen(next_text), &code_next, &digits_next));
     if (digits != digits_next) return result_of(BAD_DIGITS);
-    TRY(act_tokens(act, ordinals, SCHEMA_ACCOUNT_TOKENS_MAX, &count));
-    if (count != 1) return act_detail(act, BAD_ARGUMENT, "the account has %zu tokens: name one by ordinal", count);
+    TRY(one_token(act, ordinals, &count));
     TRY(core_token_resync(act->admin->options.worker, &act->actor, ordinals[0], code, code_next, digits, &verdict));
     json_object_set_new(act->answer, "verdict", json_string(otpring_verdict_name(verdict)));
     return result_ok();

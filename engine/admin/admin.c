@@ -22,7 +22,7 @@ static const struct {
     {"token.add-batch", act_token_add_batch, " company users seeds counter" PROFILE_KEYS},
     {"token.list", act_token_list, " after limit company user state "},
     {"token.show", act_token_show, " ordinal company user "},
-    {"token.set", act_token_set, " ordinal label "},
+    {"token.set", act_token_set, " ordinal company user label "},
     {"token.remove", act_token_remove, " ordinal ordinals company user "},
     {"token.suspend", act_token_suspend, " ordinal ordinals company user "},
     {"token.resume", act_token_resume, " ordinal ordinals company user "},

@@ -32,7 +32,7 @@ struct result csv_fields(const char *line, size_t size, char *buffer, struct csv
     char *to = buffer;
     unsigned count = 0;
     for (;;) {
-        if (count == CSV_FIELDS_MAX) return result_of(BAD_CSV);
+        if (count == CSV_FIELDS_MAX) return result_of(CSV_FIELDS);
         char *from = to;
         if (at < end && *at == '"') {
             at = quoted_take(at + 1, end, &to);
@@ -64,11 +64,11 @@ struct result csv_header_parse(const char *line, size_t size, struct csv_header 
                                              strncasecmp(column_names[column], fields[i].text, fields[i].size) != 0)) {
             column++;
         }
-        if (column == CSV_COLUMN_COUNT || seen[column]) return result_of(BAD_CSV);
+        if (column == CSV_COLUMN_COUNT || seen[column]) return result_of(CSV_HEADER);
         seen[column] = true;
         header.columns[i] = (int8_t)column;
     }
-    if (!seen[CSV_COMPANY] || !seen[CSV_USER] || !seen[CSV_SECRET]) return result_of(BAD_CSV);
+    if (!seen[CSV_COMPANY] || !seen[CSV_USER] || !seen[CSV_SECRET]) return result_of(CSV_HEADER);
     *ret_header = header;
     return result_ok();
 }
@@ -98,16 +98,16 @@ bool csv_algorithm_parse(const char *text, size_t size, enum kernel_algorithm *r
     return false;
 }
 
-/* Plain decimal digits, at most `most`. */
+/* Plain decimal digits, at most `most`: BAD_COUNTER. */
 static struct result number_parse(struct csv_field field, uint64_t most, uint64_t *ret_number)
 {
     uint64_t number = 0;
-    if (field.size == 0 || field.size > 18) return result_of(BAD_CSV);
+    if (field.size == 0 || field.size > 18) return result_of(BAD_COUNTER);
     for (size_t i = 0; i < field.size; i++) {
-        if (field.text[i] < '0' || field.text[i] > '9') return result_of(BAD_CSV);
+        if (field.text[i] < '0' || field.text[i] > '9') return result_of(BAD_COUNTER);
         number = number * 10 + (uint64_t)(field.text[i] - '0');
     }
-    if (number > most) return result_of(BAD_CSV);
+    if (number > most) return result_of(BAD_COUNTER);
     *ret_number = number;
     return result_ok();
 }
@@ -134,13 +134,13 @@ static struct result field_take(struct csv_token *token, enum csv_column column,
         if (field.size > 2 * OTP_SEED_SIZE_MAX) return result_of(BAD_SECRET_SIZE);
         return otp_base32_decode(field.text, field.size, token->seed, sizeof(token->seed), &token->seed_size);
     case CSV_TYPE:
-        return csv_type_parse(field.text, field.size, &token->parameters.type) ? result_ok() : result_of(BAD_CSV);
+        return csv_type_parse(field.text, field.size, &token->parameters.type) ? result_ok() : result_of(BAD_TYPE);
     case CSV_ALGORITHM:
         return csv_algorithm_parse(field.text, field.size, &token->parameters.algorithm) ? result_ok()
-                                                                                         : result_of(BAD_CSV);
+                                                                                         : result_of(BAD_ALGORITHM);
     case CSV_DIGITS:
-        TRY(number_parse(field, 99, &number));
-        if (number < OTP_DIGITS_MIN || number > OTP_DIGITS_MAX) return result_of(BAD_DIGITS);
+        if (result_failed(number_parse(field, OTP_DIGITS_MAX, &number)) || number < OTP_DIGITS_MIN)
+            return result_of(BAD_DIGITS);
         token->parameters.digits = (uint8_t)number;
         return result_ok();
     case CSV_PERIOD:
@@ -169,7 +169,7 @@ static struct result token_take(const struct csv_header *header, const struct cs
     if (token->parameters.type == OTP_HOTP) {
         if (token->parameters.period_s != 0) return result_of(BAD_PERIOD);
     } else {
-        if (token->counter != 0 || token->look_ahead >= 0) return result_of(BAD_CSV);
+        if (token->counter != 0 || token->look_ahead >= 0) return result_of(BAD_COUNTER);
         if (token->parameters.period_s == 0) token->parameters.period_s = 30;
     }
     return result_ok();
@@ -184,7 +184,7 @@ struct result csv_token_parse(const struct csv_header *header, const char *line,
                               .look_ahead = -1};
     unsigned count = 0;
     struct result result = csv_fields(line, size, buffer, fields, &count);
-    if (!result_failed(result) && count != header->count) result = result_of(BAD_CSV);
+    if (!result_failed(result) && count != header->count) result = result_of(CSV_FIELDS);
     if (!result_failed(result)) result = token_take(header, fields, &token);
     if (!result_failed(result)) *ret_token = token;
     secret_wipe(&token, sizeof(token));

@@ -33,10 +33,11 @@ struct csv_field {
     size_t size;
 };
 
-/* One line, without its line end, into fields; quotes are taken off into buffer (CSV_LINE_SIZE_MAX bytes). BAD_CSV. */
+/* One line, without its line end, into fields; quotes are taken off into buffer (CSV_LINE_SIZE_MAX bytes). BAD_CSV,
+ * CSV_FIELDS. */
 struct result csv_fields(const char *line, size_t size, char *buffer, struct csv_field ret_fields[CSV_FIELDS_MAX],
                          unsigned *ret_count) MUST_USE;
-/* BAD_CSV: a column unknown, twice, or missing. */
+/* CSV_HEADER: a column unknown, twice, or missing. */
 struct result csv_header_parse(const char *line, size_t size, struct csv_header *ret_header) MUST_USE;
 
 /* One token to be. Holds a seed: wipe after use. */
@@ -50,7 +51,8 @@ struct csv_token {
     uint8_t seed[OTP_SEED_SIZE_MAX];
     size_t seed_size;
 };
-/* BAD_CSV, BAD_NAME, BAD_BASE32, BAD_SECRET_SIZE, BAD_DIGITS, BAD_PERIOD. Names are checked again by core. */
+/* BAD_CSV, CSV_FIELDS, BAD_TYPE, BAD_ALGORITHM, BAD_COUNTER, BAD_NAME, BAD_BASE32, BAD_SECRET_SIZE, BAD_DIGITS,
+ * BAD_PERIOD. Names are checked again by core. */
 struct result csv_token_parse(const struct csv_header *header, const char *line, size_t size,
                               struct csv_token *ret_token) MUST_USE;
 

@@ -146,11 +146,19 @@ static struct result folder_take(const char *folder)
     return empty ? result_ok() : made;
 }
 
+/* Who copies the folder would have the key too. By name: the folder is not there yet. */
+static bool lies_inside(const char *path, const char *folder)
+{
+    size_t size = strlen(folder);
+    return strncmp(path, folder, size) == 0 && path[size] == '/';
+}
+
 struct result engine_init(const char *folder_given, const char *key_given)
 {
     char folder[ENGINE_PATH_SIZE], key_path[ENGINE_PATH_SIZE];
     int lock;
     TRY(paths_make(folder_given, key_given, folder, key_path));
+    if (lies_inside(key_path, folder)) return result_of(VAULT_KEY_INSIDE);
     if (files_exist(key_path)) return result_of(OS_EXISTS);
     TRY(folder_take(folder));
     TRY(store_lock_take(folder, &lock));
@@ -186,16 +194,27 @@ static struct result place_write(struct engine *engine, const struct meta *meta)
     return meta_put(engine->store, META_PLACE, place, sizeof(place));
 }
 
+/* A name that leads nowhere is told for what it is: each has another remedy. */
+static struct result folder_judge(const char *folder)
+{
+    char identity[ENGINE_PATH_SIZE], rows[ENGINE_PATH_SIZE];
+    TRY(path_make(identity, "%s/identity", folder));
+    TRY(path_make(rows, "%s/store.mdb", folder));
+    struct result found = files_look(identity);
+    if (found.code != OS_NOT_FOUND) return found;
+    return result_of(files_exist(rows) ? STORE_UNFINISHED : STORE_NONE);
+}
+
 static struct result open_all(struct engine *engine, const struct engine_options *options)
 {
     struct meta meta;
     struct os_uring_options ring = {.entries = 256};
     struct core_options core = options->core;
     if (core.load_threads == 0) core.load_threads = machine_cpu_count();
-    char path[ENGINE_PATH_SIZE];
     TRY(path_make(engine->journal_folder, "%s/journal", engine->folder));
-    TRY(path_make(path, "%s/identity", engine->folder));
-    if (!files_exist(path)) return result_of(OS_NOT_FOUND);
+    TRY(folder_judge(engine->folder));
+    struct result key = files_look(engine->key_path);
+    TRY(key.code == OS_NOT_FOUND ? result_of(VAULT_NO_KEY_FILE) : key);
     TRY(store_lock_take(engine->folder, &engine->lock));
     uint64_t size_max = options->store_size_max ? options->store_size_max : STORE_SIZE_DEFAULT;
     TRY(store_lmdb_open(engine->folder, false, size_max, &engine->store));

@@ -36,7 +36,7 @@ struct engine {
 };
 
 /* A new store in `folder` (made when it is not there, else it must be empty) and its key file (which must not be
- * there). OS_EXISTS, BAD_ARGUMENT (path too long), what the rooms below give. */
+ * there, and not inside). OS_EXISTS, VAULT_KEY_INSIDE, BAD_ARGUMENT (path too long), what the rooms below give. */
 struct result engine_init(const char *folder, const char *key_path) MUST_USE;
 
 /* Opens everything. STORE_BUSY; STORE_FOREIGN when it was last served elsewhere or is a copy and take_over is not set;

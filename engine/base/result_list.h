@@ -6,11 +6,16 @@ X(OS_NO_SPACE, RESULT_RETRY, "no space left on the device")
 X(OS_NOT_FOUND, RESULT_REFUSE, "no such file or folder")
 X(OS_EXISTS, RESULT_REFUSE, "the file exists already")
 X(OS_PERMISSION, RESULT_REFUSE, "permission denied")
+X(OS_READ_ONLY, RESULT_REFUSE, "the file system is mounted read-only")
 X(OS_NO_DIRECT_IO, RESULT_REFUSE,
   "this file system does not support direct I/O (O_DIRECT); put the store on a disk file system such as ext4 or xfs")
 X(OS_NO_LOCKED_MEMORY, RESULT_REFUSE,
   "memory cannot be locked; raise the limit (ulimit -l, LimitMEMLOCK=) or start with --insecure-memory")
 X(OS_NETWORK_FILE_SYSTEM, RESULT_REFUSE, "the store is on a network file system; it must be on a local disk")
+X(OS_MEMORY_FILE_SYSTEM, RESULT_REFUSE,
+  "the store is on a file system in memory (tmpfs), where nothing is durable; put it on a disk file system such as "
+  "ext4 "
+  "or xfs")
 X(OS_NO_IO_URING, RESULT_REFUSE, "io_uring is not available or lacks a feature of Linux 6.1")
 X(NO_MEMORY, RESULT_REFUSE, "not enough memory")
 X(SOCKET_IN_USE, RESULT_REFUSE, "another process listens on this socket")
@@ -21,7 +26,18 @@ X(FULL, RESULT_RETRY, "a configured limit is reached")
 X(BAD_ARGUMENT, RESULT_REFUSE, "an argument is out of range")
 X(BAD_BASE32, RESULT_REFUSE, "the secret is not valid base32")
 X(BAD_URI, RESULT_REFUSE, "not a valid otpauth URI")
-X(BAD_CSV, RESULT_REFUSE, "not a valid CSV line")
+X(URI_NO_SECRET, RESULT_REFUSE, "the otpauth URI has no secret")
+X(URI_NO_COUNTER, RESULT_REFUSE, "the otpauth URI is of a HOTP token, but has no counter")
+X(URI_NO_ISSUER, RESULT_REFUSE, "the otpauth URI names no issuer; give --company")
+X(URI_TWO_ISSUERS, RESULT_REFUSE, "the otpauth URI names two issuers")
+X(URI_REPEATED, RESULT_REFUSE, "a parameter stands twice in the otpauth URI")
+X(BAD_CSV, RESULT_REFUSE, "not a valid CSV line: its quotes do not match, or it is longer than 4096 bytes")
+X(CSV_HEADER, RESULT_REFUSE,
+  "the first line must name the columns: company, user, secret, and of the others those that are known, each once")
+X(CSV_FIELDS, RESULT_REFUSE, "another number of fields than there are columns")
+X(BAD_TYPE, RESULT_REFUSE, "type is totp or hotp")
+X(BAD_ALGORITHM, RESULT_REFUSE, "algorithm is sha1, sha256 or sha512")
+X(BAD_COUNTER, RESULT_REFUSE, "counter or look_ahead is not a whole number in its range, or stands at a TOTP token")
 X(BAD_NAME, RESULT_REFUSE, "a name is empty, too long, or holds a byte that is not allowed")
 X(BAD_CONFIG, RESULT_REFUSE, "the configuration has an unknown key or a bad value")
 X(BAD_JSON, RESULT_REFUSE, "not a valid request")
@@ -45,15 +61,21 @@ X(SESSION_BUSY, RESULT_RETRY, "the slot still has a frame in flight")
 /* keys and seals */
 X(VAULT_WRONG_KEY, RESULT_REFUSE, "this key file does not belong to this store")
 X(VAULT_KEY_MODE, RESULT_REFUSE, "the key file must be a regular file that others cannot read (mode 0400)")
+X(VAULT_KEY_INSIDE, RESULT_REFUSE, "the key file must not lie inside the store that it opens")
+X(VAULT_NO_KEY_FILE, RESULT_REFUSE, "its key file is not there; name it with --key FILE")
 X(VAULT_BAD_KEY_FILE, RESULT_REFUSE, "the key file is damaged or not an otpring key file")
 X(VAULT_FAILED, RESULT_FENCE, "a cryptographic operation failed")
 X(VAULT_BAD_SEAL, RESULT_FENCE, "sealed data does not open: damaged, or sealed for something else")
 /* table and store */
 X(TABLE_FULL, RESULT_RETRY, "the token table is full; raise tokens-max")
 X(TABLE_TOO_MANY_TOKENS, RESULT_REFUSE, "the account has the greatest number of tokens already")
+X(STORE_NONE, RESULT_REFUSE, "no store is there; make one with: otpring init --store DIR")
+X(STORE_UNFINISHED, RESULT_REFUSE,
+  "this is a backup, or a restore that broke off, and no store; make a store of a backup with: otpring restore")
 X(STORE_BUSY, RESULT_REFUSE, "another process has this store open")
 X(STORE_DAMAGED, RESULT_FENCE, "the store is damaged")
-X(STORE_FOREIGN, RESULT_REFUSE, "the store was last served elsewhere or is a copy; --take-over treats it as a restore")
+X(STORE_FOREIGN, RESULT_REFUSE,
+  "the store was last served elsewhere or is a copy; otpringd --take-over treats it as a restore")
 X(STORE_VERSION, RESULT_REFUSE, "the store was made by another version of the format")
 X(STORE_FULL, RESULT_RETRY, "the store has reached its size limit")
 X(STORE_NOT_FOUND, RESULT_REFUSE, "not found")
@@ -62,7 +84,12 @@ X(STORE_SEED_LIVE, RESULT_REFUSE, "this seed is live on another token")
 X(FLOOR_UNKNOWN, RESULT_REFUSE,
   "its counter is not known since the restore; resynchronise it first, with two adjacent unused codes")
 X(STORE_IN_USE, RESULT_REFUSE, "in use; type, algorithm, period and T0 cannot change")
-X(STORE_RESTORED, RESULT_REFUSE, "the store is a restored backup; confirm the time and start with --take-over")
+X(STORE_RESTORED, RESULT_REFUSE,
+  "the store is a restored backup or a copy: --take-over also needs the present time, confirmed by --restore-now TIME")
+X(RESTORE_TIME, RESULT_REFUSE,
+  "the time confirmed is before the machine's clock or the journal's end, or far after both; set the clock, then "
+  "confirm "
+  "the present time")
 X(STORE_PENDING, RESULT_RETRY,
   "an act is durable in the journal but the store has no room for it yet; nothing else is administered until it has")
 X(NAME_TAKEN, RESULT_REFUSE, "another company or user has the same 16-byte name; choose another spelling")

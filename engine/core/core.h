@@ -237,9 +237,12 @@ struct result core_backup(struct core_worker *worker, const struct core_actor *a
 
 enum core_clock_state { CORE_CLOCK_SURE, CORE_CLOCK_STEPPED, CORE_CLOCK_BEHIND, CORE_CLOCK_FAR_AHEAD };
 
+enum { CORE_RATE_SECONDS = 10 };
+
 struct core_status {
     uint64_t tokens;
     uint64_t verdicts[10]; /* by enum otpring_verdict, since the start */
+    double rates[10];      /* the same a second, over the last CORE_RATE_SECONDS; 0 where nobody calls core_second */
     uint64_t turns;
     uint64_t sessions;
     uint64_t memory_size;
@@ -253,6 +256,8 @@ struct core_status {
     bool act_pending;                /* an act is durable but the store has no room for it yet: no other act is taken */
     struct journal_status journal;
 };
+/* Notes the counts of verdicts, for rates. One thread, once a second. */
+void core_second(struct core *core);
 /* Any thread; counters are approximate while workers run. */
 void core_status(struct core *core, struct core_status *ret_status);
 

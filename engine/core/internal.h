@@ -150,6 +150,9 @@ struct core {
     uint64_t checkpoint_bytes_at; /* journal bytes appended when the last one was made */
     uint32_t lines_next[KERNEL_ALGORITHM_COUNT];
     _Atomic uint64_t verdicts[10];
+    /* Counts at the last seconds: second s stands at s modulo the size, which has room for the one being written. */
+    _Atomic uint64_t second_verdicts[CORE_RATE_SECONDS + 2][10];
+    _Atomic uint64_t seconds; /* noted so far */
     _Atomic uint64_t turns;
     _Atomic uint32_t workers_waiting; /* how many progress entries say `waiting` */
 };

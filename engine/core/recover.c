@@ -363,7 +363,7 @@ static struct result recover_all(struct recovery *recovery, struct os *os, const
     TRY(open_writer_create(core, os, &writer));
     struct result result = burn_write(recovery, writer);
     if (!result_failed(result)) result = start_write(recovery, os, writer);
-    if (!result_failed(result)) result = restore_take_over(core, writer);
+    if (!result_failed(result)) result = restore_take_over(core, os, writer);
     open_writer_destroy(writer);
     return result;
 }

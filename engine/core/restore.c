@@ -10,6 +10,9 @@
 
 #include "base/bytes.h"
 
+#define RESTORE_BEHIND_MS ((int64_t)3600 * 1000)
+#define RESTORE_AHEAD_MS ((int64_t)366 * 24 * 3600 * 1000)
+
 uint32_t restore_floor(const struct profile_row *profile, int64_t restore_now_ms)
 {
     struct otp_parameters parameters = profile_parameters(profile);
@@ -123,15 +126,27 @@ struct result restore_marked(struct core *core, struct store_txn *txn, bool *ret
     return result_ok();
 }
 
-struct result restore_take_over(struct core *core, struct open_writer *writer)
+/* A time too early would leave codes open that were accepted after the backup: no floor is set before the journal's end
+ * or this machine's clock, and a time well before them is a mistake to tell, as is one that would shut every token for
+ * a year. */
+static struct result restore_time(const struct core *core, int64_t wall_ms, int64_t *ret_now_ms)
+{
+    int64_t confirmed_ms = core->options.restore_now_ms;
+    int64_t known_ms = core_now_ms(core) > wall_ms ? core_now_ms(core) : wall_ms;
+    if (confirmed_ms < known_ms - RESTORE_BEHIND_MS || confirmed_ms > known_ms + RESTORE_AHEAD_MS)
+        return result_of(RESTORE_TIME);
+    *ret_now_ms = confirmed_ms > known_ms ? confirmed_ms : known_ms;
+    return result_ok();
+}
+
+struct result restore_take_over(struct core *core, struct os *os, struct open_writer *writer)
 {
     uint8_t slots[2 * JOURNAL_SLOT_SIZE] = {0};
     struct slot_act *act = (struct slot_act *)slots;
     uint64_t position;
     if (!core->state->restoring) return result_ok();
-    struct restoring restoring = {.core = core,
-                                  .act = {.restore_now_ms = core->options.restore_now_ms,
-                                          .journal_complete = core->options.restore_journal_complete}};
+    struct restoring restoring = {.core = core, .act = {.journal_complete = core->options.restore_journal_complete}};
+    TRY(restore_time(core, os_time(os).wall_ms, &restoring.act.restore_now_ms));
     lines_restore(&restoring, false);
     restoring.act.floors_raised = restoring.raised;
     restoring.act.suspended = restoring.suspended;

@@ -163,8 +163,9 @@ struct result open_writer_append(struct open_writer *writer, const uint8_t *slot
 void open_writer_destroy(struct open_writer *writer);
 
 struct result restore_marked(struct core *core, struct store_txn *txn, bool *ret_marked) MUST_USE;
-/* A restored store is taken over: floors past the stated time, counters suspended, marker gone. */
-struct result restore_take_over(struct core *core, struct open_writer *writer) MUST_USE;
+/* A restored store is taken over: floors past the stated time, counters suspended, marker gone. RESTORE_TIME: the time
+ * stated cannot be the present one. */
+struct result restore_take_over(struct core *core, struct os *os, struct open_writer *writer) MUST_USE;
 /* The least floor of a TOTP token after a restore at this time. */
 uint32_t restore_floor(const struct profile_row *profile, int64_t restore_now_ms);
 

@@ -22,10 +22,15 @@ struct result files_make_folder(const char *path)
     return mkdir(path, 0700) == 0 ? result_ok() : failed();
 }
 
-bool files_exist(const char *path)
+struct result files_look(const char *path)
 {
     struct stat status;
-    return lstat(path, &status) == 0;
+    return lstat(path, &status) == 0 ? result_ok() : failed();
+}
+
+bool files_exist(const char *path)
+{
+    return !result_failed(files_look(path));
 }
 
 struct result files_folder_empty(const char *path, bool *ret_empty)

@@ -11,6 +11,8 @@
 
 /* A folder that only its owner may enter. OS_EXISTS, OS_NOT_FOUND (of the parent), OS_PERMISSION, OS_NO_SPACE. */
 struct result files_make_folder(const char *path) MUST_USE;
+/* Whether something has this name: OS_NOT_FOUND, or why it cannot be known (OS_PERMISSION). */
+struct result files_look(const char *path) MUST_USE;
 bool files_exist(const char *path);
 /* True when the folder has nothing in it. */
 struct result files_folder_empty(const char *path, bool *ret_empty) MUST_USE;

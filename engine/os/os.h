@@ -155,7 +155,7 @@ static inline void os_destroy(struct os *os)
 int64_t os_run(struct os *os, struct os_op *op);
 
 /* -errno of an operation as a result: -ENOSPC OS_NO_SPACE, -ENOENT OS_NOT_FOUND, -EEXIST OS_EXISTS, -EACCES/-EPERM
- * OS_PERMISSION, all else OS_FAILED; values >= 0 are OK. */
+ * OS_PERMISSION, OS_READ_ONLY, all else OS_FAILED; values >= 0 are OK. */
 struct result os_result(int64_t result) MUST_USE;
 
 #endif

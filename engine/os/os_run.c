@@ -42,8 +42,9 @@ struct result os_result(int64_t result)
         return result_of(OS_EXISTS);
     case EACCES:
     case EPERM:
-    case EROFS:
         return result_of(OS_PERMISSION);
+    case EROFS:
+        return result_of(OS_READ_ONLY);
     default:
         return result_of(OS_FAILED);
     }

@@ -5,7 +5,9 @@
 
 #include "os/os.h"
 
-/* True when the operation is a synced write and was taken. */
+enum { OS_SABOTAGED = 1 << 30 }; /* in the flags of an operation of its own */
+
+/* True when the operation was taken: a synced write, or a read or close while such writes are under way. */
 bool sabotage_takes(struct os *os, struct os_op *op);
 
 #endif

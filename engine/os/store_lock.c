@@ -70,6 +70,12 @@ static bool is_network(const char *folder, long type)
     return is_network_type(type) || (type == FUSE_SUPER_MAGIC && is_network_fuse(folder));
 }
 
+/* Since Linux 6.6 tmpfs takes O_DIRECT, so that it is not found out by that. */
+static bool is_memory_type(long type)
+{
+    return (unsigned long)type == TMPFS_MAGIC || (unsigned long)type == RAMFS_MAGIC;
+}
+
 static struct result path_join(const char *folder, const char *name, char ret_path[PATH_SIZE])
 {
     return snprintf(ret_path, PATH_SIZE, "%s/%s", folder, name) < PATH_SIZE ? result_ok() : result_of(BAD_ARGUMENT);
@@ -82,6 +88,7 @@ struct result store_lock_take(const char *folder, int *ret_file)
     TRY(path_join(folder, "lock", path));
     if (statfs(folder, &about) < 0) return os_result(-errno);
     if (is_network(folder, (long)about.f_type)) return result_of(OS_NETWORK_FILE_SYSTEM);
+    if (is_memory_type((long)about.f_type)) return result_of(OS_MEMORY_FILE_SYSTEM);
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0) return os_result(-errno);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

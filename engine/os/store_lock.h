@@ -7,7 +7,7 @@
 #include "base/result.h"
 
 /* Takes DIR/lock exclusively (open file description lock) for as long as ret_file is open.
- * STORE_BUSY, OS_NETWORK_FILE_SYSTEM (statfs), OS_NOT_FOUND, OS_PERMISSION. */
+ * STORE_BUSY, OS_NETWORK_FILE_SYSTEM, OS_MEMORY_FILE_SYSTEM (statfs), OS_NOT_FOUND, OS_PERMISSION. */
 struct result store_lock_take(const char *folder, int *ret_file) MUST_USE;
 void store_lock_release(int file);
 

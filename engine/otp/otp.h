@@ -68,7 +68,8 @@ struct otp_uri {
 
 /* Hostile input. Defaults where a parameter is left out: SHA1, 6 digits, 30 s, T0 0. Unknown parameters are passed
  * over; a repeated one, a label issuer that contradicts the issuer parameter, and HOTP without a counter are refused.
- * Errors: BAD_URI, BAD_BASE32, BAD_SECRET_SIZE, BAD_DIGITS, BAD_PERIOD, BAD_NAME. */
+ * Errors: BAD_URI, URI_..., BAD_TYPE, BAD_ALGORITHM, BAD_COUNTER, BAD_BASE32, BAD_SECRET_SIZE, BAD_DIGITS, BAD_PERIOD,
+ * BAD_NAME. */
 struct result otp_uri_parse(const char *text, size_t size, struct otp_uri *ret_uri) MUST_USE;
 /* Writes the URI with every parameter and a NUL. FULL when capacity is too small (2,600 bytes always suffice). */
 struct result otp_uri_format(const struct otp_uri *uri, char *ret_text, size_t capacity) MUST_USE;

@@ -81,7 +81,7 @@ static struct result split(const char *text, size_t size, struct otp_uri *uri, s
     else if (strncasecmp(type, "hotp/", 5) == 0)
         uri->parameters.type = OTP_HOTP;
     else
-        return result_of(BAD_URI);
+        return result_of(memchr(type, '/', (size_t)(text + size - type)) ? BAD_TYPE : BAD_URI);
     const char *end = text + size;
     ret_parts->label = type + 5;
     const char *mark = memchr(ret_parts->label, '?', (size_t)(end - ret_parts->label));
@@ -138,7 +138,7 @@ static struct result algorithm_read(const char *text, struct otp_uri *uri)
                 uri->parameters.algorithm = (enum kernel_algorithm)a;
                 return result_ok();
             }
-    return result_of(BAD_URI);
+    return result_of(BAD_ALGORITHM);
 }
 
 static struct result secret_read(const char *text, struct otp_uri *uri)
@@ -155,7 +155,7 @@ static struct result issuer_read(const char *text, struct otp_uri *uri)
 {
     if (strlen(text) > OTP_NAME_SIZE_MAX || strchr(text, ':') || !is_utf8_without_controls(text))
         return result_of(BAD_NAME);
-    if (uri->issuer[0] && *text && strcmp(uri->issuer, text) != 0) return result_of(BAD_URI);
+    if (uri->issuer[0] && *text && strcmp(uri->issuer, text) != 0) return result_of(URI_TWO_ISSUERS);
     if (*text) strcpy(uri->issuer, text);
     return result_ok();
 }
@@ -180,7 +180,7 @@ static struct result value_read(enum parameter parameter, const char *text, stru
         uri->parameters.period_s = (uint32_t)value;
         return result_ok();
     default:
-        return number_read(text, UINT64_MAX, &uri->counter) ? result_ok() : result_of(BAD_URI);
+        return number_read(text, UINT64_MAX, &uri->counter) ? result_ok() : result_of(BAD_COUNTER);
     }
 }
 
@@ -205,7 +205,9 @@ static struct result query_read(const struct parts *parts, struct otp_uri *uri, 
         unsigned parameter = equals ? parameter_of(at, (size_t)(equals - at)) : 0;
         bool repeated = parameter & *ret_seen;
         *ret_seen |= parameter;
-        if (repeated || (parameter && !decode(equals + 1, (size_t)(stop - equals - 1), text, sizeof text)))
+        if (repeated)
+            result = result_of(URI_REPEATED);
+        else if (parameter && !decode(equals + 1, (size_t)(stop - equals - 1), text, sizeof text))
             result = result_of(BAD_URI);
         else if (parameter)
             result = value_read((enum parameter)parameter, text, uri);
@@ -225,8 +227,8 @@ static struct result parse(const char *text, size_t size, struct otp_uri *uri)
     uri->parameters.period_s = uri->parameters.type == OTP_TOTP ? 30 : 0;
     TRY(label_read(&parts, uri));
     TRY(query_read(&parts, uri, &seen));
-    if (!(seen & SECRET)) return result_of(BAD_URI);
-    if (uri->parameters.type == OTP_HOTP && !(seen & COUNTER)) return result_of(BAD_URI);
+    if (!(seen & SECRET)) return result_of(URI_NO_SECRET);
+    if (uri->parameters.type == OTP_HOTP && !(seen & COUNTER)) return result_of(URI_NO_COUNTER);
     if (uri->parameters.type == OTP_HOTP) uri->parameters.period_s = 0;
     if (uri->parameters.type == OTP_TOTP) uri->counter = 0;
     return result_ok();

@@ -130,6 +130,23 @@ def sighup_reloads_clients_and_says_what_needs_a_restart(store):
     store.stop()
 
 
+def status_tells_rates_by_verdict(store):
+    store.start()
+    wire = store.wire()
+    time.sleep(1.2)
+    wire.ask(0, 1, [query(COMPANY, "u0", 0)] * 40)
+
+    def told():
+        return store.tool("status", want_json=True)["rates"]
+
+    wait_for("rates", lambda: told()["REJECTED"] > 0)
+    rates = told()
+    assert rates["THROTTLED"] > rates["REJECTED"] and rates["ACCEPTED"] == 0, rates
+    wire.close()
+    store.tool("token", "unlock", "--company", COMPANY, "--user", "u0")
+    store.stop()
+
+
 def inherited_sockets_are_served(store):
     """As systemd passes them: files from 3 on, LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES."""
     path = store.base / "elsewhere.sock"
@@ -204,6 +221,7 @@ def main():
         a_stale_socket_is_replaced_and_a_live_one_is_not(store)
         sigterm_answers_what_is_in_flight(store, seeds)
         sighup_reloads_clients_and_says_what_needs_a_restart(store)
+        status_tells_rates_by_verdict(store)
         inherited_sockets_are_served(store)
         strangers_are_refused(store)
         the_running_daemon_is_filtered_and_has_no_dumps(store)

@@ -23,6 +23,16 @@ def main():
         status = store.tool("status", want_json=True)
         assert status["tokens"] == 0, status["tokens"]
         print(f"measured: {status['journal']['rotations']} segment rotations, {status['journal']['bytes_appended'] >> 20} MiB of journal")
+        killed = subprocess.Popen([PROGRAMS / "otpring-load", "--store", store.path, "--accounts", "2000", "--seconds", "60"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        company = killed.stderr.readline().split()[-1]
+        killed.kill()
+        killed.wait()
+        assert store.tool("status", want_json=True)["tokens"] == 2000
+        store.tool("--remove", "Bank", program="otpring-load", status=2)
+        store.tool("--remove", company, program="otpring-load")
+        assert store.tool("status", want_json=True)["tokens"] == 0, "a killed run's accounts stay"
+        store.tool("--hdr", "/nowhere/file", program="otpring-load", status=2)
         store.stop()
         store.tool("check", program="otpring-log")
 

@@ -55,7 +55,7 @@ static int name_company(struct accounts *accounts, const char *company)
         return 0;
     }
     if (getrandom(random, sizeof random, 0) != sizeof random) return -1;
-    int size = snprintf(accounts->company, sizeof accounts->company, "otpring-load-");
+    int size = snprintf(accounts->company, sizeof accounts->company, ACCOUNTS_COMPANY_PREFIX);
     for (size_t i = 0; i < sizeof random; i++) accounts->company[size++] = (char)('a' + random[i] % 26);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "kernel/kernel.h"
 #include "options.h"
 
+#define ACCOUNTS_COMPANY_PREFIX "otpring-load-"
 enum { COMPANY_SIZE = 64, ACCOUNTS_PER_REQUEST = 1000, ACCOUNT_SEED_SIZE_MAX = 64 };
 
 /* Where an account stands between two runs of one program. */

@@ -242,9 +242,32 @@ static int run_on_store(struct load *load, FILE *out)
     return status;
 }
 
+static int remove_only(struct load *load)
+{
+    struct admin admin;
+    snprintf(load->accounts.company, sizeof load->accounts.company, "%s", load->options->remove);
+    int status = LOAD_DONE;
+    if (admin_open(&admin, load->store) || accounts_purge(&load->accounts, &admin))
+        status = complain(load, LOAD_UNAVAILABLE, admin.error);
+    admin_close(&admin);
+    return status;
+}
+
+/* Found out before the load, not after it. */
+static bool hdr_writable(const struct load *load)
+{
+    const char *path = load->options->hdr_path;
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (path && !file) fprintf(load->messages, "otpring-load: %s: %s\n", path, strerror(errno));
+    if (file) fclose(file);
+    return !path || file;
+}
+
 int load_run(const struct load_options *options, const volatile sig_atomic_t *stop, FILE *out, FILE *messages)
 {
     struct load load = {.options = options, .stop = stop, .store = options->store, .messages = messages};
+    if (options->remove) return remove_only(&load);
+    if (!hdr_writable(&load)) return LOAD_USAGE;
     if (!options->scratch) return run_on_store(&load, out);
     struct scratch scratch;
     int status;

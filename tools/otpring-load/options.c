@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accounts.h"
 #include "otpring/wire.h"
 
 #define COMPANY_PREFIX "otpring-load-"
@@ -44,6 +45,7 @@ enum {
     KEY_TYPE,
     KEY_ALGORITHM,
     KEY_KEEP,
+    KEY_REMOVE,
     KEY_SCRATCH,
     KEY_SCRATCH_FOLDER,
     KEY_THREADS,
@@ -82,6 +84,7 @@ static const struct argp_option argp_options[] = {
     {"hdr", KEY_HDR, "FILE", 0, "Write the latencies as an HdrHistogram percentile file (microseconds)", 5},
     {"json", KEY_JSON, NULL, 0, "Print the result as one JSON object", 5},
     {"keep", KEY_KEEP, NULL, 0, "Leave the accounts enrolled", 5},
+    {"remove", KEY_REMOVE, "COMPANY", 0, "Only remove the accounts that a killed or --keep run left", 5},
     {0},
 };
 
@@ -166,6 +169,7 @@ static void parse_word(struct argp_state *state, int key, char *text, struct loa
 static void check_whole(struct argp_state *state, struct load_options *options)
 {
     if (!options->scratch && !options->store) argp_error(state, "--store DIR or --scratch is needed");
+    if (options->remove && !options->store) argp_error(state, "--remove needs --store DIR");
     if (options->accounts < options->connections) argp_error(state, "each connection needs an account of its own");
     if (options->threads > options->connections) argp_error(state, "each thread needs a connection of its own");
     if (options->seconds <= 0) argp_error(state, "--seconds must be more than 0");
@@ -232,6 +236,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
         break;
     case KEY_KEEP:
         options->keep = true;
+        break;
+    case KEY_REMOVE:
+        if (strncmp(text, ACCOUNTS_COMPANY_PREFIX, strlen(ACCOUNTS_COMPANY_PREFIX)) != 0 ||
+            strlen(text) >= COMPANY_SIZE)
+            argp_error(state, "--remove takes a company of " ACCOUNTS_COMPANY_PREFIX "..., no other");
+        options->remove = text;
         break;
     case KEY_TYPE:
     case KEY_ALGORITHM:

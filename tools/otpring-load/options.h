@@ -28,6 +28,7 @@ struct load_options {
     const char *series_path; /* "-": standard input; NULL: one run */
     const char *hdr_path;
     bool json;
+    const char *remove; /* a company that a killed run left: only remove its accounts */
     bool keep;
     bool totp;
     const char *algorithm; /* sha1, sha256, sha512 */

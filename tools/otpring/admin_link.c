@@ -145,13 +145,20 @@ static int link_open(const struct invocation *invocation)
     return local_open(invocation, &link_local);
 }
 
-/* What the exit status says of a refusal: ask again, or change something. */
+/* What is wrong with the request itself, whatever the store holds. */
+static bool is_input(enum result_code code)
+{
+    return code >= BAD_ARGUMENT && code <= STEP_TOO_FAR;
+}
+
+/* What the exit status says of a refusal: ask again, write it otherwise, or change something. */
 static int exit_of_answer(json_t *answer)
 {
     const char *name = json_string_value(json_object_get(answer, "code"));
     for (unsigned code = 0; name && code < RESULT_CODE_COUNT; code++) {
         struct result result = result_of((enum result_code)code);
         if (strcmp(result_name(result), name) != 0) continue;
+        if (is_input(result.code)) return EXIT_USAGE;
         enum result_class class = result_class(result);
         return class == RESULT_RETRY || class == RESULT_FENCE ? EXIT_UNAVAILABLE : EXIT_REFUSED;
     }

@@ -47,7 +47,9 @@ static void line_clean(char *line, size_t size)
 static int lines_send(struct import *import, char *text)
 {
     int status = EXIT_DONE;
-    while (*text && status == EXIT_DONE) {
+    /* A header without lines is sent too, to be judged. */
+    bool more = *text || import->header;
+    while (more && status == EXIT_DONE) {
         unsigned long long count = 0;
         char *at = text;
         for (; *at && count < LINES_PER_REQUEST && at - text < PORTION_SIZE_MAX; count++) {
@@ -58,6 +60,7 @@ static int lines_send(struct import *import, char *text)
         status = portion_send(import, text, (size_t)(at - text));
         import->line_first += count;
         text = at;
+        more = *text;
         bar_show("Importing", import->line_first - 1, import->line_total);
     }
     bar_end();
@@ -90,7 +93,8 @@ int run_import(struct invocation *invocation)
     }
     struct import import = {.invocation = invocation, .refused = json_array(), .line_first = 1, .line_total = 1};
     for (size_t i = 0; i < size; i++) import.line_total += text[i] == '\n';
-    char *body = text;
+    /* What spreadsheets put before UTF-8. */
+    char *body = text + (strncmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0);
     /* Empty lines and comments may come before the first line that says what the file is. */
     while (*body && (*body == '#' || strspn(body, " \t\r") == strcspn(body, "\n"))) {
         body += strcspn(body, "\n");

@@ -82,8 +82,6 @@ int local_open(const struct invocation *invocation, struct local **ret_local)
     struct result result = open_parts(local, invocation);
     if (result_failed(result)) {
         close_parts(local, false);
-        if (result.code == OS_NOT_FOUND && access(invocation->store, F_OK) == 0)
-            return complain(EXIT_REFUSED, "%s: its key file is not there; give --key FILE", invocation->store);
         bool later = result_class(result) != RESULT_REFUSE || result.code == STORE_BUSY;
         return complain(later ? EXIT_UNAVAILABLE : EXIT_REFUSED, "%s: %s", invocation->store, result_text(result));
     }

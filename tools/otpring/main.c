@@ -1,4 +1,5 @@
 /* otpring: the command line of administrators and scripts. Finds the command, parses its options, runs it. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ const struct command commands[] = {
      run_token_add},
     {"token list", NULL, 0, 0, "List tokens, page by page", "token.list", "cuSFNj", NULL, run_token_list},
     {"token show", NULL, 0, 0, "Show the tokens of one user", "token.show", "cuoj", NULL, run_token_show},
-    {"token set", NULL, 0, 0, "Change a token's label", "token.set", "olj", NULL, run_token_set},
+    {"token set", NULL, 0, 0, "Change a token's label", "token.set", "cuolj", NULL, run_token_set},
     {"token remove", NULL, 0, 0, "Remove a token for good", "token.remove", "cuoj",
      "The seed's fingerprint and its floor are kept: the same seed enrolled again starts where this one ended.",
      run_change},
@@ -145,5 +146,6 @@ int main(int argc, char **argv)
     int status = command->run(&invocation);
     admin_done();
     json_decref(invocation.request);
-    return fflush(stdout) == 0 ? status : EXIT_UNAVAILABLE;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    return complain(EXIT_UNAVAILABLE, "standard output: %s; what was asked may have been done", strerror(errno));
 }

@@ -177,6 +177,13 @@ void options_parse(const struct command *command, int argc, char **argv, struct 
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, ARGP_NO_ARGS * 0, NULL, ret_invocation);
     if (!ret_invocation->store) ret_invocation->store = getenv("OTPRING_STORE");
+    /* Shells end a folder's name with a slash; DIR.key and DIR/admin.sock are made from it. */
+    static char store[4096];
+    if (ret_invocation->store && strlen(ret_invocation->store) < sizeof store) {
+        strcpy(store, ret_invocation->store);
+        for (size_t size = strlen(store); size > 1 && store[size - 1] == '/'; size--) store[size - 1] = 0;
+        ret_invocation->store = store;
+    }
     if (!ret_invocation->store && strcmp(command->words, "completion") != 0)
         exit(complain(EXIT_USAGE, "which store? Give --store DIR or set OTPRING_STORE"));
 }

@@ -9,6 +9,8 @@ static void value_print(json_t *value)
 {
     if (json_is_string(value))
         print_escaped(json_string_value(value));
+    else if (json_is_real(value))
+        printf("%.1f", json_real_value(value));
     else
         json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
 }

@@ -116,9 +116,19 @@ int run_restore(struct invocation *invocation)
                         path, strerror(errno));
     if (access(invocation->store, F_OK) == 0)
         return complain(EXIT_REFUSED, "%s is there already; restore makes a new store", invocation->store);
+    char rows[ENGINE_PATH_SIZE];
+    int size = snprintf(rows, sizeof rows, "%s/store.mdb", invocation->arguments[0]);
+    if (size >= (int)sizeof rows || access(rows, F_OK) != 0)
+        return complain(EXIT_REFUSED, "%s is no backup: it has no store.mdb", invocation->arguments[0]);
     arena_allow_unlocked(invocation->insecure_memory);
     struct result result = engine_restore(invocation->arguments[0], invocation->journal_path, invocation->store, path);
-    if (result_failed(result)) return refused(invocation->arguments[0], result);
+    if (result_failed(result)) {
+        status = refused(invocation->arguments[0], result);
+        if (access(invocation->store, F_OK) == 0)
+            complain(EXIT_REFUSED, "%s was begun but is no store; remove it before you restore again",
+                     invocation->store);
+        return status;
+    }
     result = take_over(invocation, path, now_ms);
     if (result_failed(result)) {
         complain(EXIT_REFUSED, "%s was made but not taken over; remove it before you restore again", invocation->store);

@@ -141,6 +141,9 @@ static void print_token(const struct invocation *invocation, json_t *answer)
             putchar('\n');
         }
     }
+    json_t *account = json_object_get(answer, "account");
+    printf("\nfailed tries   %" JSON_INTEGER_FORMAT ", from known sources %" JSON_INTEGER_FORMAT "\n",
+           number_of(account, "failures"), number_of(account, "failures_known_source"));
 }
 
 int run_token_show(struct invocation *invocation)
@@ -163,9 +166,9 @@ int run_change(struct invocation *invocation)
 
 int run_token_set(struct invocation *invocation)
 {
-    if (!given(invocation, "ordinal") || !given(invocation, "label"))
-        return complain(EXIT_USAGE, "token set needs --token and --label; token show tells a token's number");
-    return ask_and_print(invocation, print_done);
+    int status = needs_token(invocation);
+    if (!status && !given(invocation, "label")) status = complain(EXIT_USAGE, "token set needs --label");
+    return status ? status : ask_and_print(invocation, print_done);
 }
 
 static int codes_read(struct invocation *invocation, const char *ret_codes[2], char **ret_text)

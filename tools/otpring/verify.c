@@ -164,9 +164,15 @@ static int verify_batch(struct invocation *invocation)
         char *copy = strdup(line);
         size_t at = batch->count;
         if (!whole || !copy || !line_parse(copy, &batch->parsed[at], &batch->queries[at])) {
-            failed =
-                complain(EXIT_USAGE, "%s: line %llu is not company, user and code", invocation->batch_path, number);
             free(copy);
+            /* Who pipes lines in must know how far they got: every line before has its verdict, none behind. */
+            failed = batch_ask(invocation, &verifier, batch, &status);
+            fflush(stdout);
+            if (!failed)
+                failed = complain(EXIT_USAGE,
+                                  "%s: line %llu is not company, user and code; the lines before it were verified, "
+                                  "none from there on",
+                                  invocation->batch_path, number);
             break;
         }
         batch->lines[batch->count++] = copy;

@@ -100,8 +100,6 @@ static bool engine_start(struct daemon *daemon)
     struct result result = engine_open(&options, &daemon->engine);
     if (!result_failed(result)) return true;
     log_line(LOG_LEVEL_ERROR, "%s: %s", config->store, result_text(result));
-    if (result.code == OS_NOT_FOUND)
-        log_line(LOG_LEVEL_INFO, "is there a store? Make one with: otpring init --store %s", config->store);
     return false;
 }
 
@@ -271,6 +269,7 @@ static bool serve(struct daemon *daemon, const struct options *options, const si
         int number = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = LOOK_S});
         if (number == SIGTERM || number == SIGINT) return true;
         if (number == SIGHUP) reload(daemon, options);
+        if (number < 0) core_second(daemon->engine->core);
         if (daemon_casualty(daemon)) {
             log_line(LOG_LEVEL_ERROR, "the %s thread has ended", daemon_casualty(daemon)->name);
             return false;

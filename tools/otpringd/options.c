@@ -136,6 +136,9 @@ bool options_apply(const struct options *options, struct config *ret_config, cha
                  "no store is named: --store DIR, OTPRING_STORE, or store = in the configuration");
         return false;
     }
+    /* Shells end a folder's name with a slash; DIR.key is made from it. */
+    for (size_t size = strlen(ret_config->store); size > 1 && ret_config->store[size - 1] == '/'; size--)
+        ret_config->store[size - 1] = 0;
     if (!ret_config->key[0] && snprintf(ret_config->key, sizeof ret_config->key, "%.4000s.key", ret_config->store) < 5)
         return false;
     if (!result_failed(config_add_owner(ret_config, geteuid(), error))) return true;

@@ -20,7 +20,7 @@ static void hostile_requests_are_refused_before_anything_is_done(void **unused)
                                       "{'act':'token.add','company':'a','user':'b','digits':9}",
                                       "{'act':'token.add','company':'a','user':'b','digits':-1}",
                                       "{'act':'token.show'}",
-                                      "{'act':'token.show','ordinal':1,'company':'a','user':'b'}",
+                                      "{'act':'token.show','ordinals':[1],'company':'a','user':'b'}",
                                       "{'act':'token.remove','ordinals':[]}",
                                       "{'act':'token.remove','ordinals':['x']}",
                                       "{'act':'token.list','after':'x:1','limit':0}"};
@@ -270,7 +270,7 @@ static void otpauth_lines_are_imported_under_their_issuer_or_the_company_given(v
     const json_t *refused = json_object_get(answer, "refused");
     assert_int_equal(json_array_size(refused), 2); /* no company; not a URI */
     assert_int_equal(number_in(json_array_get(refused, 0), "line"), 13);
-    assert_string_equal(text_in(json_array_get(refused, 0), "code"), "BAD_NAME");
+    assert_string_equal(text_in(json_array_get(refused, 0), "code"), "URI_NO_ISSUER");
     assert_int_equal(number_in(json_array_get(refused, 1), "line"), 14);
     json_decref(answer);
     answer = ask(&fixture, "{'act':'import','company':'Bank','text':"

@@ -349,6 +349,29 @@ static void a_restored_store_opens_only_with_consent_and_a_time(void **unused)
     state_destroy(state);
 }
 
+static void a_restored_store_refuses_a_time_that_cannot_be_the_present(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(33);
+    uint64_t now = STATE_WALL_S / 30;
+    uint32_t totp;
+    state_ok(state_add(state, "acme", "ann", TOTP, 1, 0, &totp));
+    state_stop(state);
+    restored_mark(state);
+    state->options.take_over = true;
+    const int64_t wrong_s[] = {5, STATE_WALL_S - 2 * 3600, STATE_WALL_S + (int64_t)400 * 24 * 3600};
+    for (size_t i = 0; i < sizeof wrong_s / sizeof wrong_s[0]; i++) {
+        state->options.restore_now_ms = wrong_s[i] * 1000;
+        state_is(state_open(state), RESTORE_TIME);
+    }
+    /* A little early: the machine's clock counts. */
+    state->options.restore_now_ms = ((int64_t)STATE_WALL_S - 600) * 1000;
+    state_ok(state_open(state));
+    assert_true(state_floor(state, totp) >= now + 5);
+    assert_int_equal(state_verify(state, "acme", "ann", state_code(1, now)), OTPRING_REPLAYED);
+    state_destroy(state);
+}
+
 static void a_restored_store_accepts_no_code_that_could_have_been_used_before(void **unused)
 {
     (void)unused;
@@ -513,6 +536,7 @@ int main(void)
         cmocka_unit_test(a_crash_during_recovery_loses_nothing_either),
         cmocka_unit_test(a_code_found_past_the_torn_tail_is_never_accepted),
         cmocka_unit_test(a_restored_store_opens_only_with_consent_and_a_time),
+        cmocka_unit_test(a_restored_store_refuses_a_time_that_cannot_be_the_present),
         cmocka_unit_test(a_restored_store_accepts_no_code_that_could_have_been_used_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

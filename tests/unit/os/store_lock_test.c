@@ -1,9 +1,11 @@
 /* One process a store, and a copy that knows that it is one. */
 #include "helpers.h"
 
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,6 +80,15 @@ static void a_folder_that_is_not_there_is_said_so(void **state)
     assert_code(store_place(folder, false, place), OS_NOT_FOUND);
 }
 
+static void a_file_system_in_memory_is_refused(void **state)
+{
+    (void)state;
+    struct statfs about;
+    int file;
+    if (statfs("/dev/shm", &about) != 0 || about.f_type != TMPFS_MAGIC) skip();
+    assert_code(store_lock_take("/dev/shm", &file), OS_MEMORY_FILE_SYSTEM);
+}
+
 static void a_place_stays_the_same_and_a_copy_has_another(void **state)
 {
     (void)state;
@@ -117,6 +128,7 @@ int main(void)
         TEST(a_store_is_locked_once),
         TEST(a_lock_ends_with_its_process),
         TEST(a_folder_that_is_not_there_is_said_so),
+        TEST(a_file_system_in_memory_is_refused),
         TEST(a_place_stays_the_same_and_a_copy_has_another),
         TEST(free_space_is_what_the_file_system_says),
     };

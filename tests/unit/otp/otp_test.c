@@ -129,7 +129,7 @@ static void random_cases_agree_with_liboath_and_openssl(void **state)
         else
             random_totp_case(&random, seed, size, &parameters);
     }
-    print_message("%zu random cases against liboath and OpenSSL\n", cases);
+    print_message("counted: %zu random cases against liboath and OpenSSL\n", cases);
 }
 
 static void steps_round_down_before_t0_too(void **state)
