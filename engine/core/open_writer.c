@@ -13,9 +13,10 @@ struct open_writer {
     struct journal_writer *writer;
     bool settled;
     struct result result;
+    uint32_t slot_count_max;
 };
 
-enum { OPEN_BLOCK_SLOTS = 8192, ROOM_ATTEMPTS = 1000 };
+enum { OPEN_BLOCK_SLOTS = 8192, ROOM_ATTEMPTS = 1000, OPEN_SEGMENT_SHARE = 4 };
 
 static void open_settled(struct journal_block *block, struct result result)
 {
@@ -28,8 +29,13 @@ struct result open_writer_create(struct core *core, struct os *os, struct open_w
 {
     struct journal_writer_options options = {
         .block_count = 1, .slots_per_block = OPEN_BLOCK_SLOTS, .settled = open_settled};
+    uint64_t segment_size = core->options.journal.segment_size;
+    /* A small segment could not hold such a block and the journal's own reserve beside it. */
+    if (segment_size && segment_size / OPEN_SEGMENT_SHARE < (OPEN_BLOCK_SLOTS + 1) * JOURNAL_SLOT_SIZE)
+        options.slots_per_block = (uint32_t)(segment_size / OPEN_SEGMENT_SHARE / JOURNAL_SLOT_SIZE) - 1;
     struct open_writer *writer = calloc(1, sizeof(*writer));
     if (!writer) return result_of(NO_MEMORY);
+    writer->slot_count_max = options.slots_per_block;
     writer->core = core;
     writer->os = os;
     struct result result = journal_writer_create(core->journal, os, &options, &writer->writer);
@@ -52,11 +58,16 @@ static struct result room_make(struct open_writer *writer, struct journal_block 
     }
 }
 
+uint32_t open_writer_slots(const struct open_writer *writer)
+{
+    return writer->slot_count_max;
+}
+
 struct result open_writer_append(struct open_writer *writer, const uint8_t *slots, uint32_t slot_count,
                                  uint64_t *ret_position)
 {
     struct journal_block *block;
-    CHECK(slot_count > 0 && slot_count <= OPEN_BLOCK_SLOTS);
+    CHECK(slot_count > 0 && slot_count <= writer->slot_count_max);
     TRY(room_make(writer, &block));
     memcpy(block->slots, slots, (size_t)slot_count * JOURNAL_SLOT_SIZE);
     block->owner = writer;
