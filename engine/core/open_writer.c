@@ -16,7 +16,7 @@ struct open_writer {
     uint32_t slot_count_max;
 };
 
-enum { OPEN_BLOCK_SLOTS = 8192, ROOM_ATTEMPTS = 1000, OPEN_SEGMENT_SHARE = 4 };
+enum { OPEN_BLOCK_SLOTS = 8192, ROOM_ATTEMPTS = 1000, OPEN_SEGMENT_SHARE = 4, STEP_WAIT_NS = 1000000 };
 
 static void open_settled(struct journal_block *block, struct result result)
 {
@@ -47,12 +47,24 @@ struct result open_writer_create(struct core *core, struct os *os, struct open_w
     return result_ok();
 }
 
-/* A new journal may have no room until its first spare is made. */
+static struct result step(struct open_writer *writer)
+{
+    TRY(os_step(writer->os, STEP_WAIT_NS, NULL));
+    journal_poll(writer->writer);
+    return result_ok();
+}
+
+/* A new journal may have no room until its first spare is made; and while room is made, a record of the journal's own
+ * may have the only buffer. */
 static struct result room_make(struct open_writer *writer, struct journal_block **ret_block)
 {
     for (unsigned i = 0;; i++) {
         struct result begun = journal_begin(writer->writer, ret_block);
-        if (begun.code != JOURNAL_NO_ROOM || i == ROOM_ATTEMPTS) return begun;
+        if (begun.code == FULL && i < ROOM_ATTEMPTS) {
+            TRY(step(writer));
+            continue;
+        }
+        if (begun.code != JOURNAL_NO_ROOM || i >= ROOM_ATTEMPTS) return begun;
         bool more = false;
         TRY(journal_keep(writer->core->journal, writer->writer, core_now_ms(writer->core), 0, &more));
     }
@@ -74,18 +86,18 @@ struct result open_writer_append(struct open_writer *writer, const uint8_t *slot
     writer->settled = false;
     journal_append(block, slot_count, core_now_ms(writer->core));
     uint64_t position = block->position;
-    while (!writer->settled) {
-        TRY(os_step(writer->os, 1000000, NULL));
-        journal_poll(writer->writer);
-    }
+    while (!writer->settled) TRY(step(writer));
     if (ret_position) *ret_position = position;
     return writer->result;
 }
 
-/* When the os failed with a write under way, nobody knows when its buffer is free: writer and journal are left as they
- * are. */
+/* A seal that was begun while room was made is waited for: nobody else would hear of it, and no other seal be made.
+ * When the os failed with a write under way, nobody knows when its buffer is free: writer and journal are left as they
+ * are.
+ */
 void open_writer_destroy(struct open_writer *writer)
 {
+    while (journal_in_flight(writer->writer) > 0 && !result_failed(step(writer))) continue;
     if (journal_in_flight(writer->writer) > 0) {
         writer->core->state->stuck = true;
         return;
