@@ -189,7 +189,9 @@ static int64_t apply_on_handle(struct os_sim_world *world, const struct os_op *o
     if (op->kind == OS_SYNC) return apply_sync(world, handle);
     if (handle->file < 0) return -EISDIR;
     if (op->kind != OS_READ && !handle->writable) return -EBADF;
-    if (op->kind != OS_READ && is_at(world->faults.no_space_at, ++world->spaces)) return -ENOSPC;
+    uint64_t end = op->kind == OS_ALLOCATE ? op->size : op->offset + op->size;
+    bool extends = op->kind != OS_READ && end > world->disk.files[handle->file].size;
+    if (extends && is_at(world->faults.no_space_at, ++world->spaces)) return -ENOSPC;
     if (op->kind == OS_ALLOCATE) return sim_disk_allocate(&world->disk, handle->file, op->size);
     if (misaligned(handle, op)) return -EINVAL;
     if (op->kind == OS_READ) {

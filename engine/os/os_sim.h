@@ -26,7 +26,7 @@ struct os_sim_faults {
     uint64_t short_write_at; /* the Nth write puts down only a part, and says so */
     uint64_t fail_read_at;   /* the Nth read fails with -EIO */
     uint64_t fail_sync_at;   /* the Nth sync fails with -EIO and keeps nothing; with data sync, after it wrote */
-    uint64_t no_space_at;    /* the Nth write or allocation fails with -ENOSPC */
+    uint64_t no_space_at;    /* the Nth write or allocation that makes a file longer fails with -ENOSPC */
     uint64_t fail_op_at;     /* the Nth operation of any kind but a close fails with -EIO and does nothing ... */
     bool fail_op_sticky;     /* ... and so does each after it */
     bool sync_lies;          /* data syncs say done and keep nothing: only for tests that prove this is noticed */
