@@ -158,10 +158,14 @@ static int64_t apply_write(struct os_sim_world *world, const struct handle *hand
         touch(world, op);
         if (is_at(faults->phantom_at, number)) return size;
         offset = elsewhere(world, handle, op);
+        (void)sim_disk_read(&world->disk, handle->file, offset, world->touched.victim, sizeof world->touched.victim);
     }
     int64_t written = sim_disk_write(&world->disk, handle->file, offset, op->buffer, size);
     bool syncs = op->kind == OS_WRITE_DSYNC && !faults->sync_lies;
-    if (syncs && is_at(faults->fail_sync_at, ++world->syncs)) return -EIO;
+    if (syncs && is_at(faults->fail_sync_at, ++world->syncs)) {
+        if (written > 0) sim_disk_sync_failed(&world->disk, handle->file, offset, (uint64_t)written);
+        return -EIO;
+    }
     if (written > 0 && syncs) sim_disk_sync_range(&world->disk, handle->file, offset, (uint64_t)written);
     return written;
 }
@@ -169,7 +173,10 @@ static int64_t apply_write(struct os_sim_world *world, const struct handle *hand
 static int64_t apply_sync(struct os_sim_world *world, const struct handle *handle)
 {
     if (world->faults.sync_lies) return 0;
-    if (is_at(world->faults.fail_sync_at, ++world->syncs)) return -EIO;
+    if (is_at(world->faults.fail_sync_at, ++world->syncs)) {
+        if (handle->file >= 0) sim_disk_sync_failed(&world->disk, handle->file, 0, UINT64_MAX / 2);
+        return -EIO;
+    }
     if (handle->file < 0)
         sim_disk_sync_folder(&world->disk, handle->path);
     else

@@ -25,7 +25,8 @@ struct os_sim_faults {
     bool fail_sticky;        /* ... and so does each write after it */
     uint64_t short_write_at; /* the Nth write puts down only a part, and says so */
     uint64_t fail_read_at;   /* the Nth read fails with -EIO */
-    uint64_t fail_sync_at;   /* the Nth sync fails with -EIO and keeps nothing; with data sync, after it wrote */
+    uint64_t fail_sync_at;   /* the Nth sync fails with -EIO and keeps nothing, and no later sync does; with data sync,
+                                after it wrote */
     uint64_t no_space_at;    /* the Nth write or allocation that makes a file longer fails with -ENOSPC */
     uint64_t fail_op_at;     /* the Nth operation of any kind but a close fails with -EIO and does nothing ... */
     bool fail_op_sticky;     /* ... and so does each after it */
@@ -39,7 +40,8 @@ struct os_sim_faults {
 /* Where a write went that fail, phantom_at or misdirect_at touched last, so that a test knows what was lost. */
 struct os_sim_touched {
     uint64_t count;
-    uint8_t head[64]; /* the first bytes of its buffer */
+    uint8_t head[64];   /* the first bytes of its buffer */
+    uint8_t victim[64]; /* misdirected: the first bytes of what it overwrote */
 };
 
 struct result os_sim_world_create(const struct os_sim_options *options, struct os_sim_world **ret_world) MUST_USE;

@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 
+enum { DIRTY = 1, DIRTY_FORGOTTEN = 2 };
+
 static uint64_t sectors_of(uint64_t size)
 {
     return (size + SIM_SECTOR - 1) / SIM_SECTOR;
@@ -95,9 +97,9 @@ void sim_disk_spoil(struct sim_disk *disk, int file, uint64_t offset)
 /* The sector is about to change: what a crash would leave of it is kept aside. */
 static void sector_dirty(struct sim_file *file, uint64_t sector)
 {
-    if (file->dirty[sector]) return;
-    memcpy(file->durable + sector * SIM_SECTOR, file->bytes + sector * SIM_SECTOR, SIM_SECTOR);
-    file->dirty[sector] = 1;
+    if (!file->dirty[sector])
+        memcpy(file->durable + sector * SIM_SECTOR, file->bytes + sector * SIM_SECTOR, SIM_SECTOR);
+    file->dirty[sector] = DIRTY;
 }
 
 int64_t sim_disk_write(struct sim_disk *disk, int file_index, uint64_t offset, const void *buffer, uint32_t size)
@@ -120,7 +122,8 @@ void sim_disk_sync_range(struct sim_disk *disk, int file_index, uint64_t offset,
 {
     struct sim_file *file = &disk->files[file_index];
     uint64_t end = sectors_of(offset + size);
-    if (end > offset / SIM_SECTOR) memset(file->dirty + offset / SIM_SECTOR, 0, end - offset / SIM_SECTOR);
+    for (uint64_t s = offset / SIM_SECTOR; s < end; s++)
+        if (file->dirty[s] == DIRTY) file->dirty[s] = 0;
     /* A data sync makes the size durable as far as reading the data back needs it. */
     if (offset + size > file->durable_size)
         file->durable_size = offset + size > file->size ? file->size : offset + size;
@@ -131,6 +134,13 @@ void sim_disk_sync(struct sim_disk *disk, int file_index)
     struct sim_file *file = &disk->files[file_index];
     if (file->size) sim_disk_sync_range(disk, file_index, 0, file->size);
     file->durable_size = file->size;
+}
+
+void sim_disk_sync_failed(struct sim_disk *disk, int file_index, uint64_t offset, uint64_t size)
+{
+    struct sim_file *file = &disk->files[file_index];
+    for (uint64_t s = offset / SIM_SECTOR; s < sectors_of(offset + size) && s < sectors_of(file->size); s++)
+        if (file->dirty[s]) file->dirty[s] = DIRTY_FORGOTTEN;
 }
 
 /* ---- names ---- */

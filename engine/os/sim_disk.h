@@ -12,7 +12,7 @@ enum { SIM_SECTOR = 512, SIM_PATH_MAX = 256, SIM_FILES_MAX = 512, SIM_BAD_SECTOR
 struct sim_file {
     uint8_t *bytes;   /* what reads see */
     uint8_t *durable; /* of dirty sectors alone: what a crash leaves at least */
-    uint8_t *dirty;   /* a flag a sector: bytes and durable may differ */
+    uint8_t *dirty;   /* a flag a sector: bytes and durable may differ; 2: and a sync no longer makes them the same */
     uint64_t size;
     uint64_t durable_size;
     uint64_t capacity;
@@ -67,6 +67,9 @@ int64_t sim_disk_write(struct sim_disk *disk, int file, uint64_t offset, const v
 int64_t sim_disk_allocate(struct sim_disk *disk, int file, uint64_t size);
 void sim_disk_sync_range(struct sim_disk *disk, int file, uint64_t offset, uint64_t size);
 void sim_disk_sync(struct sim_disk *disk, int file);
+/* A sync that failed: the cache forgets that these sectors are not safe, as Linux does, so no later sync covers them
+ * unless they are written again. */
+void sim_disk_sync_failed(struct sim_disk *disk, int file, uint64_t offset, uint64_t size);
 void sim_disk_sync_folder(struct sim_disk *disk, const char *folder);
 int64_t sim_disk_rename(struct sim_disk *disk, const char *path, const char *path_to);
 int64_t sim_disk_unlink(struct sim_disk *disk, const char *path);

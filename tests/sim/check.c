@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -12,8 +13,9 @@ struct check {
     struct machine machine;
     struct os_sim_world *world;
     struct store *store;
-    const struct machine_shape *shape;
-    const struct check_damage *damage;
+    struct check_world of;
+    uint64_t rotted; /* position of the block that was damaged for this start */
+    bool process_only;
     uint64_t random;
     unsigned depth;
     uint64_t crash_in; /* disk operations until the next crash, when there is one */
@@ -48,8 +50,7 @@ static bool one_in(struct check *check, unsigned share)
     return draw(check) % share == 0;
 }
 
-static void crash(const struct os_sim_world *world, struct store *store, struct model *model,
-                  const struct machine_shape *shape, const struct check_damage *damage, uint64_t seed, unsigned depth);
+static void crash(const struct check_world *of, struct model *model, uint64_t seed, unsigned depth);
 
 /* ---- asking ---- */
 
@@ -128,11 +129,11 @@ static void ask_all(struct check *check)
 }
 
 /* The last accepted code of each token, which must not be accepted again, and a code that must. */
-static void check_frame(struct check *check)
+static bool check_frame(struct check *check)
 {
     struct model *model = &check->model;
     struct model_frame *frame = &model->frames[0][MODEL_CHECK_SLOT];
-    if (frame->state == MODEL_SENT) return; /* sent before the crash: asked again with the others */
+    if (frame->state == MODEL_SENT) return false; /* sent before the crash: asked again with the others */
     frame = model_frame(model, 0, MODEL_CHECK_SLOT);
     uint32_t seen = 0;
     for (unsigned i = model->accepted_count; i-- > 0 && frame->header.count < MODEL_ITEMS_MAX - 2;) {
@@ -148,19 +149,15 @@ static void check_frame(struct check *check)
     model_right(model, frame, ACCOUNT_PROBE, TOKEN_PROBE, step);
     model_wrong(model, frame, ACCOUNT_GUESSED, (uint32_t)draw(check));
     model_sent(model, frame, machine_journal_ms(&check->machine));
+    return true;
 }
 
 static void probe_accepted(struct check *check)
 {
     const struct model_frame *frame = &check->model.frames[0][MODEL_CHECK_SLOT];
-    for (unsigned i = 0; i < frame->header.count; i++) {
-        if (frame->items[i].account != ACCOUNT_PROBE) continue;
-        bool accepted = frame->answers[i].verdict == OTPRING_ACCEPTED;
-        bool suspended = check->model.stopped_once && frame->answers[i].verdict == OTPRING_INACTIVE;
-        if (!accepted && !suspended)
-            model_break(&check->model, "after a start a fresh code is %s",
-                        otpring_verdict_name(frame->answers[i].verdict));
-    }
+    enum otpring_verdict verdict = frame->answers[frame->header.count - 2].verdict;
+    if (verdict != OTPRING_ACCEPTED && !(check->model.stopped_once && verdict == OTPRING_INACTIVE))
+        model_break(&check->model, "after a start a fresh code is %s", otpring_verdict_name(verdict));
 }
 
 /* ---- looking ---- */
@@ -187,7 +184,8 @@ static void look_at_words(struct check *check)
         }
         int64_t floor = token_floor(atomic_load(&hits[0].tail->token));
         bool suspended = atomic_load(&hits[0].tail->flags) & TABLE_SUSPENDED;
-        if (floor < model->tokens[token].floor_least)
+        bool unsafe = floor < model->tokens[token].floor_least;
+        if (unsafe && !(check->of.restore_now_ms && suspended && !about->totp))
             model_break(model, "token %u has floor %lld after a start, answered was %lld", token, (long long)floor,
                         (long long)model->tokens[token].floor_least);
         if (floor > model->tokens[token].floor_most && !model->stopped_once)
@@ -255,6 +253,72 @@ static void look_at_log(struct check *check)
                         otpring_verdict_name(model->told[i].verdict), (unsigned long long)model->told[i].record);
 }
 
+/* ---- damage ---- */
+
+/* Turns one bit over in the block of this position, wherever it stands. */
+static bool rot(struct check *check, uint64_t position)
+{
+    for (unsigned number = 1; number < 64; number++) {
+        char path[64];
+        uint64_t size;
+        snprintf(path, sizeof path, "journal/%016x.seg", number);
+        uint8_t *bytes = os_sim_file(check->world, path, &size);
+        for (uint64_t at = JOURNAL_BLOCK_ALIGNMENT; bytes && at < size; at += JOURNAL_BLOCK_ALIGNMENT) {
+            struct journal_block_header header;
+            memcpy(&header, bytes + at, sizeof header);
+            if (header.magic != JOURNAL_BLOCK_MAGIC || header.position != position) continue;
+            uint64_t bit = draw(check) % ((header.slot_count + 1u) * JOURNAL_SLOT_SIZE * 8u);
+            bytes[at + bit / 8] ^= (uint8_t)(1u << bit % 8);
+            check->of.lost[2] = check->rotted = position;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void spoil(struct check *check)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        char path[64];
+        uint64_t size;
+        snprintf(path, sizeof path, "journal/%016x.seg", (unsigned)(1 + draw(check) % 8));
+        if (os_sim_file(check->world, path, &size)) os_sim_spoil(check->world, path, draw(check) % size);
+    }
+}
+
+static bool damaged(const struct check *check)
+{
+    return check->of.lost[0] || check->of.lost[1] || check->of.lost[2] || check->of.other_lost || check->of.spoiled;
+}
+
+static void damage(struct check *check)
+{
+    const struct model *model = &check->model;
+    check->rotted = 0;
+    if (check->of.rot && model->told_count) rot(check, model->told[draw(check) % model->told_count].record >> 14);
+    if (check->of.read_error) {
+        spoil(check);
+        check->of.spoiled = true;
+    }
+    counts.damaged += damaged(check);
+}
+
+/* The start went well although blocks are gone: that is right where the checkpoint has passed them, and a stated limit
+ * where they are among the last D. Anywhere else they were passed over in silence. */
+static void passed_over(struct check *check)
+{
+    uint64_t checkpoint = atomic_load(&check->machine.core->checkpoint_position);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t position = check->of.lost[i];
+        if (position == 0 || position <= checkpoint) continue;
+        if (position + check->of.shape->depth_max <= check->of.durable && !check->of.write_lied)
+            model_break(&check->model, "block %llu rotted and was passed over, durable were %llu",
+                        (unsigned long long)position, (unsigned long long)check->of.durable);
+        model_forget(&check->model, position);
+    }
+    if (check->of.other_lost) model_forget(&check->model, UINT64_MAX >> 14);
+}
+
 /* ---- one schedule ---- */
 
 /* The machine dies once more, in the middle of recovering. */
@@ -263,21 +327,26 @@ static void watch(void *context)
     struct check *check = context;
     if (check->crash_in == 0 || --check->crash_in > 0 || check->model.broken[0]) return;
     counts.in_recovery++;
-    crash(check->world, check->store, &check->model, check->shape, check->damage, draw(check), check->depth + 1);
+    struct check_world of = check->of;
+    of.world = check->world;
+    of.store = check->store;
+    of.rot = of.read_error = false;
+    crash(&of, &check->model, draw(check), check->depth + 1);
 }
 
 static void start_refused(struct check *check, struct result result)
 {
-    const struct check_damage *damage = check->damage;
     bool corrupt = result.code == JOURNAL_CORRUPT || result.code == JOURNAL_MISSING || result.code == JOURNAL_BAD_SEAL;
-    bool allowed =
-        damage && ((corrupt && damage->corrupt_allowed) || (result.code == OS_FAILED && damage->read_error_allowed));
+    bool allowed = (corrupt && damaged(check)) || (result.code == OS_FAILED && check->of.spoiled);
     counts.refused += allowed;
     if (!allowed)
         model_break(&check->model, "the start was refused: %s at position %llu", result_name(result),
                     (unsigned long long)check->machine.bad_position);
     else if (corrupt && check->machine.bad_position == 0)
         model_break(&check->model, "the start was refused and did not say where");
+    else if (check->rotted && result.code == JOURNAL_CORRUPT && check->machine.bad_position != check->rotted)
+        model_break(&check->model, "block %llu rotted, and the start named %llu", (unsigned long long)check->rotted,
+                    (unsigned long long)check->machine.bad_position);
 }
 
 static void stop_and_start(struct check *check)
@@ -285,7 +354,7 @@ static void stop_and_start(struct check *check)
     counts.stops++;
     struct result result = core_finish(check->machine.keeper);
     machine_close(&check->machine);
-    if (!result_failed(result)) result = machine_open(&check->machine, check->world, check->store, check->shape, 0);
+    if (!result_failed(result)) result = machine_open(&check->machine, check->world, check->store, check->of.shape, 0);
     if (result_failed(result)) {
         model_break(&check->model, "a clean stop, or the start after it, failed: %s", result_name(result));
         return;
@@ -297,34 +366,62 @@ static void use(struct check *check)
 {
     const struct machine_callbacks callbacks = {answered, hello_answered, check};
     CHECK(machine_workers(&check->machine, 0, &callbacks).code == OK);
+    if (damaged(check)) passed_over(check);
     look_at_words(check);
-    if (thorough_always || one_in(check, LOG_SHARE)) look_at_log(check);
-    check_frame(check);
+    if (check->of.clock) {
+        struct result result = core_clock_consent(check->machine.keeper, &machine_actor);
+        if (result_failed(result) && result.code != JOURNAL_NO_ROOM)
+            model_break(&check->model, "an operator's consent was refused: %s", result_name(result));
+        if (result_failed(result)) return;
+    }
+    bool whole_log = !damaged(check) && !check->of.restore_now_ms;
+    if (whole_log && (thorough_always || one_in(check, LOG_SHARE))) look_at_log(check);
+    if (check->of.spoiled) return; /* the next read may fail, rightly */
+    bool fresh = check_frame(check);
     ask_all(check);
-    if (!check->model.broken[0]) probe_accepted(check);
-    if (!check->model.broken[0] && (thorough_always || one_in(check, STOP_SHARE))) stop_and_start(check);
+    if (!check->model.broken[0] && fresh && !damaged(check)) probe_accepted(check);
+    if (!check->model.broken[0] && whole_log && (thorough_always || one_in(check, STOP_SHARE))) stop_and_start(check);
 }
 
-static void crash(const struct os_sim_world *world, struct store *store, struct model *model,
-                  const struct machine_shape *shape, const struct check_damage *damage, uint64_t seed, unsigned depth)
+static struct result restored_mark(struct store *store)
+{
+    struct store_txn *txn;
+    TRY(store_begin(store, true, &txn));
+    TRY(store_put(store, txn, STORE_META, bytes_of(META_RESTORED, strlen(META_RESTORED)), bytes_of("1", 1)));
+    return store_commit(store, txn);
+}
+
+/* The machine that the next start finds: disk, store and clock. */
+static void world_make(struct check *check)
+{
+    CHECK(os_sim_world_fork(check->of.world, draw(check), check->process_only, &check->world).code == OK);
+    CHECK(store_memory_copy(check->of.store, &check->store).code == OK);
+    if (one_in(check, 4)) os_sim_advance_ms(check->world, draw(check) % DOWN_MS_MAX);
+    damage(check);
+    if (check->of.restore_now_ms && check->depth == 0) {
+        counts.restores++;
+        CHECK(restored_mark(check->store).code == OK);
+        model_restored(&check->model);
+    }
+}
+
+static void crash(const struct check_world *of, struct model *model, uint64_t seed, unsigned depth)
 {
     struct check *check = &checks[depth];
     check->model = *model;
     model_crashed(&check->model);
     check->model.reasons = 1u << OTPRING_REASON_NO_ROOM;
+    check->model.unsure = 0;
     check->random = seed;
     check->depth = depth;
-    check->shape = shape;
-    check->damage = damage;
-    bool process_only = one_in(check, PROCESS_SHARE);
+    check->of = *of;
+    check->process_only = one_in(check, PROCESS_SHARE);
     counts.schedules++;
-    counts.process_deaths += process_only;
-    CHECK(os_sim_world_fork(world, draw(check), process_only, &check->world).code == OK);
-    CHECK(store_memory_copy(store, &check->store).code == OK);
-    if (one_in(check, 4)) os_sim_advance_ms(check->world, draw(check) % DOWN_MS_MAX);
+    counts.process_deaths += check->process_only;
+    world_make(check);
     check->crash_in = depth + 1 < CHECK_DEPTH_MAX && one_in(check, NESTED_SHARE) ? 1 + draw(check) % 24 : 0;
     os_sim_watch(check->world, watch, check);
-    struct result result = machine_open(&check->machine, check->world, check->store, shape, 0);
+    struct result result = machine_open(&check->machine, check->world, check->store, of->shape, of->restore_now_ms);
     if (result_failed(result)) {
         start_refused(check, result);
     } else {
@@ -332,15 +429,15 @@ static void crash(const struct os_sim_world *world, struct store *store, struct 
         if (check->machine.core && !check->model.broken[0]) machine_close(&check->machine);
     }
     if (check->model.broken[0] && !model->broken[0])
-        model_break(model, "%s [%s crash, depth %u]", check->model.broken, process_only ? "process" : "power", depth);
+        model_break(model, "%s [%s crash, depth %u]", check->model.broken, check->process_only ? "process" : "power",
+                    depth);
     if (!check->model.broken[0]) {
         store_close(check->store);
         os_sim_world_destroy(check->world);
     }
 }
 
-void check_crash(const struct os_sim_world *world, struct store *store, struct model *model,
-                 const struct machine_shape *shape, const struct check_damage *damage, uint64_t seed)
+void check_crash(const struct check_world *of, struct model *model, uint64_t seed)
 {
-    crash(world, store, model, shape, damage, seed, 0);
+    crash(of, model, seed, 0);
 }

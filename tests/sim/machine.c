@@ -13,7 +13,7 @@
 #include "model.h"
 #include "schedule.h"
 
-enum { SEGMENT_SIZE = 64 << 10, TOKENS_MAX = 64 };
+enum { TOKENS_MAX = 64 };
 
 const struct core_client machine_client = {
     .id = 1, .name = "sim", .rights = CORE_RIGHT_VERIFY | CORE_RIGHT_ENROL | CORE_RIGHT_SEE_STATES};
@@ -91,13 +91,14 @@ static struct result open_parts(struct machine *machine, const struct machine_sh
     size_t id_size, keys_size;
     struct core_options options = {
         .journal_folder = "journal",
-        .journal = {.segment_size = SEGMENT_SIZE,
+        .journal = {.segment_size = shape->segment_size,
                     .keep_size = shape->keep_size,
                     .spare_count = 3,
                     .depth_max = shape->depth_max},
         .tokens_max = TOKENS_MAX,
         .workers_max = MACHINE_WORKERS + 1,
         .sessions_max = 8,
+        .session_idle_s = UINT32_MAX, /* clocks jump by years here */
         .kept_size = 256 << 10,
         .unknown_entries = 512,
         .checkpoint_bytes = shape->checkpoint_bytes,

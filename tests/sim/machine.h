@@ -9,6 +9,7 @@ enum { MACHINE_WORKERS = 2, MACHINE_ITEMS_MAX = 48 };
 
 /* What a run may vary of the configuration. */
 struct machine_shape {
+    uint64_t segment_size;
     uint32_t depth_max;
     uint64_t keep_size;
     uint64_t checkpoint_bytes;

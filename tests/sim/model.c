@@ -99,6 +99,7 @@ void model_right(struct model *model, struct model_frame *frame, enum account ac
 void model_sent(struct model *model, struct model_frame *frame, int64_t journal_ms)
 {
     frame->state = MODEL_SENT;
+    frame->unsure = model->unsure;
     frame->header.size = (uint32_t)(sizeof frame->header + frame->header.count * sizeof frame->queries[0]);
     for (unsigned i = 0; i < frame->header.count; i++) {
         struct model_item *item = &frame->items[i];
@@ -130,7 +131,7 @@ void model_sent(struct model *model, struct model_frame *frame, int64_t journal_
 
 /* ---- judging ---- */
 
-static void accepted(struct model *model, const struct model_frame *frame, unsigned i)
+static void accepted(struct model *model, const struct model_frame *frame, unsigned i, uint64_t record)
 {
     const struct model_item *item = &frame->items[i];
     if (item->token == TOKEN_NONE) {
@@ -151,8 +152,8 @@ static void accepted(struct model *model, const struct model_frame *frame, unsig
     if (!item->maybe_active && item->resumes == model->tokens[item->token].resumes)
         model_break(model, "frame %u item %u: a suspended token was accepted", frame->number, i);
     CHECK(model->accepted_count < MODEL_ACCEPTED_MAX);
-    model->accepted[model->accepted_count++] =
-        (struct model_accepted){.step = item->step, .frame = frame->number, .item = (uint16_t)i, .token = item->token};
+    model->accepted[model->accepted_count++] = (struct model_accepted){
+        .step = item->step, .record = record, .frame = frame->number, .item = (uint16_t)i, .token = item->token};
     struct model_token *token = &model->tokens[item->token];
     if (token->floor_least < item->step + 1) token->floor_least = item->step + 1;
 }
@@ -219,10 +220,13 @@ static void judge(struct model *model, const struct model_frame *frame, unsigned
                   const struct otpring_wire_answer *answer, int64_t journal_ms)
 {
     const struct model_item *item = &frame->items[i];
+    if (frame->unsure && frame->unsure == model->unsure && answer->verdict != OTPRING_UNAVAILABLE)
+        model_break(model, "frame %u item %u: %s while the clock cannot be trusted", frame->number, i,
+                    otpring_verdict_name(answer->verdict));
     model->counts[answer->verdict < 10 ? answer->verdict : 0]++;
     switch (answer->verdict) {
     case OTPRING_ACCEPTED:
-        accepted(model, frame, i);
+        accepted(model, frame, i, answer->record);
         break;
     case OTPRING_REPLAYED:
         replayed(model, frame, i);
@@ -286,6 +290,71 @@ void model_answered(struct model *model, struct model_frame *frame, const struct
     for (unsigned i = 0; frame->state == MODEL_SENT && i < count; i++) judge(model, frame, i, &answers[i], journal_ms);
     memcpy(frame->answers, answers, count * sizeof answers[0]);
     frame->state = MODEL_ANSWERED;
+}
+
+static void anything_goes(struct model *model)
+{
+    for (unsigned i = 0; i < ACCOUNT_COUNT; i++) {
+        model->accounts[i].epoch++;
+        model->accounts[i].failures_least = 0;
+        model->accounts[i].failures_most += MODEL_THROTTLE_FREE + 1;
+    }
+    for (unsigned i = 0; i < TOKEN_COUNT; i++) {
+        struct model_token *token = &model->tokens[i];
+        token->maybe_drifted = true;
+        token->moves++;
+        token->resumes++;
+        token->maybe_at[0] = token->maybe_at[1] = true;
+        token->floor_least = 0;
+    }
+    model->tokens[TOKEN_SWITCHED].maybe_active = model->tokens[TOKEN_SWITCHED].maybe_suspended = true;
+    for (unsigned s = 0; s < MODEL_SESSIONS; s++)
+        for (unsigned slot = 0; slot < MODEL_SLOTS; slot++)
+            for (unsigned i = 0; i < MODEL_ITEMS_MAX; i++) model->frames[s][slot].items[i].floor = 0;
+}
+
+static void floors_from_accepted(struct model *model)
+{
+    for (unsigned i = 0; i < model->accepted_count; i++) {
+        struct model_token *token = &model->tokens[model->accepted[i].token];
+        if (token->floor_least <= model->accepted[i].step) token->floor_least = model->accepted[i].step + 1;
+    }
+}
+
+static void frames_free(struct model *model, uint64_t from_record)
+{
+    for (unsigned s = 0; s < MODEL_SESSIONS; s++) {
+        for (unsigned slot = 0; slot < MODEL_SLOTS; slot++) {
+            struct model_frame *frame = &model->frames[s][slot];
+            for (unsigned i = 0; frame->state == MODEL_ANSWERED && i < frame->header.count; i++)
+                if (frame->answers[i].record >= from_record) frame->state = MODEL_FREE;
+        }
+    }
+}
+
+void model_forget(struct model *model, uint64_t position)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < model->accepted_count; i++)
+        if (model->accepted[i].record >> 14 != position) model->accepted[kept++] = model->accepted[i];
+    model->accepted_count = kept;
+    model->told_count = 0;
+    frames_free(model, position << 14);
+    anything_goes(model);
+    floors_from_accepted(model);
+}
+
+void model_restored(struct model *model)
+{
+    model->told_count = 0;
+    model->stopped_once = true;
+    for (unsigned i = 0; i < TOKEN_COUNT; i++)
+        if (!tokens_about(i)->totp) model->tokens[i].maybe_suspended = true;
+    frames_free(model, 0);
+    for (unsigned s = 0; s < MODEL_SESSIONS; s++)
+        for (unsigned slot = 0; slot < MODEL_SLOTS; slot++) model->frames[s][slot].state = MODEL_FREE;
+    anything_goes(model);
+    floors_from_accepted(model);
 }
 
 /* A block found past a torn one is burned, and its frames are judged afresh when asked again: a wrong code that was

@@ -45,6 +45,7 @@ struct model_frame {
     enum model_state state;
     struct otpring_wire_header header;
     uint32_t number; /* of all frames ever sent */
+    uint32_t unsure; /* model.unsure when it was sent */
     struct otpring_wire_query queries[MODEL_ITEMS_MAX];
     struct model_item items[MODEL_ITEMS_MAX];
     struct otpring_wire_answer answers[MODEL_ITEMS_MAX]; /* once answered */
@@ -70,6 +71,7 @@ struct model_account {
 
 struct model_accepted {
     int64_t step;
+    uint64_t record;
     uint32_t frame;
     uint16_t item;
     uint8_t token;
@@ -95,6 +97,7 @@ struct model {
     unsigned told_count;
     uint32_t frame_count;
     int64_t now_step;  /* of TOTP, kept up to date by whoever runs the clock */
+    uint32_t unsure;   /* not 0: the engine must know that its clock is wrong, and since which step of it */
     uint32_t reasons;  /* bit by enum otpring_reason: UNAVAILABLE has this cause just now, or may still have */
     bool stopped_once; /* restored from a backup: counters may be suspended */
     uint64_t counts[10];
@@ -112,6 +115,10 @@ void model_sent(struct model *model, struct model_frame *frame, int64_t journal_
 void model_answered(struct model *model, struct model_frame *frame, const struct otpring_wire_answer *answers,
                     uint32_t count, int64_t journal_ms);
 
+/* The block of this position is lost in a way that no start can see; what stands behind it was burned. */
+void model_forget(struct model *model, uint64_t position);
+/* An older state was restored: of what came after it only codes are still known, as used. */
+void model_restored(struct model *model);
 /* The engine died. */
 void model_crashed(struct model *model);
 /* Acts: begun (it may be in force from now on), then done (it is). */

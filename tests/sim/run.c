@@ -33,6 +33,13 @@ struct run {
     bool suspended;
     unsigned moving_at; /* 0, 1; 2: removed, to be added again at moving_to */
     unsigned moving_to;
+    int64_t sound_ms; /* wall minus boot clock when the engine last had reason to trust it; see clock_tamper */
+    bool sound_known;
+    uint32_t steps; /* of the wall clock */
+    bool frozen;
+    bool misdirects;
+    struct os_sim_world *backup_world;
+    struct store *backup_store;
 };
 
 static struct run *running; /* what the store's functions, which know a transaction alone, belong to */
@@ -65,13 +72,43 @@ static bool poisoned(const struct run *run)
 
 /* ---- points where the machine may die ---- */
 
+/* What a lie took, as far as the first bytes of a block tell. */
+static void lost_note(const uint8_t bytes[64], uint64_t *ret_position, bool *ret_other)
+{
+    struct journal_block_header header;
+    memcpy(&header, bytes, sizeof header);
+    if (header.magic == JOURNAL_BLOCK_MAGIC)
+        *ret_position = header.position;
+    else
+        *ret_other = true;
+}
+
+static struct check_world world_of(struct run *run)
+{
+    const struct os_sim_touched *touched = os_sim_touched(run->world);
+    struct check_world of = {.world = run->world,
+                             .store = run->store.inner,
+                             .shape = &run->shape,
+                             .clock = run->fault == RUN_CLOCK,
+                             .rot = run->fault == RUN_ROT && one_in(run, 2),
+                             .durable = run->machine.core ? journal_durable_through(run->machine.core->journal) : 0};
+    of.read_error = run->fault == RUN_ROT && !of.rot;
+    of.write_lied = run->fault == RUN_LIES && touched->count > 0;
+    if (of.write_lied) {
+        lost_note(touched->head, &of.lost[0], &of.other_lost);
+        if (run->misdirects) lost_note(touched->victim, &of.lost[1], &of.other_lost);
+    }
+    return of;
+}
+
 static void point(void *context)
 {
     struct run *run = context;
     run->points++;
     if (over(run) || draw(run) % 256 >= run->options->crash_share) return;
     schedule_off();
-    check_crash(run->world, run->store.inner, &run->model, &run->shape, NULL, draw(run));
+    struct check_world of = world_of(run);
+    check_crash(&of, &run->model, draw(run));
     schedule_on();
 }
 
@@ -329,15 +366,94 @@ static struct result administer(struct run *run)
 static bool allowed(struct run *run, struct result result)
 {
     if (!result_failed(result) || result_class(result) == RESULT_RETRY) return true;
-    if (run->fault == RUN_WRITES) return true;
+    if (run->fault == RUN_WRITES || run->fault == RUN_LIES) return true;
     model_break(&run->model, "housekeeping or an act failed: %s", result_name(result));
     return false;
+}
+
+static int64_t offset_ms(struct run *run)
+{
+    struct os_time now = os_time(run->machine.os);
+    return now.wall_ms - (int64_t)now.boot_ms;
+}
+
+/* The engine must notice a step beyond its limit, unless the kernel says that the clock is synchronised, or an operator
+ * consents. The model is told only where it is certain. */
+static void unsure_note(struct run *run)
+{
+    enum { LIMIT_MS = 2000 };
+    int64_t off = offset_ms(run) - run->sound_ms;
+    bool unsure = run->sound_known && (off > LIMIT_MS || off < -LIMIT_MS);
+    run->model.unsure = unsure ? run->steps : 0;
+}
+
+static void clock_tamper(struct run *run)
+{
+    static const int64_t steps_ms[] = {
+        1000, 10000, 3600000, 86400000, 366 * (int64_t)86400000, 3660 * (int64_t)86400000};
+    if (run->frozen) os_sim_step_wall_ms(run->world, -(int64_t)(draw(run) % 3));
+    switch (draw(run) % 48) {
+    case 0:
+    case 1: {
+        int64_t step = steps_ms[draw(run) % 6];
+        os_sim_synchronised_set(run->world, false);
+        os_sim_step_wall_ms(run->world, one_in(run, 2) ? step : -step);
+        run->steps++;
+        break;
+    }
+    case 2:
+        /* Whether the engine looks before it is gone again is not known from here on. */
+        os_sim_synchronised_set(run->world, one_in(run, 2));
+        run->sound_known = false;
+        break;
+    case 3:
+        run->frozen = !run->frozen;
+        break;
+    case 4:
+    case 5:
+        run->model.unsure = 0;
+        run->sound_known = false;
+        if (result_failed(core_clock_consent(run->machine.keeper, &machine_actor))) break;
+        os_sim_synchronised_set(run->world, false);
+        run->sound_ms = offset_ms(run);
+        run->sound_known = true;
+        break;
+    default:
+        break;
+    }
+    unsure_note(run);
 }
 
 static void time_passes(struct run *run)
 {
     if (one_in(run, 6)) os_sim_advance_ms(run->world, draw(run) % 1500);
+    if (run->fault == RUN_CLOCK) clock_tamper(run);
     step_note(run);
+}
+
+/* The journal too, as `otpring backup` copies it: what is durable by now. */
+static void back_up(struct run *run)
+{
+    if (run->fault != RUN_RESTORE || run->backup_world || !one_in(run, 12)) return;
+    CHECK(os_sim_world_fork(run->world, draw(run), true, &run->backup_world).code == OK);
+    CHECK(store_memory_copy(run->store.inner, &run->backup_store).code == OK);
+}
+
+static void restore(struct run *run)
+{
+    if (!run->backup_world) return;
+    struct check_world of = world_of(run);
+    struct os_time now = os_time(run->machine.os);
+    struct os *then = os_sim_create(run->backup_world);
+    os_sim_advance_ms(run->backup_world, (uint64_t)(now.wall_ms - os_time(then).wall_ms));
+    os_destroy(then);
+    of.world = run->backup_world;
+    of.store = run->backup_store;
+    of.restore_now_ms = now.wall_ms;
+    for (unsigned i = 0; i < 8 && !over(run); i++) check_crash(&of, &run->model, draw(run));
+    if (over(run)) return;
+    store_close(run->backup_store);
+    os_sim_world_destroy(run->backup_world);
 }
 
 static void keeper_main(void *context)
@@ -351,6 +467,7 @@ static void keeper_main(void *context)
         } while (more && !over(run) && !one_in(run, 8));
         if (!poisoned(run) && !allowed(run, administer(run))) break;
         time_passes(run);
+        back_up(run);
         if (result_failed(os_step(run->machine.keeper_os, 30000, NULL))) break;
         core_poll(keeper);
     }
@@ -378,6 +495,19 @@ static void faults_draw(struct run *run)
         run->model.reasons |= 1u << OTPRING_REASON_POISONED;
     }
     if (run->fault == RUN_SPACE) faults.no_space_at = at;
+    if (run->fault == RUN_LIES) {
+        run->misdirects = one_in(run, 2);
+        if (run->misdirects) faults.misdirect_at = at;
+        if (!run->misdirects) faults.phantom_at = at;
+        run->model.reasons |= 1u << OTPRING_REASON_POISONED; /* sealing reads back what was written */
+    }
+    if (run->fault == RUN_CLOCK) {
+        run->model.reasons |= 1u << OTPRING_REASON_CLOCK;
+        for (unsigned i = 0; i < TOKEN_COUNT; i++) run->model.tokens[i].maybe_drifted = true;
+        os_sim_synchronised_set(run->world, false);
+        run->sound_ms = offset_ms(run);
+        run->sound_known = true;
+    }
     os_sim_faults_set(run->world, &faults);
 }
 
@@ -387,6 +517,7 @@ static void shape_draw(struct run *run)
 {
     static const uint32_t depths[] = {2, 4, 8};
     run->shape.depth_max = depths[draw(run) % 3];
+    run->shape.segment_size = one_in(run, 6) ? 64 << 10 : 128 << 10; /* the small ones often leave no room */
     run->shape.keep_size = one_in(run, 3) ? 64 << 10 : 64 << 20;
     run->shape.checkpoint_bytes = one_in(run, 2) ? 32 << 10 : 1 << 20;
 }
@@ -413,9 +544,11 @@ static void live(struct run *run)
         return;
     }
     if (over(run)) return;
+    restore(run);
+    if (over(run)) return;
     if (poisoned(run)) settle_poisoned(run);
     struct result result = poisoned(run) ? result_ok() : core_finish(run->machine.keeper);
-    if (result_failed(result) && run->fault != RUN_WRITES && run->fault != RUN_SPACE)
+    if (result_failed(result) && run->fault != RUN_WRITES && run->fault != RUN_SPACE && run->fault != RUN_LIES)
         model_break(&run->model, "a clean stop failed: %s", result_name(result));
     if (!over(run) && (!result_failed(result) || poisoned(run))) machine_close(&run->machine);
 }
@@ -426,7 +559,9 @@ void run_seed(const struct run_options *options, struct run_report *ret_report)
     run = (struct run){.options = options, .random = options->seed};
     running = &run;
     machine_random_seed(options->seed);
-    run.fault = options->fault >= 0 ? (enum run_fault)options->fault : one_in(&run, 2) ? RUN_CRASHES : draw(&run) % 3;
+    run.fault = options->fault >= 0 ? (enum run_fault)options->fault
+                : one_in(&run, 2)   ? RUN_CRASHES
+                                    : draw(&run) % RUN_FAULT_COUNT;
     shape_draw(&run);
     struct store *inner;
     CHECK(os_sim_world_fork(genesis_world, draw(&run), false, &run.world).code == OK);
@@ -454,7 +589,7 @@ void run_seed(const struct run_options *options, struct run_report *ret_report)
 
 const char *run_fault_name(enum run_fault fault)
 {
-    static const char *const names[] = {"crashes", "writes", "space", "clock"};
+    static const char *const names[] = {"crashes", "writes", "space", "clock", "rot", "lies", "restore"};
     return names[fault];
 }
 
@@ -495,7 +630,8 @@ static struct result tokens_enrol(struct core_worker *worker)
 
 static struct result genesis(struct machine *machine)
 {
-    const struct machine_shape shape = {.depth_max = 4, .keep_size = 64 << 20, .checkpoint_bytes = 1 << 20};
+    const struct machine_shape shape = {
+        .segment_size = 128 << 10, .depth_max = 4, .keep_size = 64 << 20, .checkpoint_bytes = 1 << 20};
     const struct machine_callbacks callbacks = {genesis_answered, genesis_hello, NULL};
     TRY(machine_init(genesis_store));
     TRY(machine_open(machine, genesis_world, genesis_store, &shape, 0));

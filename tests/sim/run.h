@@ -10,6 +10,9 @@ enum run_fault {
     RUN_WRITES,  /* a write or sync fails or is short: poisoned, until the restart */
     RUN_SPACE,   /* the disk is full */
     RUN_CLOCK,   /* the wall clock steps, stands still, drifts, is not synchronised */
+    RUN_ROT,     /* a bit of a block turns over, or a sector cannot be read, while the machine is down */
+    RUN_LIES,    /* a write says done and was not done, or went elsewhere */
+    RUN_RESTORE, /* an old backup is restored at the end */
     RUN_FAULT_COUNT
 };
 
