@@ -49,3 +49,5 @@ if(FUSE3_FOUND)
   target_link_libraries(forget_fs PRIVATE PkgConfig::FUSE3)
   set_target_properties(forget_fs PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
 endif()
+# The deterministic simulator; see tests/sim.
+include(sim/sim.cmake)

@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-enum { CHECKPOINT_RETRY_MS = 1000 };
+enum { CHECKPOINT_RETRY_MS = 1000, FINISH_WAIT_NS = 1000000 };
 
 static void session_gone(void *context, uint64_t id)
 {
@@ -71,14 +71,28 @@ struct result core_keep(struct core_worker *worker, bool *ret_more)
     return result_ok();
 }
 
+/* A stop comes when it comes: where the segment is just full, the next one is made ready first. */
+static struct result stop_write(struct core_worker *worker)
+{
+    for (;;) {
+        TRY(act_enter(worker));
+        struct result result = act_simple(worker, ACT_STOP, NULL, NULL, 0);
+        act_leave(worker->core);
+        if (result.code != JOURNAL_NO_ROOM) return result;
+        bool more = false;
+        TRY(core_keep(worker, &more));
+        if (more) continue;
+        if (journal_in_flight(worker->writer) == 0) return result;
+        TRY(os_step(worker->os, FINISH_WAIT_NS, NULL));
+        core_poll(worker);
+    }
+}
+
 struct result core_finish(struct core_worker *worker)
 {
     struct core *core = worker->core;
-    int64_t now_ms = clock_journal_ms(&core->clock, os_time(worker->os));
-    TRY(act_enter(worker));
-    struct result result = act_simple(worker, ACT_STOP, NULL, NULL, 0);
-    act_leave(core);
-    TRY(result);
+    TRY(stop_write(worker));
     TRY(core_checkpoint(worker));
+    int64_t now_ms = clock_journal_ms(&core->clock, os_time(worker->os));
     return journal_finish(core->journal, worker->writer, now_ms);
 }

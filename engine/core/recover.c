@@ -277,10 +277,11 @@ static struct result keys_changed(void *context)
 
 static struct result burn_write(struct recovery *recovery, struct open_writer *writer)
 {
-    enum { BURNS_PER_BLOCK = 4096, SLOTS_PER_BURN = 2 };
+    enum { SLOTS_PER_BURN = 2 };
+    const size_t burns_per_block = open_writer_slots(writer) / SLOTS_PER_BURN;
     uint8_t *slots = recovery->core->state->batch.slots;
     for (size_t at = 0; at < recovery->burned_count;) {
-        size_t count = recovery->burned_count - at < BURNS_PER_BLOCK ? recovery->burned_count - at : BURNS_PER_BLOCK;
+        size_t count = recovery->burned_count - at < burns_per_block ? recovery->burned_count - at : burns_per_block;
         memset(slots, 0, count * SLOTS_PER_BURN * JOURNAL_SLOT_SIZE);
         for (size_t i = 0; i < count; i++) {
             const struct slot_verify *slot = &recovery->burned[at + i];

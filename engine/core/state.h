@@ -160,6 +160,7 @@ struct open_writer;
 struct result open_writer_create(struct core *core, struct os *os, struct open_writer **ret_writer) MUST_USE;
 struct result open_writer_append(struct open_writer *writer, const uint8_t *slots, uint32_t slot_count,
                                  uint64_t *ret_position) MUST_USE;
+uint32_t open_writer_slots(const struct open_writer *writer); /* of one block, at most */
 void open_writer_destroy(struct open_writer *writer);
 
 struct result restore_marked(struct core *core, struct store_txn *txn, bool *ret_marked) MUST_USE;

@@ -73,16 +73,26 @@ static _Atomic uint64_t *set_of(struct unknown_table *table, const uint8_t name[
     return &table->words[(hash & table->set_mask) * WAYS];
 }
 
-/* The entry of this tag, or NULL. Should two threads ever have entered one name twice, the more charged one counts. */
-static _Atomic uint64_t *find(_Atomic uint64_t *set, uint16_t tag, uint64_t *ret_entry)
+/* The entries of a set as they were seen at one look. A new name's place is chosen from the same look that did not find
+ * it: of two threads that enter one name, the second then finds the place taken, whichever it would choose later. */
+struct look {
+    uint64_t entries[WAYS];
+};
+
+static struct look look_at(_Atomic uint64_t *set)
 {
-    _Atomic uint64_t *found = NULL;
-    *ret_entry = 0;
+    struct look look;
+    for (int i = 0; i < WAYS; i++) look.entries[i] = atomic_load_explicit(&set[i], memory_order_acquire);
+    return look;
+}
+
+/* Where this tag stands, -1: nowhere. Should a name ever stand twice, the more charged entry counts. */
+static int find(const struct look *look, uint16_t tag)
+{
+    int found = -1;
     for (int i = 0; i < WAYS; i++) {
-        uint64_t entry = atomic_load_explicit(&set[i], memory_order_acquire);
-        if (!is_charged(entry) || (uint16_t)entry != tag || entry < *ret_entry) continue;
-        found = &set[i];
-        *ret_entry = entry;
+        if (!is_charged(look->entries[i]) || (uint16_t)look->entries[i] != tag) continue;
+        if (found < 0 || look->entries[i] > look->entries[found]) found = i;
     }
     return found;
 }
@@ -93,39 +103,33 @@ static unsigned failures_of(uint64_t entry)
 }
 
 /* Fewest failures first; among equals the longest ago. */
-static _Atomic uint64_t *least_charged(_Atomic uint64_t *set, uint64_t *ret_entry)
+static int least_charged(const struct look *look)
 {
-    _Atomic uint64_t *least = &set[0];
-    uint64_t least_entry = atomic_load_explicit(least, memory_order_acquire);
+    int least = 0;
     for (int i = 1; i < WAYS; i++) {
-        uint64_t entry = atomic_load_explicit(&set[i], memory_order_acquire);
-        unsigned failures = failures_of(entry), fewest = failures_of(least_entry);
-        if (failures > fewest || (failures == fewest && entry >= least_entry)) continue;
-        least = &set[i];
-        least_entry = entry;
+        unsigned failures = failures_of(look->entries[i]), fewest = failures_of(look->entries[least]);
+        if (failures < fewest || (failures == fewest && look->entries[i] < look->entries[least])) least = i;
     }
-    *ret_entry = least_entry;
     return least;
 }
 
 uint64_t unknown_get(struct unknown_table *table, const uint8_t name[16])
 {
     uint16_t tag;
-    uint64_t entry;
-    _Atomic uint64_t *set = set_of(table, name, &tag);
-    return find(set, tag, &entry) ? budget_of(entry) : 0;
+    struct look look = look_at(set_of(table, name, &tag));
+    int at = find(&look, tag);
+    return at < 0 ? 0 : budget_of(look.entries[at]);
 }
 
 bool unknown_swap(struct unknown_table *table, const uint8_t name[16], uint64_t seen, uint64_t budget)
 {
     uint16_t tag;
-    uint64_t entry;
     _Atomic uint64_t *set = set_of(table, name, &tag);
-    _Atomic uint64_t *place = find(set, tag, &entry);
-    if (place && budget_of(entry) != seen) return false;
-    if (!place && seen != 0) return false;
-    if (!place) place = least_charged(set, &entry);
-    return atomic_compare_exchange_strong(place, &entry, entry_of(budget, tag));
+    struct look look = look_at(set);
+    int at = find(&look, tag);
+    if ((at < 0 ? 0 : budget_of(look.entries[at])) != seen) return false;
+    if (at < 0) at = least_charged(&look);
+    return atomic_compare_exchange_strong(&set[at], &look.entries[at], entry_of(budget, tag));
 }
 
 void unknown_raise(struct unknown_table *table, const uint8_t name[16], uint64_t budget)

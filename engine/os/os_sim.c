@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "os/sim_disk.h"
 
-enum { HANDLES_MAX = 1024, OSES_MAX = 64, STEP_NS = 1000, DELAY_DEFAULT_NS = 200000 };
+enum { HANDLES_MAX = 1024, OSES_MAX = 64, STEP_NS = 1000, DELAY_DEFAULT_NS = 200000, SLOW_TIMES = 100 };
 
 struct sim_os {
     struct os os;
@@ -38,7 +38,8 @@ struct pending {
 struct os_sim_world {
     struct os_sim_options options;
     struct sim_disk disk;
-    struct handle handles[HANDLES_MAX];
+    struct handle *handles;
+    unsigned handle_count;
     struct sim_os *oses[OSES_MAX];
     unsigned os_count;
     struct pending *pending;
@@ -52,8 +53,14 @@ struct os_sim_world {
     bool crashed;
     uint64_t state; /* of the generator */
     struct os_sim_faults faults;
-    uint64_t writes, reads, disk_ops; /* since the faults were set */
+    uint64_t writes, reads, syncs, spaces, ops, disk_ops; /* since the faults were set */
     bool sticking;
+    bool ops_sticking;
+    uint64_t completed; /* in all */
+    uint64_t trace;
+    struct os_sim_touched touched;
+    void (*watch)(void *context);
+    void *watch_context;
 };
 
 /* splitmix64 (Steele, Lea, Flood 2014): one number of state, every seed good. */
@@ -72,12 +79,26 @@ static uint64_t draw(void *world)
 
 /* ---- what one operation does ---- */
 
+static struct handle *handle_free(struct os_sim_world *world)
+{
+    for (unsigned i = 0; i < world->handle_count; i++)
+        if (!world->handles[i].used) return &world->handles[i];
+    if (world->handle_count == HANDLES_MAX) return NULL;
+    unsigned count = world->handle_count ? 2 * world->handle_count : 16;
+    struct handle *handles = realloc(world->handles, count * sizeof *handles);
+    CHECK(handles);
+    memset(handles + world->handle_count, 0, (count - world->handle_count) * sizeof *handles);
+    struct handle *first = &handles[world->handle_count];
+    world->handles = handles;
+    world->handle_count = count;
+    return first;
+}
+
 static int64_t handle_open(struct os_sim_world *world, const struct os_op *op)
 {
-    struct handle *handle = world->handles;
     if (strlen(op->path) >= SIM_PATH_MAX) return -ENAMETOOLONG;
-    while (handle < world->handles + HANDLES_MAX && handle->used) handle++;
-    if (handle == world->handles + HANDLES_MAX) return -EMFILE;
+    struct handle *handle = handle_free(world);
+    if (!handle) return -EMFILE;
     int file = -1;
     if (!(op->flags & OS_OPEN_FOLDER)) {
         file = sim_disk_open(&world->disk, op->path, op->flags & OS_OPEN_CREATE);
@@ -89,47 +110,95 @@ static int64_t handle_open(struct os_sim_world *world, const struct os_op *op)
     return handle - world->handles;
 }
 
+static struct handle *handle_of(const struct os_sim_world *world, const struct os_op *op)
+{
+    if (op->file < 0 || (unsigned)op->file >= world->handle_count || !world->handles[op->file].used) return NULL;
+    return &world->handles[op->file];
+}
+
 static bool misaligned(const struct handle *handle, const struct os_op *op)
 {
     return handle->direct &&
            ((uintptr_t)op->buffer % OS_BLOCK_SIZE || op->offset % OS_BLOCK_SIZE || op->size % OS_BLOCK_SIZE);
 }
 
+static bool is_at(uint64_t at, uint64_t number)
+{
+    return at && number == at;
+}
+
+static void touch(struct os_sim_world *world, const struct os_op *op)
+{
+    world->touched.count++;
+    memcpy(world->touched.head, op->buffer,
+           op->size < sizeof world->touched.head ? op->size : sizeof world->touched.head);
+}
+
+/* Another place of the same file, of the same alignment. */
+static uint64_t elsewhere(struct os_sim_world *world, const struct handle *handle, const struct os_op *op)
+{
+    uint64_t size = world->disk.files[handle->file].size;
+    uint64_t places = size > op->size ? (size - op->size) / OS_BLOCK_SIZE + 1 : 1;
+    return os_sim_draw(world) % places * OS_BLOCK_SIZE;
+}
+
 static int64_t apply_write(struct os_sim_world *world, const struct handle *handle, const struct os_op *op)
 {
     uint64_t number = ++world->writes;
-    if (world->faults.fail_write_at && (number == world->faults.fail_write_at || world->sticking)) {
-        world->sticking = world->faults.fail_sticky;
+    const struct os_sim_faults *faults = &world->faults;
+    if (faults->fail_write_at && (number == faults->fail_write_at || world->sticking)) {
+        world->sticking = faults->fail_sticky;
+        touch(world, op);
         return -EIO;
     }
     uint32_t size = op->size;
-    if (world->faults.short_write_at && number == world->faults.short_write_at)
-        size = (size / 2) & ~(uint32_t)(SIM_SECTOR - 1);
-    int64_t written = sim_disk_write(&world->disk, handle->file, op->offset, op->buffer, size);
-    if (written > 0 && op->kind == OS_WRITE_DSYNC && !world->faults.sync_lies)
-        sim_disk_sync_range(&world->disk, handle->file, op->offset, (uint64_t)written);
+    uint64_t offset = op->offset;
+    if (is_at(faults->short_write_at, number)) size = (size / 2) & ~(uint32_t)(SIM_SECTOR - 1);
+    if (is_at(faults->phantom_at, number) || is_at(faults->misdirect_at, number)) {
+        touch(world, op);
+        if (is_at(faults->phantom_at, number)) return size;
+        offset = elsewhere(world, handle, op);
+        (void)sim_disk_read(&world->disk, handle->file, offset, world->touched.victim, sizeof world->touched.victim);
+    }
+    int64_t written = sim_disk_write(&world->disk, handle->file, offset, op->buffer, size);
+    bool syncs = op->kind == OS_WRITE_DSYNC && !faults->sync_lies;
+    if (syncs && is_at(faults->fail_sync_at, ++world->syncs)) {
+        if (written > 0) sim_disk_sync_failed(&world->disk, handle->file, offset, (uint64_t)written);
+        return -EIO;
+    }
+    if (written > 0 && syncs) sim_disk_sync_range(&world->disk, handle->file, offset, (uint64_t)written);
     return written;
+}
+
+static int64_t apply_sync(struct os_sim_world *world, const struct handle *handle)
+{
+    if (world->faults.sync_lies) return 0;
+    if (is_at(world->faults.fail_sync_at, ++world->syncs)) {
+        if (handle->file >= 0) sim_disk_sync_failed(&world->disk, handle->file, 0, UINT64_MAX / 2);
+        return -EIO;
+    }
+    if (handle->file < 0)
+        sim_disk_sync_folder(&world->disk, handle->path);
+    else
+        sim_disk_sync(&world->disk, handle->file);
+    return 0;
 }
 
 static int64_t apply_on_handle(struct os_sim_world *world, const struct os_op *op)
 {
-    if (op->file < 0 || op->file >= HANDLES_MAX || !world->handles[op->file].used) return -EBADF;
-    struct handle *handle = &world->handles[op->file];
+    struct handle *handle = handle_of(world, op);
+    if (!handle) return -EBADF;
     if (op->kind == OS_CLOSE) {
         handle->used = false;
         if (handle->file >= 0) sim_disk_close(&world->disk, handle->file);
         return 0;
     }
-    if (op->kind == OS_SYNC) {
-        if (world->faults.sync_lies) return 0;
-        if (handle->file < 0)
-            sim_disk_sync_folder(&world->disk, handle->path);
-        else
-            sim_disk_sync(&world->disk, handle->file);
-        return 0;
-    }
+    if (op->kind == OS_SYNC) return apply_sync(world, handle);
     if (handle->file < 0) return -EISDIR;
     if (op->kind != OS_READ && !handle->writable) return -EBADF;
+    uint64_t end = op->kind == OS_ALLOCATE ? op->size : op->offset + op->size;
+    bool extends = op->kind != OS_READ && end > world->disk.files[handle->file].size;
+    if (extends && is_at(world->faults.no_space_at, ++world->spaces)) return -ENOSPC;
     if (op->kind == OS_ALLOCATE) return sim_disk_allocate(&world->disk, handle->file, op->size);
     if (misaligned(handle, op)) return -EINVAL;
     if (op->kind == OS_READ) {
@@ -141,6 +210,11 @@ static int64_t apply_on_handle(struct os_sim_world *world, const struct os_op *o
 
 static int64_t apply(struct os_sim_world *world, const struct os_op *op)
 {
+    if (world->faults.fail_op_at && op->kind != OS_CLOSE && op->kind != OS_TIMER &&
+        (++world->ops == world->faults.fail_op_at || world->ops_sticking)) {
+        world->ops_sticking = world->faults.fail_op_sticky;
+        return -EIO;
+    }
     switch (op->kind) {
     case OS_OPEN:
         return handle_open(world, op);
@@ -186,6 +260,29 @@ static unsigned pending_least(const struct os_sim_world *world)
 
 static void crash_now(struct os_sim_world *world);
 
+/* FNV-1a over words: not for strength, for telling two runs apart. */
+static void trace_word(struct os_sim_world *world, uint64_t word)
+{
+    world->trace = (world->trace ^ word) * 0x100000001b3u;
+    world->trace ^= world->trace >> 32;
+}
+
+static void trace(struct os_sim_world *world, const struct os_op *op, int64_t result)
+{
+    world->completed++;
+    trace_word(world, (uint64_t)op->kind << 32 | (uint32_t)op->file);
+    trace_word(world, op->offset);
+    trace_word(world, (uint64_t)result);
+    trace_word(world, world->now_ns);
+    if (op->kind != OS_WRITE && op->kind != OS_WRITE_DSYNC) return;
+    const uint8_t *bytes = op->buffer;
+    for (uint32_t at = 0; at + 8 <= op->size; at += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + at, 8);
+        if (word) trace_word(world, word + at);
+    }
+}
+
 static void complete_due(struct os_sim_world *world)
 {
     while (world->pending_count && !world->crashed) {
@@ -197,8 +294,11 @@ static void complete_due(struct os_sim_world *world)
             crash_now(world);
             return;
         }
+        if (disk && world->watch) world->watch(world->watch_context);
         world->pending[at] = world->pending[--world->pending_count];
-        make_ready(next.os, next.op, apply(world, next.op));
+        int64_t result = apply(world, next.op);
+        if (disk) trace(world, next.op, result);
+        make_ready(next.os, next.op, result);
     }
 }
 
@@ -253,6 +353,8 @@ static void sim_submit(struct os *base, struct os_op *op)
         return;
     }
     uint64_t delay_ns = op->kind == OS_TIMER ? op->timeout_ns : 1 + os_sim_draw(world) % world->options.delay_ns_max;
+    if (op->kind != OS_TIMER && world->faults.slow_share && os_sim_draw(world) % 256 < world->faults.slow_share)
+        delay_ns *= SLOW_TIMES;
     pending_push(world, (struct pending){op, os, world->now_ns + delay_ns, world->order++});
 }
 
@@ -334,13 +436,14 @@ static struct result sim_list(struct os *os, const char *folder,
     /* From a copy, so that `each` may change the folder. */
     const struct sim_disk *disk = &sim_of(os)->world->disk;
     size_t length = strlen(folder);
-    struct sim_names *names = malloc(sizeof *names);
+    unsigned count = disk->now.count;
+    struct sim_name *names = malloc((count + 1) * sizeof *names);
     if (!names) return result_of(NO_MEMORY);
-    *names = disk->now;
-    for (unsigned i = 0; i < names->count; i++) {
-        const char *path = names->entries[i].path;
+    if (count) memcpy(names, disk->now.entries, count * sizeof *names);
+    for (unsigned i = 0; i < count; i++) {
+        const char *path = names[i].path;
         if (strncmp(path, folder, length) == 0 && path[length] == '/' && !strchr(path + length + 1, '/'))
-            each(context, path + length + 1, disk->files[names->entries[i].file].size);
+            each(context, path + length + 1, disk->files[names[i].file].size);
     }
     free(names);
     return result_ok();
@@ -402,6 +505,7 @@ void os_sim_world_destroy(struct os_sim_world *world)
 {
     while (world->os_count) sim_destroy(&world->oses[0]->os);
     sim_disk_free(&world->disk);
+    free(world->handles);
     free(world->pending);
     free(world);
 }
@@ -409,8 +513,8 @@ void os_sim_world_destroy(struct os_sim_world *world)
 void os_sim_faults_set(struct os_sim_world *world, const struct os_sim_faults *faults)
 {
     world->faults = *faults;
-    world->writes = world->reads = world->disk_ops = 0;
-    world->sticking = false;
+    world->writes = world->reads = world->syncs = world->spaces = world->ops = world->disk_ops = 0;
+    world->sticking = world->ops_sticking = false;
 }
 
 bool os_sim_crashed(const struct os_sim_world *world)
@@ -418,28 +522,33 @@ bool os_sim_crashed(const struct os_sim_world *world)
     return world->crashed;
 }
 
-static void tear_in_flight(struct os_sim_world *world)
+/* What was in flight in `from` (the world itself, or the one that it is a copy of) when the machine died. whole: of a
+ * process that died alone, each write went out or did not. */
+static void tear_in_flight(struct os_sim_world *world, const struct os_sim_world *from, bool whole)
 {
-    for (unsigned i = 0; i < world->pending_count; i++) {
-        const struct os_op *op = world->pending[i].op;
+    for (unsigned i = 0; i < from->pending_count; i++) {
+        const struct os_op *op = from->pending[i].op;
         if (op->kind != OS_WRITE && op->kind != OS_WRITE_DSYNC) continue;
-        if (op->file < 0 || op->file >= HANDLES_MAX || !world->handles[op->file].used ||
-            world->handles[op->file].file < 0)
-            continue;
-        sim_disk_tear(&world->disk, world->handles[op->file].file, op->offset, op->buffer, op->size, draw, world);
+        const struct handle *handle = handle_of(from, op);
+        if (!handle || handle->file < 0) continue;
+        if (!whole) {
+            sim_disk_tear(&world->disk, handle->file, op->offset, op->buffer, op->size, draw, world);
+        } else if (os_sim_draw(world) % 2) {
+            (void)sim_disk_write(&world->disk, handle->file, op->offset, op->buffer, op->size);
+        }
     }
 }
 
 static void crash_now(struct os_sim_world *world)
 {
-    tear_in_flight(world);
+    tear_in_flight(world, world, false);
     for (unsigned i = 0; i < world->os_count; i++) {
         world->oses[i]->dead = true;
         world->oses[i]->ready_first = world->oses[i]->ready_last = NULL;
     }
     world->pending_count = 0;
     sim_disk_crash(&world->disk, draw, world);
-    memset(world->handles, 0, sizeof world->handles);
+    memset(world->handles, 0, world->handle_count * sizeof world->handles[0]);
     world->crashed = true;
     world->faults = (struct os_sim_faults){0};
 }
@@ -448,6 +557,53 @@ void os_sim_crash(struct os_sim_world *world)
 {
     if (!world->crashed) crash_now(world);
     world->crashed = false; /* the next machine starts on what is left */
+}
+
+struct result os_sim_world_fork(const struct os_sim_world *from, uint64_t seed, bool process_only,
+                                struct os_sim_world **ret_world)
+{
+    struct os_sim_world *world = calloc(1, sizeof *world);
+    if (!world) return result_of(NO_MEMORY);
+    world->options = from->options;
+    world->state = seed;
+    world->wall_ms = from->wall_ms;
+    world->boot_ms = process_only ? from->boot_ms : 1000;
+    world->synchronised = from->synchronised;
+    sim_disk_copy(&from->disk, &world->disk);
+    tear_in_flight(world, from, process_only);
+    if (process_only)
+        sim_disk_close_all(&world->disk);
+    else
+        sim_disk_crash(&world->disk, draw, world);
+    *ret_world = world;
+    return result_ok();
+}
+
+void os_sim_watch(struct os_sim_world *world, void (*watch)(void *context), void *context)
+{
+    world->watch = watch;
+    world->watch_context = context;
+}
+
+const struct os_sim_touched *os_sim_touched(const struct os_sim_world *world)
+{
+    return &world->touched;
+}
+
+uint64_t os_sim_op_count(const struct os_sim_world *world)
+{
+    return world->completed;
+}
+
+uint64_t os_sim_trace(const struct os_sim_world *world)
+{
+    return world->trace;
+}
+
+void os_sim_spoil(struct os_sim_world *world, const char *path, uint64_t offset)
+{
+    int file = sim_disk_find(&world->disk, path);
+    if (file >= 0) sim_disk_spoil(&world->disk, file, offset);
 }
 
 void os_sim_advance_ms(struct os_sim_world *world, uint64_t ms)

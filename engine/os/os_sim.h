@@ -25,8 +25,23 @@ struct os_sim_faults {
     bool fail_sticky;        /* ... and so does each write after it */
     uint64_t short_write_at; /* the Nth write puts down only a part, and says so */
     uint64_t fail_read_at;   /* the Nth read fails with -EIO */
+    uint64_t fail_sync_at;   /* the Nth sync fails with -EIO and keeps nothing, and no later sync does; with data sync,
+                                after it wrote */
+    uint64_t no_space_at;    /* the Nth write or allocation that makes a file longer fails with -ENOSPC */
+    uint64_t fail_op_at;     /* the Nth operation of any kind but a close fails with -EIO and does nothing ... */
+    bool fail_op_sticky;     /* ... and so does each after it */
     bool sync_lies;          /* data syncs say done and keep nothing: only for tests that prove this is noticed */
+    uint64_t phantom_at;     /* the Nth write says done and puts nothing down */
+    uint64_t misdirect_at;   /* the Nth write says done and lands elsewhere in its file */
+    uint32_t slow_share;     /* of 256 operations so many take 100 times as long */
     uint64_t crash_at;       /* the world crashes when the Nth disk operation is about to complete */
+};
+
+/* Where a write went that fail, phantom_at or misdirect_at touched last, so that a test knows what was lost. */
+struct os_sim_touched {
+    uint64_t count;
+    uint8_t head[64];   /* the first bytes of its buffer */
+    uint8_t victim[64]; /* misdirected: the first bytes of what it overwrote */
 };
 
 struct result os_sim_world_create(const struct os_sim_options *options, struct os_sim_world **ret_world) MUST_USE;
@@ -39,6 +54,23 @@ void os_sim_faults_set(struct os_sim_world *world, const struct os_sim_faults *f
 bool os_sim_crashed(const struct os_sim_world *world);
 /* Crashes now (if it has not yet) and brings the disk to what survived; new os structs may then be created. */
 void os_sim_crash(struct os_sim_world *world);
+
+/* The machine as it would be found if it died now: a world of its own with a copy of the disk, on which what was in
+ * flight and what was not synced is kept, torn or lost by `seed`. The given world does not notice. process_only: the
+ * machine lives and one process died: what it wrote is all there, synced or not, and each write in flight went out
+ * whole or not at all; clocks go on. Else the boot clock starts anew. */
+struct result os_sim_world_fork(const struct os_sim_world *world, uint64_t seed, bool process_only,
+                                struct os_sim_world **ret_world) MUST_USE;
+/* `watch` is called whenever the world is about to change for good: before each disk operation takes effect. It may
+ * fork the world, not step it. */
+void os_sim_watch(struct os_sim_world *world, void (*watch)(void *context), void *context);
+const struct os_sim_touched *os_sim_touched(const struct os_sim_world *world);
+/* Disk operations that completed in this world. */
+uint64_t os_sim_op_count(const struct os_sim_world *world);
+/* A hash over every operation that completed, its result and what it wrote: the same for the same seed and calls. */
+uint64_t os_sim_trace(const struct os_sim_world *world);
+/* From now on reads of this sector of the file fail with -EIO, until it is written. */
+void os_sim_spoil(struct os_sim_world *world, const char *path, uint64_t offset);
 
 /* Time stands still but for these and for what operations take. */
 void os_sim_advance_ms(struct os_sim_world *world, uint64_t ms);  /* wall and boot clock */

@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 
+enum { DIRTY = 1, DIRTY_FORGOTTEN = 2 };
+
 static uint64_t sectors_of(uint64_t size)
 {
     return (size + SIM_SECTOR - 1) / SIM_SECTOR;
@@ -19,26 +21,15 @@ static bool file_room(struct sim_file *file, uint64_t size)
     if (size <= file->capacity) return true;
     uint64_t capacity = file->capacity ? file->capacity : 65536;
     while (capacity < size) capacity *= 2;
-    uint8_t *bytes = calloc(1, capacity);
-    uint8_t *durable = calloc(1, capacity);
-    uint8_t *dirty = calloc(1, sectors_of(capacity));
-    if (!bytes || !durable || !dirty) {
-        free(bytes);
-        free(durable);
-        free(dirty);
-        return false;
-    }
-    if (file->capacity) {
-        memcpy(bytes, file->bytes, file->capacity);
-        memcpy(durable, file->durable, file->capacity);
-        memcpy(dirty, file->dirty, sectors_of(file->capacity));
-    }
-    free(file->bytes);
-    free(file->durable);
-    free(file->dirty);
-    file->bytes = bytes;
-    file->durable = durable;
-    file->dirty = dirty;
+    uint8_t *bytes = realloc(file->bytes, capacity);
+    if (bytes) file->bytes = bytes;
+    uint8_t *durable = realloc(file->durable, capacity);
+    if (durable) file->durable = durable;
+    uint8_t *dirty = realloc(file->dirty, sectors_of(capacity));
+    if (dirty) file->dirty = dirty;
+    if (!bytes || !durable || !dirty) return false;
+    memset(bytes + file->capacity, 0, capacity - file->capacity);
+    memset(dirty + sectors_of(file->capacity), 0, sectors_of(capacity) - sectors_of(file->capacity));
     file->capacity = capacity;
     return true;
 }
@@ -77,8 +68,38 @@ int64_t sim_disk_read(const struct sim_disk *disk, int file_index, uint64_t offs
     if (offset >= file->size) return 0;
     uint64_t left = file->size - offset;
     if (size > left) size = (uint32_t)left;
+    for (unsigned i = 0; i < disk->bad_count; i++) {
+        const struct sim_bad_sector *bad = &disk->bad[i];
+        if (bad->file == file_index && bad->sector * SIM_SECTOR < offset + size &&
+            (bad->sector + 1) * SIM_SECTOR > offset)
+            return -EIO;
+    }
     memcpy(buffer, file->bytes + offset, size);
     return size;
+}
+
+static void bad_sectors_heal(struct sim_disk *disk, int file, uint64_t first, uint64_t end)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < disk->bad_count; i++) {
+        const struct sim_bad_sector *bad = &disk->bad[i];
+        if (bad->file != file || bad->sector < first || bad->sector >= end) disk->bad[kept++] = *bad;
+    }
+    disk->bad_count = kept;
+}
+
+void sim_disk_spoil(struct sim_disk *disk, int file, uint64_t offset)
+{
+    if (disk->bad_count == SIM_BAD_SECTORS_MAX) return;
+    disk->bad[disk->bad_count++] = (struct sim_bad_sector){file, offset / SIM_SECTOR};
+}
+
+/* The sector is about to change: what a crash would leave of it is kept aside. */
+static void sector_dirty(struct sim_file *file, uint64_t sector)
+{
+    if (!file->dirty[sector])
+        memcpy(file->durable + sector * SIM_SECTOR, file->bytes + sector * SIM_SECTOR, SIM_SECTOR);
+    file->dirty[sector] = DIRTY;
 }
 
 int64_t sim_disk_write(struct sim_disk *disk, int file_index, uint64_t offset, const void *buffer, uint32_t size)
@@ -86,8 +107,9 @@ int64_t sim_disk_write(struct sim_disk *disk, int file_index, uint64_t offset, c
     struct sim_file *file = &disk->files[file_index];
     int64_t failed = file_extend(disk, file, offset + size);
     if (failed) return failed;
+    for (uint64_t s = offset / SIM_SECTOR; s < sectors_of(offset + size); s++) sector_dirty(file, s);
     memcpy(file->bytes + offset, buffer, size);
-    for (uint64_t s = offset / SIM_SECTOR; s < sectors_of(offset + size); s++) file->dirty[s] = 1;
+    if (disk->bad_count) bad_sectors_heal(disk, file_index, offset / SIM_SECTOR, sectors_of(offset + size));
     return size;
 }
 
@@ -100,11 +122,8 @@ void sim_disk_sync_range(struct sim_disk *disk, int file_index, uint64_t offset,
 {
     struct sim_file *file = &disk->files[file_index];
     uint64_t end = sectors_of(offset + size);
-    for (uint64_t s = offset / SIM_SECTOR; s < end; s++) {
-        if (!file->dirty[s]) continue;
-        memcpy(file->durable + s * SIM_SECTOR, file->bytes + s * SIM_SECTOR, SIM_SECTOR);
-        file->dirty[s] = 0;
-    }
+    for (uint64_t s = offset / SIM_SECTOR; s < end; s++)
+        if (file->dirty[s] == DIRTY) file->dirty[s] = 0;
     /* A data sync makes the size durable as far as reading the data back needs it. */
     if (offset + size > file->durable_size)
         file->durable_size = offset + size > file->size ? file->size : offset + size;
@@ -117,6 +136,13 @@ void sim_disk_sync(struct sim_disk *disk, int file_index)
     file->durable_size = file->size;
 }
 
+void sim_disk_sync_failed(struct sim_disk *disk, int file_index, uint64_t offset, uint64_t size)
+{
+    struct sim_file *file = &disk->files[file_index];
+    for (uint64_t s = offset / SIM_SECTOR; s < sectors_of(offset + size) && s < sectors_of(file->size); s++)
+        if (file->dirty[s]) file->dirty[s] = DIRTY_FORGOTTEN;
+}
+
 /* ---- names ---- */
 
 static int names_find(const struct sim_names *names, const char *path)
@@ -126,11 +152,26 @@ static int names_find(const struct sim_names *names, const char *path)
     return -1;
 }
 
+static void names_room(struct sim_names *names, unsigned count)
+{
+    if (count <= names->capacity) return;
+    names->capacity = count < 16 ? 16 : 2 * count;
+    names->entries = realloc(names->entries, names->capacity * sizeof(names->entries[0]));
+    CHECK(names->entries);
+}
+
+static void names_copy(struct sim_names *to, const struct sim_names *from)
+{
+    names_room(to, from->count);
+    if (from->count) memcpy(to->entries, from->entries, from->count * sizeof(from->entries[0]));
+    to->count = from->count;
+}
+
 static void names_put(struct sim_names *names, const char *path, int file)
 {
     int at = names_find(names, path);
     if (at < 0) {
-        CHECK(names->count < SIM_FILES_MAX);
+        names_room(names, names->count + 1);
         at = (int)names->count++;
         snprintf(names->entries[at].path, SIM_PATH_MAX, "%s", path);
     }
@@ -173,13 +214,18 @@ static void files_sweep(struct sim_disk *disk)
         for (unsigned o = 0; o < disk->op_count; o++) logged = logged || disk->ops[o].file == i;
         if (logged) continue;
         disk->size_used -= disk->files[i].size;
+        if (disk->bad_count) bad_sectors_heal(disk, i, 0, UINT64_MAX);
         file_free(&disk->files[i]);
     }
 }
 
 static void name_change(struct sim_disk *disk, enum sim_name_kind kind, const char *path, const char *path_to, int file)
 {
-    CHECK(disk->op_count < SIM_NAME_OPS_MAX);
+    if (disk->op_count == disk->op_capacity) {
+        disk->op_capacity = disk->op_capacity ? 2 * disk->op_capacity : 16;
+        disk->ops = realloc(disk->ops, disk->op_capacity * sizeof(disk->ops[0]));
+        CHECK(disk->ops);
+    }
     struct sim_name_op *op = &disk->ops[disk->op_count++];
     op->kind = kind;
     op->file = file;
@@ -280,8 +326,8 @@ void sim_disk_tear(struct sim_disk *disk, int file_index, uint64_t offset, const
     for (uint32_t at = 0; at < size; at += SIM_SECTOR) {
         if (draw(context) % 2) continue;
         uint32_t part = size - at < SIM_SECTOR ? size - at : SIM_SECTOR;
+        sector_dirty(file, (offset + at) / SIM_SECTOR);
         memcpy(file->bytes + offset + at, buffer + at, part);
-        file->dirty[(offset + at) / SIM_SECTOR] = 1;
     }
 }
 
@@ -321,11 +367,50 @@ void sim_disk_crash(struct sim_disk *disk, uint64_t (*draw)(void *), void *conte
     }
     names_crash(disk, draw, context);
     disk->op_count = 0;
-    disk->now = disk->durable;
+    names_copy(&disk->now, &disk->durable);
     files_sweep(disk);
+}
+
+void sim_disk_close_all(struct sim_disk *disk)
+{
+    for (int i = 0; i < SIM_FILES_MAX; i++) disk->files[i].open_count = 0;
+    files_sweep(disk);
+}
+
+static void file_copy(const struct sim_file *from, struct sim_file *to)
+{
+    CHECK(file_room(to, from->capacity));
+    to->used = from->used;
+    to->open_count = from->open_count;
+    to->size = from->size;
+    to->durable_size = from->durable_size;
+    if (!from->size) return;
+    memcpy(to->bytes, from->bytes, from->size);
+    memcpy(to->dirty, from->dirty, sectors_of(from->size));
+    for (uint64_t s = 0; s < sectors_of(from->size); s++)
+        if (from->dirty[s]) memcpy(to->durable + s * SIM_SECTOR, from->durable + s * SIM_SECTOR, SIM_SECTOR);
+}
+
+void sim_disk_copy(const struct sim_disk *from, struct sim_disk *to)
+{
+    *to = (struct sim_disk){.size_max = from->size_max, .size_used = from->size_used, .bad_count = from->bad_count};
+    memcpy(to->bad, from->bad, sizeof to->bad);
+    names_copy(&to->now, &from->now);
+    names_copy(&to->durable, &from->durable);
+    if (from->op_count) {
+        to->ops = malloc(from->op_count * sizeof(from->ops[0]));
+        CHECK(to->ops);
+        memcpy(to->ops, from->ops, from->op_count * sizeof(from->ops[0]));
+        to->op_count = to->op_capacity = from->op_count;
+    }
+    for (int i = 0; i < SIM_FILES_MAX; i++)
+        if (from->files[i].used) file_copy(&from->files[i], &to->files[i]);
 }
 
 void sim_disk_free(struct sim_disk *disk)
 {
     for (int i = 0; i < SIM_FILES_MAX; i++) file_free(&disk->files[i]);
+    free(disk->now.entries);
+    free(disk->durable.entries);
+    free(disk->ops);
 }

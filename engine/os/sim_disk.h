@@ -7,12 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SIM_SECTOR = 512, SIM_PATH_MAX = 256, SIM_FILES_MAX = 512, SIM_NAME_OPS_MAX = 4096 };
+enum { SIM_SECTOR = 512, SIM_PATH_MAX = 256, SIM_FILES_MAX = 512, SIM_BAD_SECTORS_MAX = 8 };
 
 struct sim_file {
     uint8_t *bytes;   /* what reads see */
-    uint8_t *durable; /* what a crash leaves at least */
-    uint8_t *dirty;   /* a flag a sector: bytes and durable may differ */
+    uint8_t *durable; /* of dirty sectors alone: what a crash leaves at least */
+    uint8_t *dirty;   /* a flag a sector: bytes and durable may differ; 2: and a sync no longer makes them the same */
     uint64_t size;
     uint64_t durable_size;
     uint64_t capacity;
@@ -35,16 +35,26 @@ struct sim_name_op {
 };
 
 struct sim_names {
-    struct sim_name entries[SIM_FILES_MAX];
+    struct sim_name *entries;
     unsigned count;
+    unsigned capacity;
+};
+
+/* A sector that cannot be read until it is written again. */
+struct sim_bad_sector {
+    int file;
+    uint64_t sector;
 };
 
 struct sim_disk {
     struct sim_file files[SIM_FILES_MAX];
     struct sim_names now;
     struct sim_names durable;
-    struct sim_name_op ops[SIM_NAME_OPS_MAX];
+    struct sim_name_op *ops;
     unsigned op_count;
+    unsigned op_capacity;
+    struct sim_bad_sector bad[SIM_BAD_SECTORS_MAX];
+    unsigned bad_count;
     uint64_t size_max;
     uint64_t size_used;
 };
@@ -57,6 +67,9 @@ int64_t sim_disk_write(struct sim_disk *disk, int file, uint64_t offset, const v
 int64_t sim_disk_allocate(struct sim_disk *disk, int file, uint64_t size);
 void sim_disk_sync_range(struct sim_disk *disk, int file, uint64_t offset, uint64_t size);
 void sim_disk_sync(struct sim_disk *disk, int file);
+/* A sync that failed: the cache forgets that these sectors are not safe, as Linux does, so no later sync covers them
+ * unless they are written again. */
+void sim_disk_sync_failed(struct sim_disk *disk, int file, uint64_t offset, uint64_t size);
 void sim_disk_sync_folder(struct sim_disk *disk, const char *folder);
 int64_t sim_disk_rename(struct sim_disk *disk, const char *path, const char *path_to);
 int64_t sim_disk_unlink(struct sim_disk *disk, const char *path);
@@ -68,6 +81,12 @@ void sim_disk_tear(struct sim_disk *disk, int file, uint64_t offset, const uint8
 /* Leaves what survived: the draw decides over each volatile sector and over which changes of names were kept: in half
  * of the crashes a prefix of them, as a file system with a journal does, else each for itself. */
 void sim_disk_crash(struct sim_disk *disk, uint64_t (*draw)(void *), void *context);
+/* What a process that died leaves to the next one on the same machine: everything written, synced or not. */
+void sim_disk_close_all(struct sim_disk *disk);
+/* A disk of its own with the same content, names and unsynced sectors, and the same open files. */
+void sim_disk_copy(const struct sim_disk *from, struct sim_disk *ret_disk);
+/* From now on reads of this sector fail with -EIO, until it is written. */
+void sim_disk_spoil(struct sim_disk *disk, int file, uint64_t offset);
 void sim_disk_free(struct sim_disk *disk);
 
 #endif

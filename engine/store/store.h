@@ -123,6 +123,8 @@ struct result store_lmdb_open(const char *folder, bool create, uint64_t size_max
  * fail_commit_at: the Nth commit from now fails with OS_NO_SPACE and changes nothing; 0: off. */
 struct result store_memory_create(struct store **ret_store) MUST_USE;
 void store_memory_crash(struct store *store);
+/* Another store with what is committed in this one now. */
+struct result store_memory_copy(struct store *store, struct store **ret_store) MUST_USE;
 void store_memory_fail_commit_at(struct store *store, uint64_t commit_count);
 
 #endif

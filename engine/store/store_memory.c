@@ -188,3 +188,15 @@ struct result store_memory_create(struct store **ret_store)
     *ret_store = &store->store;
     return result_ok();
 }
+
+struct result store_memory_copy(struct store *base, struct store **ret_store)
+{
+    struct store_memory *from = (struct store_memory *)base;
+    TRY(store_memory_create(ret_store));
+    struct store_memory *to = (struct store_memory *)*ret_store;
+    pthread_mutex_lock(&from->mutex);
+    for (int i = 0; i < STORE_MAP_COUNT; i++) to->maps[i] = treap_share(from->maps[i]);
+    to->random = from->random;
+    pthread_mutex_unlock(&from->mutex);
+    return result_ok();
+}

@@ -523,6 +523,19 @@ static void what_a_durable_verdict_rests_on_outlives_a_crash_with_it(void **cont
     state_destroy(state);
 }
 
+static void a_stop_makes_room_for_its_own_record(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(97);
+    enum otpring_verdict verdict = OTPRING_REJECTED;
+    /* Nobody keeps house here: after so many blocks there is no room, and no spare is ready. */
+    for (int i = 0; i < 2000 && verdict != OTPRING_UNAVAILABLE; i++) verdict = state_verify(state, "acme", "nobody", 1);
+    assert_int_equal(verdict, OTPRING_UNAVAILABLE);
+    state_stop(state);
+    state_ok(state_open(state));
+    state_destroy(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +551,7 @@ int main(void)
         cmocka_unit_test(a_restored_store_opens_only_with_consent_and_a_time),
         cmocka_unit_test(a_restored_store_refuses_a_time_that_cannot_be_the_present),
         cmocka_unit_test(a_restored_store_accepts_no_code_that_could_have_been_used_before),
+        cmocka_unit_test(a_stop_makes_room_for_its_own_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,6 +144,49 @@ static void sizes_that_are_no_power_of_two_are_refused(void **state)
     assert_int_equal(unknown_create(4, secret, &table).code, BAD_ARGUMENT);
 }
 
+enum { RACERS = 2, RACE_NAMES = 20000, RACE_CHARGES = 2 };
+
+struct racer {
+    struct unknown_table *table;
+    _Atomic uint32_t *started;
+};
+
+/* Charges each name at the same time as the other thread. */
+static void *race(void *argument)
+{
+    struct racer *racer = argument;
+    for (uint32_t number = 0; number < RACE_NAMES; number++) {
+        uint8_t name[16];
+        name_of(number, name);
+        atomic_fetch_add(racer->started, 1);
+        while (atomic_load(racer->started) < (number + 1) * RACERS) continue;
+        for (int i = 0; i < RACE_CHARGES; i++) {
+            uint64_t seen;
+            do {
+                seen = unknown_get(racer->table, name);
+            } while (!unknown_swap(racer->table, name, seen, throttle_charge(seen, 0, 1000)));
+        }
+    }
+    return NULL;
+}
+
+static void two_threads_that_enter_one_name_lose_no_charge(void **state)
+{
+    (void)state;
+    _Atomic uint32_t started = 0;
+    struct racer racer = {.started = &started};
+    pthread_t threads[RACERS];
+    assert_int_equal(unknown_create(1 << 20, secret, &racer.table).code, OK);
+    for (int i = 0; i < RACERS; i++) assert_int_equal(pthread_create(&threads[i], NULL, race, &racer), 0);
+    for (int i = 0; i < RACERS; i++) pthread_join(threads[i], NULL);
+    for (uint32_t number = 0; number < RACE_NAMES; number++) {
+        uint8_t name[16];
+        name_of(number, name);
+        assert_true(budget_failures(unknown_get(racer.table, name), 0) >= RACERS * RACE_CHARGES);
+    }
+    unknown_destroy(racer.table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +197,7 @@ int main(void)
         cmocka_unit_test(among_equals_the_one_charged_longest_ago_gives_way),
         cmocka_unit_test(raising_only_raises_and_may_come_in_any_order),
         cmocka_unit_test(blocks_carry_a_table_over),
+        cmocka_unit_test(two_threads_that_enter_one_name_lose_no_charge),
         cmocka_unit_test(sizes_that_are_no_power_of_two_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

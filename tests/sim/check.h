@@ -1,0 +1,44 @@
+/* One crash schedule: the machine dies at this point, what its disk kept is drawn, an engine is started on it, and the
+ * model judges what that engine knows and answers. */
+#ifndef TESTS_SIM_CHECK_H
+#define TESTS_SIM_CHECK_H
+
+#include "machine.h"
+#include "model.h"
+
+enum { CHECK_DEPTH_MAX = 3 }; /* crashes one in the recovery of the other */
+
+struct check_counts {
+    uint64_t schedules;
+    uint64_t process_deaths; /* of these: the process alone died */
+    uint64_t in_recovery;    /* of these: crashed again while an earlier one was recovered from */
+    uint64_t refused;        /* starts that were refused, rightly */
+    uint64_t damaged;        /* schedules with damage beside the crash */
+    uint64_t restores;       /* of an older backup */
+    uint64_t logs_read;
+    uint64_t stops; /* that were stopped cleanly and started once more */
+};
+
+/* What may be wrong beside the crash. */
+struct check_world {
+    const struct os_sim_world *world;
+    struct store *store;
+    const struct machine_shape *shape;
+    bool clock;             /* the clock was tampered with: an operator consents to it after the start */
+    bool rot;               /* a bit of a block that was answered from is turned over on the disk */
+    bool read_error;        /* sectors of the journal are to become unreadable */
+    bool spoiled;           /* some are already */
+    bool write_lied;        /* a write of the run said done and was not, or went elsewhere */
+    uint64_t lost[3];       /* positions of blocks that are gone; 0: none */
+    bool other_lost;        /* a write that lied took something else: a header, a spare */
+    uint64_t durable;       /* the engine's durable-through */
+    int64_t restore_now_ms; /* not 0: the store is a backup, and this is the time now */
+};
+
+/* A crash now. The model is what clients know by now; it is not changed but for `broken`. */
+void check_crash(const struct check_world *of, struct model *model, uint64_t seed);
+const struct check_counts *check_counts(void);
+/* Every check reads the whole log and stops cleanly, not one in some. */
+void check_thorough(bool thorough);
+
+#endif
