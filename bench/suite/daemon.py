@@ -108,6 +108,8 @@ class Load:
         result = self.answer()
         if result["unexpected"]:
             raise RuntimeError(f"{result['unexpected']} verdicts were not the expected ones")
+        if result["error"] or result["unanswered"]:
+            raise RuntimeError(f"the load ended early: {result['error'] or 'not everything was answered'}")
         return result
 
     def __enter__(self):
@@ -116,7 +118,8 @@ class Load:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.stdin.close()
-            try:
-                self.process.wait(600)
-            except subprocess.TimeoutExpired:
-                end(self.process)
+        # It removes its accounts before it ends; the daemon must stay that long.
+        try:
+            self.process.wait(600)
+        except subprocess.TimeoutExpired:
+            end(self.process)

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -16,6 +17,8 @@ enum {
     RECEIVE_SIZE_MAX = 1 << 20,
     RECEIVE_SIZE_MIN = 16 << 10,
     HELLO_TIMEOUT_S = 30,
+    HELLO_RETRIES_MAX = 100, /* where the daemon is at its limit of sessions: those of the run before are given up soon */
+    HELLO_RETRY_NS = 100 * 1000 * 1000,
     RETRY_NS = 20 * 1000 * 1000,
 };
 
@@ -52,8 +55,17 @@ static bool exchange_hello(struct link *link, struct otpring_wire_hello_answer *
     if (send(link->fd, &frame, sizeof frame, MSG_NOSIGNAL) != sizeof frame ||
         recv(link->fd, &header, sizeof header, MSG_WAITALL) != sizeof header)
         return false;
+    if (le16toh(header.kind) == OTPRING_WIRE_ERROR) {
+        struct otpring_wire_error error;
+        char text[64];
+        if (recv(link->fd, &error, sizeof error, MSG_WAITALL) != sizeof error) return false;
+        link->limited = le16toh(error.code) == OTPRING_ERROR_LIMIT;
+        snprintf(text, sizeof text, "the daemon answers hello with error %u", le16toh(error.code));
+        if (!link->limited) give_up(link, link->path, text);
+        return false;
+    }
     if (le16toh(header.kind) != OTPRING_WIRE_HELLO_ANSWER || le32toh(header.size) != HEADER_SIZE + sizeof *ret_answer) {
-        give_up(link, link->path, "no hello answer: no right to verify, or no connection is free");
+        give_up(link, link->path, "no hello answer");
         return false;
     }
     return recv(link->fd, ret_answer, sizeof *ret_answer, MSG_WAITALL) == sizeof *ret_answer;
@@ -107,8 +119,14 @@ int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t
     }
     link->free_count = slot_count;
     for (uint32_t i = 0; i < slot_count; i++) link->free_ring[i] = i;
-    if (begin(link)) return 0;
-    give_up(link, path, strerror(errno));
+    const struct timespec pause = {.tv_nsec = HELLO_RETRY_NS};
+    for (int i = 0; i < HELLO_RETRIES_MAX; i++) {
+        link->limited = false;
+        if (begin(link)) return 0;
+        if (!link->limited) break;
+        nanosleep(&pause, NULL);
+    }
+    give_up(link, path, link->limited ? "no session or connection is free" : strerror(errno));
     return -1;
 }
 

@@ -37,6 +37,7 @@ struct link {
     uint32_t *queue;
     uint32_t queue_begin, queue_count;
     uint32_t sent_offset; /* bytes of the queue's first frame that have left */
+    bool limited;         /* hello was refused for want of a session */
     bool blocked;         /* the socket takes no more for now */
     uint8_t *received;
     uint32_t received_size, received_capacity;
