@@ -1,10 +1,5 @@
 """bench/end: daemon and load over the socket, durable, every verdict compared with the expected one."""
-import subprocess
-import os
-
 import daemon
-
-SEGMENT = 64 << 20
 
 
 def in_flight(batch, connections):
@@ -17,10 +12,7 @@ def run(options, figures):
             return measure(options, figures, served)
     with daemon.Folder(options, "end") as folder:
         with daemon.Daemon(options, folder, ("--segment-size", "64M", "--journal-keep", "512M", *capacity(options))) as served:
-            data = measure(options, figures, served)
-    data["segments"] = segments(options, figures)
-    data["slow_sync"] = slow_sync(options, figures)
-    return data
+            return measure(options, figures, served)
 
 
 def capacity(options):
@@ -45,7 +37,7 @@ def measure(options, figures, served):
 
 
 def latency_of_one(options, figures, load):
-    results = [load.run(batch=1, connections=1, in_flight=1, seconds=options.seconds, warmup=0.3) for _ in range(options.repetitions)]
+    results = [load.run(batch=1, connections=1, in_flight=1, seconds=options.seconds, warmup=options.warmup) for _ in range(options.repetitions)]
     for part in ("p50", "p99"):
         figures.add("end", f"one client, one query in flight, {part}", [r["latency_us"][part] for r in results], "us", "lower")
 
@@ -67,7 +59,7 @@ def grid(options, figures, served, load, data):
                 continue
             flight = in_flight(batch, connections)
             shape = f"batch {batch}, {connections} connections, {flight} in flight"
-            closed = [one(served, load, batch=batch, connections=connections, in_flight=flight, seconds=options.seconds, warmup=0.3)
+            closed = [one(served, load, batch=batch, connections=connections, in_flight=flight, seconds=options.seconds, warmup=options.warmup)
                       for _ in range(options.repetitions)]
             rate = figures.add("end", f"closed loop, {shape}", [r["verifications_per_s"] for r in closed], "verifications/s", "higher")["median"]
             row = {"batch": batch, "connections": connections, "in_flight": flight, "rate": rate,
@@ -75,7 +67,7 @@ def grid(options, figures, served, load, data):
             if batch in (1, 1024) and row["daemon_cpu_ns"]:
                 figures.add("end", f"daemon's processor time, {shape}", [r["daemon_cpu_ns"] for r in closed], "ns a verification", "lower")
             # Half of what it can do: latency then is the engine's, not the queue's.
-            opened = [load.run(batch=batch, connections=connections, in_flight=min(1024, max(flight, 16)), rate=int(rate / 2), seconds=options.seconds, warmup=0.3)
+            opened = [load.run(batch=batch, connections=connections, in_flight=min(1024, max(flight, 16)), rate=int(rate / 2), seconds=options.seconds, warmup=options.warmup)
                       for _ in range(1 if options.quick else options.repetitions)]
             row["open_latency_us"], row["open_rate"] = middle(opened)["latency_us"], rate / 2
             if batch in (1, 1024):
@@ -91,9 +83,9 @@ def middle(results):
 def latency_curve(options, figures, load, data):
     """Offered load against latency, up to and past saturation, from the time when a batch was due."""
     batch, connections = 64, 16
-    full = load.run(batch=batch, connections=connections, in_flight=64, seconds=options.seconds, warmup=0.3)["verifications_per_s"]
+    full = load.run(batch=batch, connections=connections, in_flight=64, seconds=options.seconds, warmup=options.warmup)["verifications_per_s"]
     for part in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1):
-        result = load.run(batch=batch, connections=connections, in_flight=64, rate=int(full * part), seconds=options.seconds, warmup=0.3)
+        result = load.run(batch=batch, connections=connections, in_flight=64, rate=int(full * part), seconds=options.seconds, warmup=options.warmup)
         data["curve"].append({"offered": full * part, "reached": result["verifications_per_s"], "part": part, "latency_us": result["latency_us"]})
     half = next(point for point in data["curve"] if point["part"] == 0.5)
     figures.add("end", "p99 at half of the saturation rate, batch 64, 16 connections", half["latency_us"]["p99"], "us", "lower")
@@ -103,7 +95,7 @@ def latency_curve(options, figures, load, data):
 def sustained(options, figures, served, load):
     """The best shape for longer, over more than 20 rotations where the time allows."""
     seconds, rotations = options.sustained_s, served.status()["journal"]["rotations"]
-    result = one(served, load, batch=1024, connections=16, in_flight=4, seconds=seconds, warmup=0.5)
+    result = one(served, load, batch=1024, connections=16, in_flight=4, seconds=seconds, warmup=options.warmup)
     rotations = served.status()["journal"]["rotations"] - rotations
     figures.add("end", f"sustained for {seconds:g} s, batch 1024, 16 connections", result["verifications_per_s"], "verifications/s", "higher",
                 f"{rotations} segment rotations, {result['accepted'] / max(1, result['accepted'] + result['rejected'] + result['replayed']):.1%} ACCEPTED")
@@ -111,59 +103,3 @@ def sustained(options, figures, served, load):
     figures.add("end", "load's own processor time, sustained", result["load_cpu_ns"], "ns a verification", "lower")
     if result["daemon_cpu_ns"]:
         figures.add("end", "daemon's processor time, sustained", result["daemon_cpu_ns"], "ns a verification", "lower")
-
-
-def segments(options, figures):
-    """Fresh segments (nothing is recycled, each is made anew) and recycled ones, each over at least 21 rotations."""
-    rows = {}
-    size, rotations_wanted = ("16M", 21) if options.quick else ("64M", 25)
-    for kind, keep in (("fresh", "1T"), ("recycled", "4M")):
-        with daemon.Folder(options, "segments") as folder, daemon.Daemon(options, folder, ("--segment-size", size, "--journal-keep", keep)) as served:
-            with daemon.Load(options, served.store, min(options.accounts, 100000)) as load:
-                if kind == "recycled":  # the first ones are fresh here too
-                    load.run(batch=1024, connections=4, in_flight=4, seconds=1.5, warmup=0)
-                begin, rates = served.status()["journal"]["rotations"], []
-                while served.status()["journal"]["rotations"] - begin < rotations_wanted and len(rates) < 60:
-                    rates.append(load.run(batch=1024, connections=4, in_flight=4, seconds=1, warmup=0)["verifications_per_s"])
-                rows[kind] = {"rotations": served.status()["journal"]["rotations"] - begin, "segment": size}
-                figures.add("end", f"{kind} segments of {size}, batch 1024, 4 connections", rates, "verifications/s", "higher",
-                            f"{rows[kind]['rotations']} rotations")
-    return rows
-
-
-def slow_sync(options, figures):
-    """On a disk whose sync takes 0, 1 and 10 ms longer: a loop device over a file system in memory."""
-    device = options.root / "tests/e2e/power_cut_device.sh"
-    program = options.build / "bench/slow_fs"
-    if os.geteuid() != 0 or not program.exists():
-        figures.note("end", "added sync delays were not measured: they need root, FUSE and loop devices")
-        return []
-    rows = []
-    for added_ms in (0, 1, 10):
-        with daemon.Folder(options, "slow") as folder:
-            environment = dict(os.environ, FORGET_FS=str(program), SLOW_SYNC_MS=str(added_ms), DEVICE_DIR=str(folder))
-            up = subprocess.run([device, "up", folder, "1500"], env=environment, capture_output=True, text=True, check=False)
-            if up.returncode:
-                figures.note("end", f"added sync delays were not measured: {up.stdout.strip() or up.stderr.strip()}")
-                return rows
-            try:
-                mount = folder / "mount/bench"
-                mount.mkdir()
-                with daemon.Daemon(options, mount, ("--segment-size", "16M", "--journal-keep", "64M")) as served:
-                    with daemon.Load(options, served.store, min(options.accounts, 20000)) as load:
-                        rows.append(slow_point(options, figures, load, added_ms))
-            finally:
-                subprocess.run([device, "down"], env=environment, capture_output=True, check=False)
-    return rows
-
-
-def slow_point(options, figures, load, added_ms):
-    note = "ext4 on a loop device over FUSE, in memory: compare with 0 ms added, not with a real disk"
-    row = {"added_ms": added_ms}
-    for batch, connections, flight in ((1, 1, 1), (1, 256, 16), (1024, 16, 4)):
-        results = [load.run(batch=batch, connections=connections, in_flight=flight, seconds=options.seconds, warmup=0.3) for _ in range(options.repetitions)]
-        name = f"{added_ms} ms added to each sync, batch {batch}, {connections} connections, {flight} in flight"
-        row[f"{batch}x{connections}"] = figures.add("end", name, [r["verifications_per_s"] for r in results], "verifications/s", "higher", note)["median"]
-        if connections == 1:
-            row["p50_us"] = figures.add("end", name + ", p50", [r["latency_us"]["p50"] for r in results], "us", "lower", note)["median"]
-    return row

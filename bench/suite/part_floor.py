@@ -63,7 +63,7 @@ def ceiling(options, figures):
                 await_socket(folder / "verify.sock")
                 with daemon.Load(options, folder, options.accounts, ("--mix", "right:1")) as load:
                     for batch, connections, in_flight in ((1024, 16, 4), (1, 256, 16)):
-                        results = [load.run(batch=batch, connections=connections, in_flight=in_flight, seconds=options.seconds / 2, warmup=0.2)
+                        results = [load.run(batch=batch, connections=connections, in_flight=in_flight, seconds=options.seconds / 2, warmup=options.warmup)
                                    for _ in range(options.repetitions)]
                         shape = f"batch {batch}, {connections} connections, {in_flight} in flight"
                         figures.add("floor", f"otpring-load alone, {shape}", [r["verifications_per_s"] for r in results], "verifications/s", "higher")

@@ -34,7 +34,7 @@ def run(options, figures):
                 data = folder / "perf.data"
                 recording = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-g", "-p", str(served.pid), "-o", data],
                                              stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-                load.run(batch=1024, connections=16, in_flight=4, seconds=max(2, options.seconds), warmup=0.3)
+                load.run(batch=1024, connections=16, in_flight=4, seconds=max(2, options.seconds), warmup=options.warmup)
                 daemon.end(recording)
         script = subprocess.run(["perf", "script", "-i", data, "-F", "comm,ip,sym,dso"], capture_output=True, text=True, check=False).stdout
     stacks = flame.read(script)

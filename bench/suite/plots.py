@@ -37,17 +37,17 @@ def throughput(grid):
                                         "set xlabel 'queries a frame (batch)'", "set ylabel 'verifications a second, millions'", "plot " + ", ".join(plots)])
 
 
-def latency(curve, shape):
+def latency(curve):
     rows = [(point["offered"] / 1e6, *(max(point["latency_us"][part], 1) for part in ("p50", "p99", "p999"))) for point in curve]
     full = max((point["offered"] for point in curve if point["part"] == 1.0), default=0) / 1e6
     script = block("curve", rows)
-    script += ["set logscale y", "set xrange [0:*]", "set xlabel 'offered load, million verifications a second'",
-               "set ylabel 'latency from the time when due, us'",
+    names = ((10, "10 us"), (100, "0.1 ms"), (1000, "1 ms"), (10000, "10 ms"), (100000, "0.1 s"), (1000000, "1 s"), (10000000, "10 s"))
+    script += ["set logscale y", "set ytics (" + ", ".join(f'"{name}" {value}' for value, name in names) + ")", "set xrange [0:*]", "set xlabel 'offered load, million verifications a second'",
+               "set ylabel 'latency, from the time when due'",
                f"set arrow from {full}, graph 0 to {full}, graph 1 nohead dt 2 lc rgb '#888888'",
                f"set label 'closed loop reached' at {full}, graph 0.04 right offset -1,0 tc rgb '#666666' font ',12'"]
     script.append("plot " + ", ".join(f"$curve using 1:{i + 2} with linespoints lw 2 pt 7 ps 0.7 lc rgb '{COLOURS[i]}' title '{name}'"
                                       for i, name in enumerate(("p50", "p99", "p99.9"))))
-    del shape
     return draw("latency", script)
 
 

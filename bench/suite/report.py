@@ -9,7 +9,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 900px; marg
 h1 { font-size: 1.7em; margin-bottom: .2em } h2 { font-size: 1.25em; margin: 2em 0 .4em; border-bottom: 1px solid #ccc }
 table { border-collapse: collapse; margin: .8em 0; font-size: .9em; width: 100% }
 td, th { text-align: right; padding: .18em .6em; border-bottom: 1px solid #e4e4e4 } th { background: #f4f4f4; vertical-align: bottom }
-td:first-child, th:first-child, .left { text-align: left } figure { margin: 1em 0 }
+td { white-space: nowrap } td:first-child, td:last-child { white-space: normal } td:first-child, th:first-child, .left { text-align: left } figure { margin: 1em 0 }
 figcaption, .note { color: #555; font-size: .88em } svg { width: 100%; height: auto } .flame { border: 1px solid #ddd }
 .key { display: grid; grid-template-columns: 1fr auto; gap: .1em 1em; background: #f6f8fa; padding: .8em 1em; border-radius: 6px }
 .key b { text-align: right; font-variant-numeric: tabular-nums } .slower, .worse { color: #b00020; font-weight: 600 } .faster, .better { color: #1a7f37; font-weight: 600 }
@@ -52,7 +52,7 @@ class Page:
 
 def render(results):
     page = Page(results)
-    for section in (head, summary, against, end_to_end, latency, floors, peers, kernels, engine, journal, profile, everything):
+    for section in (head, summary, against, end_to_end, latency, slow, floors, peers, kernels, engine, journal, profile, everything):
         section(page)
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>otpring, measured</title>'
             f"<style>{STYLE}</style></head><body>{''.join(page.out)}</body></html>\n")
@@ -109,13 +109,18 @@ def end_to_end(page):
                     "daemon CPU ns", "load CPU ns"), rows))
     page.add('<p class="note">Latencies in us unless marked ms. In a closed loop everything in flight waits in line, and latency is the line\'s. "Half rate" is an open loop at half '
              "of the closed rate, measured from the time when a batch was due, whether or not it could be sent then. CPU is processor time a verification, user and system.</p>")
-    if part.get("slow_sync"):
-        keys = [key for key in part["slow_sync"][0] if "x" in key]
-        page.add("<h3>With a slower sync</h3>")
-        page.add(table(("ms added to each sync", *(f"batch {key.split('x')[0]}, {key.split('x')[1]} connections" for key in keys), "one query, p50 us"),
-                       [(row["added_ms"], *(number(row[key]) for key in keys), us(row["p50_us"])) for row in part["slow_sync"]]))
-        page.add('<p class="note">Verifications a second. The disk is ext4 on a loop device over a file system in memory whose sync is delayed: compare the rows with each other, not with the '
-                 "disk above.</p>")
+
+
+def slow(page):
+    rows = (page.parts.get("slow") or {}).get("rows")
+    if not rows:
+        return
+    keys = [key for key in rows[0] if "x" in key]
+    page.add("<h2>With a slower sync</h2>")
+    page.add(table(("ms added to each sync", *(f"batch {key.split('x')[0]}, {key.split('x')[1]} connections" for key in keys), "one query, p50 us"),
+                   [(row["added_ms"], *(number(row[key]) for key in keys), us(row["p50_us"])) for row in rows]))
+    page.add('<p class="note">Verifications a second. The disk is ext4 on a loop device over a file system in memory whose sync is delayed: compare the rows with each other, not '
+             "with the disk above.</p>")
 
 
 def us(value):
@@ -127,7 +132,7 @@ def latency(page):
     if not part or not part.get("curve"):
         return
     page.add("<h2>Latency against offered load</h2>")
-    page.add(figure(plots.latency(part["curve"], part["curve_shape"]), f"Open loop, {esc(part['curve_shape'])}; each point is one run. Latency counts from the time when a batch was "
+    page.add(figure(plots.latency(part["curve"]), f"Open loop, {esc(part['curve_shape'])}; each point is one run. Latency counts from the time when a batch was "
                     "due. The dashed line is the rate that the closed loop reached; past it the line grows without end, and latency says how long the run was."))
 
 
@@ -194,7 +199,7 @@ def engine(page):
 
 
 def journal(page):
-    rows = [entry for entry in page.figures_of("floor") if entry["name"].startswith("journal")] + [entry for entry in page.figures_of("end") if "segments of" in entry["name"]]
+    rows = [entry for entry in page.figures_of("floor") if entry["name"].startswith("journal")] + [entry for entry in page.figures_of("segments") if "segments of" in entry["name"]]
     if not rows:
         return
     page.add("<h2>The journal alone; fresh and recycled segments</h2>")
