@@ -53,7 +53,8 @@ class Daemon:
         self.store = running or folder / "store"
         if not running:
             subprocess.run([self.tools / "otpring", "--store", self.store, "init"], check=True, stdout=subprocess.DEVNULL)
-            command = [self.tools / "otpringd", "--store", self.store, "--workers", "1", *extra]
+            # Each shape of load has sessions of its own, and there is room for so many: they must go soon after.
+            command = [self.tools / "otpringd", "--store", self.store, "--workers", "1", "--session-idle", "5", *extra]
             self.log = open(folder / "daemon.log", "w", encoding="utf-8")
             self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
         self.await_ready()

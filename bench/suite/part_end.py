@@ -54,7 +54,8 @@ def one(served, load, **named):
 def grid(options, figures, served, load, data):
     batches = (1, 16, 256, 1024, 4096)
     for batch in batches:
-        for connections in (1, 16, 256):
+        for connections in options.connections:
+            # Each connection walks its own accounts; and a session must not idle between two frames.
             if options.accounts < batch * connections // 4:
                 continue
             flight = in_flight(batch, connections)
@@ -67,7 +68,7 @@ def grid(options, figures, served, load, data):
             if batch in (1, 1024) and row["daemon_cpu_ns"]:
                 figures.add("end", f"daemon's processor time, {shape}", [r["daemon_cpu_ns"] for r in closed], "ns a verification", "lower")
             # Half of what it can do: latency then is the engine's, not the queue's.
-            opened = [load.run(batch=batch, connections=connections, in_flight=min(1024, max(flight, 16)), rate=int(rate / 2), seconds=options.seconds, warmup=options.warmup)
+            opened = [load.run(batch=batch, connections=connections, in_flight=flight, rate=max(1, int(rate / 2)), seconds=options.seconds, warmup=options.warmup)
                       for _ in range(1 if options.quick else options.repetitions)]
             row["open_latency_us"], row["open_rate"] = middle(opened)["latency_us"], rate / 2
             if batch in (1, 1024):

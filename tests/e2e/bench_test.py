@@ -50,13 +50,13 @@ def stacks_become_a_graph():
 
 def the_suite_measures_and_reports():
     with tempfile.TemporaryDirectory() as out:
-        command = [ROOT / "bench/run", "--quick", "--build", BUILD, "--only", "end,engine", "--accounts", "3000", "--tokens-max", "10000", "--seconds", "0.1",
+        command = [ROOT / "bench/run", "--quick", "--build", BUILD, "--only", "end,engine", "--accounts", "3000", "--tokens-max", "10000", "--seconds", "0.15", "--connections", "1,16",
                    "--repetitions", "1", "--sustained", "0.3", "--out", out]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         check(done.returncode == 0, f"bench/run ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         results = json.loads(pathlib.Path(out, "results.json").read_text(encoding="utf-8"))
-        rate = results["figures"]["end/closed loop, batch 256, 16 connections, 16 in flight"]
-        check(rate["values"] and rate["median"] > 1000, f"the rate is {rate}")
+        rates = {key: entry["median"] for key, entry in results["figures"].items() if key.startswith("end/closed loop")}
+        check("end/closed loop, batch 256, 1 connections, 16 in flight" in rates and max(rates.values()) > 1000, f"the rates are {rates}")
         check(results["figures"]["engine/allocations on the path, 10,000 tokens"]["median"] == 0, "the verify path allocates")
         check(results["machine"]["revision"] and results["machine"]["processors"] == os.cpu_count(), "the machine is not named")
         page = pathlib.Path(out, "report.html").read_text(encoding="utf-8")

@@ -90,7 +90,10 @@ static bool begin(struct link *link)
         lose(link);
         return false;
     }
-    if (link->session && !le16toh(answer.resumed)) {
+    if (link->session && !le16toh(answer.resumed) && !link->number) {
+        /* A kept session that has expired: nothing was unanswered, so a new one is as good. */
+        for (uint32_t i = 0; i < link->slot_count; i++) link->slots[i].sequence = 0;
+    } else if (link->session && !le16toh(answer.resumed)) {
         give_up(link, link->path, "the session is gone; what was unanswered is undecided");
     } else if (le16toh(answer.slots) < link->slot_count || le16toh(answer.items_max) < link->items_max) {
         give_up(link, link->path, "fewer slots or items a frame are granted than the load needs");
@@ -99,7 +102,8 @@ static bool begin(struct link *link)
     return !link->error[0];
 }
 
-int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t items_max)
+int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t items_max,
+              const struct link_kept *kept)
 {
     *link = (struct link){.fd = -1, .path = path, .slot_count = slot_count, .items_max = items_max};
     uint64_t answer_size = HEADER_SIZE + (uint64_t)items_max * sizeof(struct otpring_wire_answer);
@@ -119,6 +123,10 @@ int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t
     }
     link->free_count = slot_count;
     for (uint32_t i = 0; i < slot_count; i++) link->free_ring[i] = i;
+    if (kept->session && kept->slot_count == slot_count && kept->items_max == items_max) {
+        link->session = kept->session;
+        for (uint32_t i = 0; i < slot_count; i++) link->slots[i].sequence = kept->sequences[i];
+    }
     const struct timespec pause = {.tv_nsec = HELLO_RETRY_NS};
     for (int i = 0; i < HELLO_RETRIES_MAX; i++) {
         link->limited = false;
@@ -130,8 +138,22 @@ int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t
     return -1;
 }
 
-void link_close(struct link *link)
+void link_forget(struct link_kept *kept)
 {
+    free(kept->sequences);
+    *kept = (struct link_kept){0};
+}
+
+void link_close(struct link *link, struct link_kept *ret_kept)
+{
+    if (ret_kept) {
+        link_forget(ret_kept);
+        bool whole = link->session && link->free_count == link->slot_count && !link->error[0];
+        uint32_t *sequences = whole ? calloc(link->slot_count, sizeof *sequences) : NULL;
+        for (uint32_t i = 0; sequences && i < link->slot_count; i++) sequences[i] = link->slots[i].sequence;
+        if (sequences)
+            *ret_kept = (struct link_kept){link->session, link->slot_count, link->items_max, sequences};
+    }
     lose(link);
     free(link->frames);
     free(link->slots);

@@ -9,6 +9,7 @@
 
 #include "accounts.h"
 #include "histogram.h"
+#include "link.h"
 #include "options.h"
 #include "otpring/verdict.h"
 
@@ -43,6 +44,7 @@ struct run {
     const struct accounts *accounts;
     const struct kernel *kernel;
     const char *path; /* of verify.sock */
+    struct link_kept *kept; /* by number of connection */
     const volatile sig_atomic_t *stop;
     uint32_t thread;   /* connections thread, thread + threads, ... */
     pthread_barrier_t *ready; /* all threads */
