@@ -317,10 +317,11 @@ static double median_total(double rounds[][STAGES + 1], int count, bool without_
 
 static void print_text(const struct bench *bench, double rounds[][STAGES + 1], int count)
 {
-    printf("%u HOTP tokens (SHA-1, 6 digits), mix %u:%u:%u:%u, batches of %u, %u codes a round, kernel %s, %d rounds, one "
-           "worker\n",
-           bench->tokens, bench->mix[0], bench->mix[1], bench->mix[2], bench->mix[3], bench->batch, bench->items,
-           bench->core.kernel->name, count);
+    printf(
+        "%u HOTP tokens (SHA-1, 6 digits), mix %u:%u:%u:%u, batches of %u, %u codes a round, kernel %s, %d rounds, one "
+        "worker\n",
+        bench->tokens, bench->mix[0], bench->mix[1], bench->mix[2], bench->mix[3], bench->batch, bench->items,
+        bench->core.kernel->name, count);
     for (int i = 0; i < STAGES; i++) print_stage(stage_names[i], rounds, i, count);
     double all = median_total(rounds, count, false), core = median_total(rounds, count, true);
     printf("  %-18s %7.1f ns  %.2f million/s; without the simulated os %.1f ns, %.2f million/s\n", "all", all,
@@ -368,8 +369,8 @@ static bool take_option(struct bench *bench, const char *name, const char *value
         bench->items = (uint32_t)strtoul(value, NULL, 10);
         return bench->items > 0;
     }
-    return strcmp(name, "--mix") == 0 && sscanf(value, "%u:%u:%u:%u", &bench->mix[0], &bench->mix[1], &bench->mix[2],
-                                                &bench->mix[3]) == KIND_COUNT;
+    return strcmp(name, "--mix") == 0 &&
+           sscanf(value, "%u:%u:%u:%u", &bench->mix[0], &bench->mix[1], &bench->mix[2], &bench->mix[3]) == KIND_COUNT;
 }
 
 static bool take_arguments(struct bench *bench, char **arguments, int *ret_rounds)
@@ -436,6 +437,7 @@ int main(int count, char **arguments)
     } else {
         print_text(&bench, rounds, round_count);
     }
-    /* Wrong codes are right by chance now and then, and codes of two steps are the same: a few in a hundred thousand. */
+    /* Wrong codes are right by chance now and then, and codes of two steps are the same: a few in a hundred thousand.
+     */
     return bench.unexpected * 10000 <= bench.answered ? 0 : 1;
 }

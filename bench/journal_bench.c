@@ -1,6 +1,7 @@
-/* journal_bench [--json] [FOLDER [SECONDS]]: durable records a second of the journal on the real os, by block size and depth.
- * One thread; beside each depth stands a plain append (one O_DIRECT write with data sync at a time on a written-through
- * file): what the disk gives without the journal. Prints its workload, the machine, median and spread of five rounds.
+/* journal_bench [--json] [FOLDER [SECONDS]]: durable records a second of the journal on the real os, by block size and
+ * depth. One thread; beside each depth stands a plain append (one O_DIRECT write with data sync at a time on a
+ * written-through file): what the disk gives without the journal. Prints its workload, the machine, median and spread
+ * of five rounds.
  */
 #include <dirent.h>
 #include <pthread.h>
@@ -256,9 +257,9 @@ int main(int argc, char **argv)
     }
     if (!json)
         printf("durable 64-byte records a second; %s %s, %ld cores; segments of 64 MiB, housekeeper beside, no seals; "
-           "median (least to "
-           "most) of %d rounds in %.1f s\nrecords  depth\n",
-           machine.sysname, machine.release, sysconf(_SC_NPROCESSORS_ONLN), ROUNDS, seconds);
+               "median (least to "
+               "most) of %d rounds in %.1f s\nrecords  depth\n",
+               machine.sysname, machine.release, sysconf(_SC_NPROCESSORS_ONLN), ROUNDS, seconds);
     for (unsigned i = 0; i < sizeof block_slots / sizeof block_slots[0]; i++) {
         measure_plain(folder, block_slots[i], seconds);
         for (unsigned k = 0; k < sizeof depths / sizeof depths[0]; k++)

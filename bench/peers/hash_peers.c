@@ -1,7 +1,8 @@
-/* hash_peers TOKENS-FILE SECONDS [ROUNDS [kernel]]: what libraries make of verifying right codes in a loop on one core, nothing
- * stored, on the tokens of the file in random order: liboath's oath_totp_validate, OpenSSL's HMAC() from the seed, the
- * job interface of intel-ipsec-mb from cached midstates, and this project's kernel from cached midstates. Prints a line
- * of JSON for each: every round's verifications a second of processor time. With "kernel" only the last. */
+/* hash_peers TOKENS-FILE SECONDS [ROUNDS [kernel]]: what libraries make of verifying right codes in a loop on one core,
+ * nothing stored, on the tokens of the file in random order: liboath's oath_totp_validate, OpenSSL's HMAC() from the
+ * seed, the job interface of intel-ipsec-mb from cached midstates, and this project's kernel from cached midstates.
+ * Prints a line of JSON for each: every round's verifications a second of processor time. With "kernel" only the last.
+ */
 #include <liboath/oath.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -78,7 +79,8 @@ static uint32_t openssl_verify(uint32_t from)
     for (uint32_t i = from; i < from + BATCH; i++) {
         uint8_t digest[EVP_MAX_MD_SIZE];
         unsigned size;
-        if (!HMAC(EVP_sha1(), tokens[order[i]].seed, TOKEN_SEED_SIZE, (const void *)&message, 8, digest, &size)) exit(1);
+        if (!HMAC(EVP_sha1(), tokens[order[i]].seed, TOKEN_SEED_SIZE, (const void *)&message, 8, digest, &size))
+            exit(1);
         right += digest_code(digest) == codes[order[i]];
     }
     return right;

@@ -17,7 +17,8 @@ enum {
     RECEIVE_SIZE_MAX = 1 << 20,
     RECEIVE_SIZE_MIN = 16 << 10,
     HELLO_TIMEOUT_S = 30,
-    HELLO_RETRIES_MAX = 100, /* where the daemon is at its limit of sessions: those of the run before are given up soon */
+    HELLO_RETRIES_MAX =
+        100, /* where the daemon is at its limit of sessions: those of the run before are given up soon */
     HELLO_RETRY_NS = 100 * 1000 * 1000,
     RETRY_NS = 20 * 1000 * 1000,
 };
@@ -151,8 +152,7 @@ void link_close(struct link *link, struct link_kept *ret_kept)
         bool whole = link->session && link->free_count == link->slot_count && !link->error[0];
         uint32_t *sequences = whole ? calloc(link->slot_count, sizeof *sequences) : NULL;
         for (uint32_t i = 0; sequences && i < link->slot_count; i++) sequences[i] = link->slots[i].sequence;
-        if (sequences)
-            *ret_kept = (struct link_kept){link->session, link->slot_count, link->items_max, sequences};
+        if (sequences) *ret_kept = (struct link_kept){link->session, link->slot_count, link->items_max, sequences};
     }
     lose(link);
     free(link->frames);
@@ -321,7 +321,8 @@ static void queue_again(struct link *link)
         if (link->slots[i].state == LINK_FREE) continue;
         enqueue(link, i);
         /* In the order of the first sending: few lie in flight, and this is rare. */
-        for (uint32_t k = link->queue_count - 1; k && link->slots[link->queue[k - 1]].number > link->slots[i].number; k--) {
+        for (uint32_t k = link->queue_count - 1; k && link->slots[link->queue[k - 1]].number > link->slots[i].number;
+             k--) {
             link->queue[k] = link->queue[k - 1];
             link->queue[k - 1] = i;
         }

@@ -93,8 +93,7 @@ int report_print_json(const struct report *report, FILE *out)
                   (json_int_t)result->unanswered, "type", options->totp ? "totp1" : "hotp", "algorithm",
                   options->algorithm, "company", report->company, "machine", machine);
     int error = !verdict_part || !load_part || !cost_part || json_object_update(verdict_part, load_part) ||
-                json_object_update(verdict_part, cost_part) ||
-                json_dumpf(verdict_part, out, JSON_REAL_PRECISION(9));
+                json_object_update(verdict_part, cost_part) || json_dumpf(verdict_part, out, JSON_REAL_PRECISION(9));
     fputc('\n', out);
     json_decref(verdict_part);
     json_decref(load_part);

@@ -97,8 +97,7 @@ static bool open_connection(struct loop *loop, struct connection *connection, ui
     connection->loop = loop;
     connection->kept = &loop->run->kept[number];
     connection->watched_fd = -1;
-    if (link_open(&connection->link, loop->run->path, options->in_flight, options->batch,
-                  connection->kept)) {
+    if (link_open(&connection->link, loop->run->path, options->in_flight, options->batch, connection->kept)) {
         fail(loop, "verify.sock", connection->link.error);
         return false;
     }
@@ -160,8 +159,7 @@ static void set_times(struct loop *loop)
     loop->end_ns = loop->measure_ns + (uint64_t)(options->seconds * 1e9);
     for (uint32_t i = 0; i < loop->count; i++) {
         uint64_t number = loop->run->thread + (uint64_t)i * options->threads;
-        loop->connections[i].next_due_ns =
-            *loop->run->start_ns + loop->interval_ns * number / options->connections;
+        loop->connections[i].next_due_ns = *loop->run->start_ns + loop->interval_ns * number / options->connections;
     }
 }
 
