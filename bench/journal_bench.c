@@ -1,10 +1,12 @@
-/* journal_bench [FOLDER [SECONDS]]: durable records a second of the journal on the real os, by block size and depth.
- * One thread; beside each depth stands a plain append (one O_DIRECT write with data sync at a time on a written-through
- * file): what the disk gives without the journal. Prints its workload, the machine, median and spread of five rounds.
+/* journal_bench [--json] [FOLDER [SECONDS]]: durable records a second of the journal on the real os, by block size and
+ * depth. One thread; beside each depth stands a plain append (one O_DIRECT write with data sync at a time on a
+ * written-through file): what the disk gives without the journal. Prints its workload, the machine, median and spread
+ * of five rounds.
  */
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +126,17 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static bool json;
+
+/* depth 0: the plain append. JSON gives every round, so that the suite can say how far they spread. */
+static void print_json(uint32_t slot_count, uint32_t depth, const double rates[ROUNDS])
+{
+    printf("{\"records\": %u, \"depth\": %u, \"rates\": [", slot_count, depth);
+    for (int i = 0; i < ROUNDS; i++) printf("%s%.0f", i ? ", " : "", rates[i]);
+    puts("]}");
+    fflush(stdout);
+}
+
 static void print_rates(double rates[ROUNDS])
 {
     qsort(rates, ROUNDS, sizeof rates[0], by_value);
@@ -166,6 +179,10 @@ static void measure_journal(const char *folder, uint32_t slot_count, uint32_t de
     journal_close(keeping.journal, os);
     os_destroy(os);
     clear_folder(folder);
+    if (json) {
+        print_json(slot_count, depth, rates);
+        return;
+    }
     printf("%7u %6u", slot_count, depth);
     print_rates(rates);
     putchar('\n');
@@ -213,6 +230,10 @@ static void measure_plain(const char *folder, uint32_t slot_count, double second
     free(bytes);
     unlink(path);
     os_destroy(os);
+    if (json) {
+        print_json(slot_count, 0, rates);
+        return;
+    }
     printf("%7u  plain", slot_count);
     print_rates(rates);
     putchar('\n');
@@ -221,18 +242,24 @@ static void measure_plain(const char *folder, uint32_t slot_count, double second
 int main(int argc, char **argv)
 {
     char made[] = "/var/tmp/journal-bench-XXXXXX";
+    if (argc > 1 && strcmp(argv[1], "--json") == 0) {
+        json = true;
+        argc--;
+        argv++;
+    }
     const char *folder = argc > 1 ? argv[1] : mkdtemp(made);
     double seconds = argc > 2 ? atof(argv[2]) : 1.0;
     struct utsname machine;
     uname(&machine);
     if (!folder || seconds <= 0) {
-        fputs("usage: journal_bench [EMPTY-FOLDER [SECONDS]]\n", stderr);
+        fputs("usage: journal_bench [--json] [EMPTY-FOLDER [SECONDS]]\n", stderr);
         return 2;
     }
-    printf("durable 64-byte records a second; %s %s, %ld cores; segments of 64 MiB, housekeeper beside, no seals; "
-           "median (least to "
-           "most) of %d rounds in %.1f s\nrecords  depth\n",
-           machine.sysname, machine.release, sysconf(_SC_NPROCESSORS_ONLN), ROUNDS, seconds);
+    if (!json)
+        printf("durable 64-byte records a second; %s %s, %ld cores; segments of 64 MiB, housekeeper beside, no seals; "
+               "median (least to "
+               "most) of %d rounds in %.1f s\nrecords  depth\n",
+               machine.sysname, machine.release, sysconf(_SC_NPROCESSORS_ONLN), ROUNDS, seconds);
     for (unsigned i = 0; i < sizeof block_slots / sizeof block_slots[0]; i++) {
         measure_plain(folder, block_slots[i], seconds);
         for (unsigned k = 0; k < sizeof depths / sizeof depths[0]; k++)

@@ -98,8 +98,7 @@ static bool send_due(struct load *load, struct connection *connection)
     while (connection->send_left) {
         uint64_t size = whole - connection->send_offset;
         if (size > connection->send_left) size = connection->send_left;
-        ssize_t sent =
-            send(connection->fd, load->frames + connection->send_offset, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = send(connection->fd, load->frames + connection->send_offset, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EAGAIN) return false;
         if (sent < 0) die("send");
         connection->send_left -= (uint64_t)sent;
@@ -187,7 +186,8 @@ int main(int count, char **arguments)
     double items = (double)(load.answered - begin_answered) * load.batch, passed = (double)(now_ns() - begin_ns) / 1e9;
     double cpu = cpu_s() - begin_cpu;
     qsort(load.latencies, load.latency_count, sizeof *load.latencies, compare);
-    printf("{\"records_per_s\": %.0f, \"records\": %.0f, \"client_cpu_ns\": %.2f, \"p50_us\": %.2f, \"p99_us\": %.2f}\n",
-           items / passed, items, items > 0 ? cpu * 1e9 / items : 0, latency_at(&load, 0.5), latency_at(&load, 0.99));
+    printf(
+        "{\"records_per_s\": %.0f, \"records\": %.0f, \"client_cpu_ns\": %.2f, \"p50_us\": %.2f, \"p99_us\": %.2f}\n",
+        items / passed, items, items > 0 ? cpu * 1e9 / items : 0, latency_at(&load, 0.5), latency_at(&load, 0.99));
     return 0;
 }

@@ -163,8 +163,8 @@ static void answer_admin(struct connection *connection)
     json_t *request = json_loadb(connection->text, connection->text_size, 0, NULL);
     size_t added = json_array_size(json_object_get(request, "users"));
     char text[128];
-    int size =
-        snprintf(text, sizeof text, "{\"ok\":true,\"kernel\":\"null\",\"added\":%zu,\"removed\":0,\"more\":false}", added);
+    int size = snprintf(text, sizeof text,
+                        "{\"ok\":true,\"kernel\":\"null\",\"added\":%zu,\"removed\":0,\"more\":false}", added);
     json_decref(request);
     connection->text_size = 0;
     answer(connection, OTPRING_WIRE_ADMIN_ANSWER, text, (uint32_t)size);

@@ -1,5 +1,5 @@
-/* pam_peer FOLDER USERS-FILE USER SECONDS: logins through pam_oath with right HOTP codes, one after another, each with a
- * conversation and a rewrite of the users file, as the module does it. FOLDER holds the service file "otpring-bench".
+/* pam_peer FOLDER USERS-FILE USER SECONDS: logins through pam_oath with right HOTP codes, one after another, each with
+ * a conversation and a rewrite of the users file, as the module does it. FOLDER holds the service file "otpring-bench".
  * The codes begin at step 0 of the user's seed, whose hex stands in the users file. Prints JSON. */
 #include <liboath/oath.h>
 #include <security/pam_appl.h>
@@ -53,7 +53,8 @@ int main(int count, char **arguments)
     while (passed < seconds) {
         pam_handle_t *handle;
         oath_hotp_generate((const char *)seed, sizeof seed, step++, 6, false, OATH_HOTP_DYNAMIC_TRUNCATION, code);
-        if (pam_start_confdir("otpring-bench", arguments[3], &conversation, arguments[1], &handle) != PAM_SUCCESS) return 1;
+        if (pam_start_confdir("otpring-bench", arguments[3], &conversation, arguments[1], &handle) != PAM_SUCCESS)
+            return 1;
         int status = pam_authenticate(handle, 0);
         pam_end(handle, status);
         if (status != PAM_SUCCESS) {

@@ -94,7 +94,8 @@ static void receive(struct connection *connection)
     if (got <= 0) die("recv");
     for (ssize_t i = 0; i < got; i++) {
         if (bytes[i] != expected[connection->part]) {
-            fprintf(stderr, "redis_web: an answer other than +OK: %.*s\n", (int)(got - i > 60 ? 60 : got - i), bytes + i);
+            fprintf(stderr, "redis_web: an answer other than +OK: %.*s\n", (int)(got - i > 60 ? 60 : got - i),
+                    bytes + i);
             exit(1);
         }
         if (++connection->part < ANSWER_SIZE) continue;
@@ -153,8 +154,8 @@ int main(int count, char **arguments)
     run(connections, epoll, pipeline, begin + seconds);
     double passed = bench_now_s() - begin, items = (double)answered;
     qsort(latencies, latency_count, sizeof *latencies, compare);
-    printf("{\"verifications_per_s\": %.0f, \"client_cpu_ns\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n", items / passed,
-           (bench_cpu_s() - cpu) * 1e9 / (items > 0 ? items : 1),
+    printf("{\"verifications_per_s\": %.0f, \"client_cpu_ns\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
+           items / passed, (bench_cpu_s() - cpu) * 1e9 / (items > 0 ? items : 1),
            latency_count ? latencies[latency_count / 2] * 1e6 : 0,
            latency_count ? latencies[latency_count * 99 / 100] * 1e6 : 0);
     return 0;

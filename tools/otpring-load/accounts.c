@@ -115,8 +115,7 @@ int accounts_create(const struct load_options *options, struct accounts *ret_acc
     accounts->midstates = calloc(accounts->count, accounts->midstates_size);
     accounts->progress = calloc(accounts->count, sizeof *accounts->progress);
     bool made = accounts->names && accounts->midstates && accounts->progress && namer.hash && namer.context &&
-                name_company(accounts, options->company) == 0 &&
-                fill_accounts(accounts, &namer, options->seed) == 0;
+                name_company(accounts, options->company) == 0 && fill_accounts(accounts, &namer, options->seed) == 0;
     EVP_MD_CTX_free(namer.context);
     EVP_MD_free(namer.hash);
     if (!made) return -1;

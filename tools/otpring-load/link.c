@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -16,6 +17,9 @@ enum {
     RECEIVE_SIZE_MAX = 1 << 20,
     RECEIVE_SIZE_MIN = 16 << 10,
     HELLO_TIMEOUT_S = 30,
+    HELLO_RETRIES_MAX =
+        100, /* where the daemon is at its limit of sessions: those of the run before are given up soon */
+    HELLO_RETRY_NS = 100 * 1000 * 1000,
     RETRY_NS = 20 * 1000 * 1000,
 };
 
@@ -52,8 +56,17 @@ static bool exchange_hello(struct link *link, struct otpring_wire_hello_answer *
     if (send(link->fd, &frame, sizeof frame, MSG_NOSIGNAL) != sizeof frame ||
         recv(link->fd, &header, sizeof header, MSG_WAITALL) != sizeof header)
         return false;
+    if (le16toh(header.kind) == OTPRING_WIRE_ERROR) {
+        struct otpring_wire_error error;
+        char text[64];
+        if (recv(link->fd, &error, sizeof error, MSG_WAITALL) != sizeof error) return false;
+        link->limited = le16toh(error.code) == OTPRING_ERROR_LIMIT;
+        snprintf(text, sizeof text, "the daemon answers hello with error %u", le16toh(error.code));
+        if (!link->limited) give_up(link, link->path, text);
+        return false;
+    }
     if (le16toh(header.kind) != OTPRING_WIRE_HELLO_ANSWER || le32toh(header.size) != HEADER_SIZE + sizeof *ret_answer) {
-        give_up(link, link->path, "no hello answer: no right to verify, or no connection is free");
+        give_up(link, link->path, "no hello answer");
         return false;
     }
     return recv(link->fd, ret_answer, sizeof *ret_answer, MSG_WAITALL) == sizeof *ret_answer;
@@ -78,7 +91,10 @@ static bool begin(struct link *link)
         lose(link);
         return false;
     }
-    if (link->session && !le16toh(answer.resumed)) {
+    if (link->session && !le16toh(answer.resumed) && !link->number) {
+        /* A kept session that has expired: nothing was unanswered, so a new one is as good. */
+        for (uint32_t i = 0; i < link->slot_count; i++) link->slots[i].sequence = 0;
+    } else if (link->session && !le16toh(answer.resumed)) {
         give_up(link, link->path, "the session is gone; what was unanswered is undecided");
     } else if (le16toh(answer.slots) < link->slot_count || le16toh(answer.items_max) < link->items_max) {
         give_up(link, link->path, "fewer slots or items a frame are granted than the load needs");
@@ -87,7 +103,8 @@ static bool begin(struct link *link)
     return !link->error[0];
 }
 
-int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t items_max)
+int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t items_max,
+              const struct link_kept *kept)
 {
     *link = (struct link){.fd = -1, .path = path, .slot_count = slot_count, .items_max = items_max};
     uint64_t answer_size = HEADER_SIZE + (uint64_t)items_max * sizeof(struct otpring_wire_answer);
@@ -107,13 +124,36 @@ int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t
     }
     link->free_count = slot_count;
     for (uint32_t i = 0; i < slot_count; i++) link->free_ring[i] = i;
-    if (begin(link)) return 0;
-    give_up(link, path, strerror(errno));
+    if (kept->session && kept->slot_count == slot_count && kept->items_max == items_max) {
+        link->session = kept->session;
+        for (uint32_t i = 0; i < slot_count; i++) link->slots[i].sequence = kept->sequences[i];
+    }
+    const struct timespec pause = {.tv_nsec = HELLO_RETRY_NS};
+    for (int i = 0; i < HELLO_RETRIES_MAX; i++) {
+        link->limited = false;
+        if (begin(link)) return 0;
+        if (!link->limited) break;
+        nanosleep(&pause, NULL);
+    }
+    give_up(link, path, link->limited ? "no session or connection is free" : strerror(errno));
     return -1;
 }
 
-void link_close(struct link *link)
+void link_forget(struct link_kept *kept)
 {
+    free(kept->sequences);
+    *kept = (struct link_kept){0};
+}
+
+void link_close(struct link *link, struct link_kept *ret_kept)
+{
+    if (ret_kept) {
+        link_forget(ret_kept);
+        bool whole = link->session && link->free_count == link->slot_count && !link->error[0];
+        uint32_t *sequences = whole ? calloc(link->slot_count, sizeof *sequences) : NULL;
+        for (uint32_t i = 0; sequences && i < link->slot_count; i++) sequences[i] = link->slots[i].sequence;
+        if (sequences) *ret_kept = (struct link_kept){link->session, link->slot_count, link->items_max, sequences};
+    }
     lose(link);
     free(link->frames);
     free(link->slots);
@@ -281,7 +321,8 @@ static void queue_again(struct link *link)
         if (link->slots[i].state == LINK_FREE) continue;
         enqueue(link, i);
         /* In the order of the first sending: few lie in flight, and this is rare. */
-        for (uint32_t k = link->queue_count - 1; k && link->slots[link->queue[k - 1]].number > link->slots[i].number; k--) {
+        for (uint32_t k = link->queue_count - 1; k && link->slots[link->queue[k - 1]].number > link->slots[i].number;
+             k--) {
             link->queue[k] = link->queue[k - 1];
             link->queue[k - 1] = i;
         }

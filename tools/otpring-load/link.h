@@ -22,6 +22,14 @@ struct link_slot {
     uint64_t number; /* frames before it on this link */
 };
 
+/* A session that outlives its link, for the next one of the same shape: a daemon has room for so many only. */
+struct link_kept {
+    uint64_t session; /* 0: none */
+    uint32_t slot_count;
+    uint32_t items_max;
+    uint32_t *sequences; /* the last of each slot; owned, see link_forget */
+};
+
 struct link {
     int fd; /* -1: lost */
     const char *path;
@@ -37,6 +45,7 @@ struct link {
     uint32_t *queue;
     uint32_t queue_begin, queue_count;
     uint32_t sent_offset; /* bytes of the queue's first frame that have left */
+    bool limited;         /* hello was refused for want of a session */
     bool blocked;         /* the socket takes no more for now */
     uint8_t *received;
     uint32_t received_size, received_capacity;
@@ -44,9 +53,12 @@ struct link {
     char error[160]; /* not empty: nothing goes on */
 };
 
-/* 0, or -1 with link->error. path must stay. */
-int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t items_max);
-void link_close(struct link *link);
+/* 0, or -1 with link->error. path must stay. Goes on with the kept session where it fits and still lives. */
+int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t items_max,
+              const struct link_kept *kept);
+/* ret_kept (may be NULL) takes the session over when nothing is unanswered. */
+void link_close(struct link *link, struct link_kept *ret_kept);
+void link_forget(struct link_kept *kept);
 
 /* The queries of a free slot, to be filled; NULL when every slot is in flight. Taken only by link_queue. */
 struct otpring_wire_query *link_begin(struct link *link, uint32_t *ret_slot);

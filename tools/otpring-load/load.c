@@ -17,6 +17,8 @@ struct load {
     const struct kernel *kernel;
     struct accounts accounts;
     char daemon_kernel[64];
+    struct link_kept *kept; /* sessions from run to run, by number of connection */
+    uint32_t kept_count;
     struct run_result *results; /* a thread; [0] takes the sum */
     double seconds;
     FILE *messages;
@@ -58,13 +60,26 @@ static double measured_seconds(const struct load *load, uint64_t start_ns, uint6
     return passed < load->options->seconds ? passed : load->options->seconds;
 }
 
+/* Room for the sessions of all connections of this run; those of earlier runs stay. */
+static int make_kept(struct load *load)
+{
+    uint32_t count = load->options->connections;
+    if (count <= load->kept_count) return 0;
+    struct link_kept *kept = realloc(load->kept, count * sizeof *kept);
+    if (!kept) return -1;
+    memset(kept + load->kept_count, 0, (count - load->kept_count) * sizeof *kept);
+    load->kept = kept;
+    load->kept_count = count;
+    return 0;
+}
+
 static int run_threads(struct load *load)
 {
     uint32_t count = load->options->threads, started;
     struct run *runs = calloc(count, sizeof *runs);
     pthread_t *threads = calloc(count, sizeof *threads);
     load->results = calloc(count, sizeof *load->results);
-    if (!runs || !threads || !load->results) {
+    if (!runs || !threads || !load->results || make_kept(load)) {
         free(runs);
         free(threads);
         return complain(load, LOAD_UNAVAILABLE, "not enough memory");
@@ -79,6 +94,7 @@ static int run_threads(struct load *load)
                                .accounts = &load->accounts,
                                .kernel = load->kernel,
                                .path = path,
+                               .kept = load->kept,
                                .stop = load->stop,
                                .thread = i,
                                .ready = &ready,
@@ -238,6 +254,8 @@ static int run_on_store(struct load *load, FILE *out)
             ask_status(load, &admin) ? complain(load, LOAD_UNAVAILABLE, admin.error) : enrol_and_run(load, &admin, out);
         admin_close(&admin);
     }
+    for (uint32_t i = 0; i < load->kept_count; i++) link_forget(&load->kept[i]);
+    free(load->kept);
     accounts_destroy(&load->accounts);
     return status;
 }

@@ -300,8 +300,7 @@ static void put_item(const struct plan *plan, uint32_t place, const struct choic
                      struct otpring_wire_query *ret_query, struct plan_item *ret_item, uint8_t *ret_expected)
 {
     static const uint8_t expected[] = {OTPRING_ACCEPTED, OTPRING_ACCEPTED, OTPRING_REJECTED, OTPRING_REPLAYED};
-    struct otpring_wire_query query = {
-        .code = htole32(choice->code), .digits = DIGITS, .kind = OTPRING_QUERY_CODE};
+    struct otpring_wire_query query = {.code = htole32(choice->code), .digits = DIGITS, .kind = OTPRING_QUERY_CODE};
     memcpy(query.company, plan->accounts->company_name, 8);
     memcpy(query.account, plan->states[place].name, 8);
     *ret_query = query;

@@ -82,8 +82,8 @@ int report_print_json(const struct report *report, FILE *out)
         "unexpected", (json_int_t)result->unexpected);
     double expected = (double)result->expected;
     json_t *cost_part =
-        json_pack("{s:f, s:I}", "load_cpu_ns", expected > 0 ? result->cpu_s * 1e9 / expected : 0, "answered_in_all",
-                  (json_int_t)result->answered);
+        json_pack("{s:f, s:I, s:s?}", "load_cpu_ns", expected > 0 ? result->cpu_s * 1e9 / expected : 0,
+                  "answered_in_all", (json_int_t)result->answered, "error", result->error[0] ? result->error : NULL);
     json_t *load_part =
         json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:s, s:s, s:s, s:s}", "kernel",
                   report->kernel, "own_kernel", report->own_kernel, "accounts", (json_int_t)options->accounts, "batch",
@@ -93,8 +93,7 @@ int report_print_json(const struct report *report, FILE *out)
                   (json_int_t)result->unanswered, "type", options->totp ? "totp1" : "hotp", "algorithm",
                   options->algorithm, "company", report->company, "machine", machine);
     int error = !verdict_part || !load_part || !cost_part || json_object_update(verdict_part, load_part) ||
-                json_object_update(verdict_part, cost_part) ||
-                json_dumpf(verdict_part, out, JSON_REAL_PRECISION(9));
+                json_object_update(verdict_part, cost_part) || json_dumpf(verdict_part, out, JSON_REAL_PRECISION(9));
     fputc('\n', out);
     json_decref(verdict_part);
     json_decref(load_part);

@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "link.h"
 #include "otpring/wire.h"
 #include "plan.h"
 
@@ -32,6 +31,7 @@ struct flight {
 struct connection {
     struct loop *loop;
     struct link link;
+    struct link_kept *kept;
     struct plan plan;
     struct flight *flights; /* in_flight of them */
     struct plan_item *items;
@@ -95,8 +95,9 @@ static bool open_connection(struct loop *loop, struct connection *connection, ui
     const struct load_options *options = loop->run->options;
     size_t items = (size_t)options->in_flight * options->batch;
     connection->loop = loop;
+    connection->kept = &loop->run->kept[number];
     connection->watched_fd = -1;
-    if (link_open(&connection->link, loop->run->path, options->in_flight, options->batch)) {
+    if (link_open(&connection->link, loop->run->path, options->in_flight, options->batch, connection->kept)) {
         fail(loop, "verify.sock", connection->link.error);
         return false;
     }
@@ -136,7 +137,7 @@ static void close_loop(struct loop *loop)
     for (uint32_t i = 0; loop->connections && i < loop->count; i++) {
         struct connection *connection = &loop->connections[i];
         if (settled) plan_save(&connection->plan);
-        link_close(&connection->link);
+        if (connection->kept) link_close(&connection->link, connection->kept);
         plan_destroy(&connection->plan);
         free(connection->flights);
         free(connection->items);
@@ -158,8 +159,7 @@ static void set_times(struct loop *loop)
     loop->end_ns = loop->measure_ns + (uint64_t)(options->seconds * 1e9);
     for (uint32_t i = 0; i < loop->count; i++) {
         uint64_t number = loop->run->thread + (uint64_t)i * options->threads;
-        loop->connections[i].next_due_ns =
-            *loop->run->start_ns + loop->interval_ns * number / options->connections;
+        loop->connections[i].next_due_ns = *loop->run->start_ns + loop->interval_ns * number / options->connections;
     }
 }
 

@@ -9,6 +9,7 @@
 
 #include "accounts.h"
 #include "histogram.h"
+#include "link.h"
 #include "options.h"
 #include "otpring/verdict.h"
 
@@ -42,9 +43,10 @@ struct run {
     const struct load_options *options;
     const struct accounts *accounts;
     const struct kernel *kernel;
-    const char *path; /* of verify.sock */
+    const char *path;       /* of verify.sock */
+    struct link_kept *kept; /* by number of connection */
     const volatile sig_atomic_t *stop;
-    uint32_t thread;   /* connections thread, thread + threads, ... */
+    uint32_t thread;          /* connections thread, thread + threads, ... */
     pthread_barrier_t *ready; /* all threads */
     uint64_t *start_ns;       /* CLOCK_MONOTONIC; warm-up begins; set by thread 0 when all are ready */
     struct run_result *result;

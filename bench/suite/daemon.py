@@ -1,0 +1,126 @@
+"""Daemons and loads of the suite: each started here, known by its process, ended here."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(pid):
+    """Processor time of a process and its threads so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_bytes(pid):
+    fields = pathlib.Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def end(process, seconds=60):
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Folder:
+    """A scratch folder on a disk, removed at the end."""
+
+    def __init__(self, options, name):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"otpring-bench-{name}-", dir=options.scratch))
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Daemon:
+    """otpringd on a store of its own, or (store given) one that runs already and is left alone."""
+
+    def __init__(self, options, folder=None, extra=(), running=None):
+        self.tools = options.build / "tools"
+        self.process = None
+        self.store = running or folder / "store"
+        if not running:
+            subprocess.run([self.tools / "otpring", "--store", self.store, "init"], check=True, stdout=subprocess.DEVNULL)
+            # Each shape of load has sessions of its own, and there is room for so many: they must go soon after.
+            command = [self.tools / "otpringd", "--store", self.store, "--workers", "1", "--session-idle", "5", *extra]
+            self.log = open(folder / "daemon.log", "w", encoding="utf-8")
+            self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        self.await_ready()
+
+    def await_ready(self):
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                self.status()
+                return
+            except (subprocess.CalledProcessError, ValueError):
+                if time.monotonic() > deadline or (self.process and self.process.poll() is not None):
+                    raise SystemExit(f"bench/run: otpringd on {self.store} did not get ready") from None
+                time.sleep(0.1)
+
+    def status(self):
+        done = subprocess.run([self.tools / "otpring", "--store", self.store, "status", "--daemon", "--json"], capture_output=True, check=True)
+        return json.loads(done.stdout)
+
+    @property
+    def pid(self):
+        return self.process.pid if self.process else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            end(self.process)
+            self.log.close()
+
+
+class Load:
+    """otpring-load --series: the accounts are enrolled once, each run is a line."""
+
+    def __init__(self, options, store, accounts, extra=(), kind="hotp"):
+        command = [options.build / "tools/otpring-load", "--store", store, "--accounts", str(accounts), "--type", kind, "--series", "-", *extra]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.enrolment = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"otpring-load ended with status {self.process.wait()}; its message stands above")
+        return json.loads(line)
+
+    def run(self, **named):
+        """Options by name, with _ for -. Every verdict must have been the expected one, or the suite ends."""
+        words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in named.items())
+        self.process.stdin.write(words + "\n")
+        self.process.stdin.flush()
+        result = self.answer()
+        if result["unexpected"]:
+            raise RuntimeError(f"{result['unexpected']} verdicts were not the expected ones")
+        if result["error"] or result["unanswered"]:
+            raise RuntimeError(f"the load ended early: {result['error'] or 'not everything was answered'}")
+        return result
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.stdin.close()
+        # It removes its accounts before it ends; the daemon must stay that long.
+        try:
+            self.process.wait(600)
+        except subprocess.TimeoutExpired:
+            end(self.process)

@@ -1,0 +1,106 @@
+"""bench/end: daemon and load over the socket, durable, every verdict compared with the expected one."""
+import daemon
+
+
+def in_flight(batch, connections):
+    return max(1, min(16, 65536 // (batch * connections)))
+
+
+def run(options, figures):
+    if options.store:
+        with daemon.Daemon(options, running=options.store) as served:
+            return measure(options, figures, served)
+    with daemon.Folder(options, "end") as folder:
+        with daemon.Daemon(options, folder, ("--segment-size", "64M", "--journal-keep", "512M", *capacity(options))) as served:
+            return measure(options, figures, served)
+
+
+def capacity(options):
+    return ("--tokens-max", str(options.accounts * 2)) if options.accounts > 2000000 else ()
+
+
+def measure(options, figures, served):
+    first = served.status()
+    data = {"grid": [], "curve": [], "kernel": first["kernel"], "accounts": options.accounts}
+    with daemon.Load(options, served.store, options.accounts) as load:
+        figures.add("end", "enrolment through admin.sock", load.enrolment["enrolled"] / load.enrolment["seconds"], "accounts/s", "higher")
+        latency_of_one(options, figures, load)
+        grid(options, figures, served, load, data)
+        latency_curve(options, figures, load, data)
+        sustained(options, figures, served, load)
+    last = served.status()
+    figures.add("end", "segment rotations in this part", last["journal"]["rotations"] - first["journal"]["rotations"], "rotations", "")
+    if served.pid:
+        figures.add("end", f"daemon's memory, {options.accounts:,} accounts", daemon.resident_bytes(served.pid) / options.accounts, "bytes an account", "lower",
+                    "whole process, buffers and journal blocks included")
+    return data
+
+
+def latency_of_one(options, figures, load):
+    results = [load.run(batch=1, connections=1, in_flight=1, seconds=options.seconds, warmup=options.warmup) for _ in range(options.repetitions)]
+    for part in ("p50", "p99"):
+        figures.add("end", f"one client, one query in flight, {part}", [r["latency_us"][part] for r in results], "us", "lower")
+
+
+def one(served, load, **named):
+    """A run, with the daemon's processor time a verification."""
+    before = daemon.cpu_s(served.pid) if served.pid else None
+    result = load.run(**named)
+    spent = daemon.cpu_s(served.pid) - before if served.pid else None
+    result["daemon_cpu_ns"] = spent * 1e9 / result["answered_in_all"] if spent is not None and result["answered_in_all"] else None
+    return result
+
+
+def grid(options, figures, served, load, data):
+    batches = (1, 16, 256, 1024, 4096)
+    for batch in batches:
+        for connections in options.connections:
+            # Each connection walks its own accounts; and a session must not idle between two frames.
+            if options.accounts < batch * connections // 4:
+                continue
+            flight = in_flight(batch, connections)
+            shape = f"batch {batch}, {connections} connections, {flight} in flight"
+            closed = [one(served, load, batch=batch, connections=connections, in_flight=flight, seconds=options.seconds, warmup=options.warmup)
+                      for _ in range(options.repetitions)]
+            rate = figures.add("end", f"closed loop, {shape}", [r["verifications_per_s"] for r in closed], "verifications/s", "higher")["median"]
+            row = {"batch": batch, "connections": connections, "in_flight": flight, "rate": rate,
+                   "latency_us": middle(closed)["latency_us"], "load_cpu_ns": middle(closed)["load_cpu_ns"], "daemon_cpu_ns": middle(closed)["daemon_cpu_ns"]}
+            if batch in (1, 1024) and row["daemon_cpu_ns"]:
+                figures.add("end", f"daemon's processor time, {shape}", [r["daemon_cpu_ns"] for r in closed], "ns a verification", "lower")
+            # Half of what it can do: latency then is the engine's, not the queue's.
+            opened = [load.run(batch=batch, connections=connections, in_flight=flight, rate=max(1, int(rate / 2)), seconds=options.seconds, warmup=options.warmup)
+                      for _ in range(1 if options.quick else options.repetitions)]
+            row["open_latency_us"], row["open_rate"] = middle(opened)["latency_us"], rate / 2
+            if batch in (1, 1024):
+                figures.add("end", f"open loop at half of that rate, p99, {shape}", [r["latency_us"]["p99"] for r in opened], "us", "lower",
+                            "from the time when a batch was due")
+            data["grid"].append(row)
+
+
+def middle(results):
+    return sorted(results, key=lambda result: result["verifications_per_s"])[len(results) // 2]
+
+
+def latency_curve(options, figures, load, data):
+    """Offered load against latency, up to and past saturation, from the time when a batch was due."""
+    batch, connections = 64, 16
+    full = load.run(batch=batch, connections=connections, in_flight=64, seconds=options.seconds, warmup=options.warmup)["verifications_per_s"]
+    for part in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1):
+        result = load.run(batch=batch, connections=connections, in_flight=64, rate=int(full * part), seconds=options.seconds, warmup=options.warmup)
+        data["curve"].append({"offered": full * part, "reached": result["verifications_per_s"], "part": part, "latency_us": result["latency_us"]})
+    half = next(point for point in data["curve"] if point["part"] == 0.5)
+    figures.add("end", "p99 at half of the saturation rate, batch 64, 16 connections", half["latency_us"]["p99"], "us", "lower")
+    data["curve_shape"] = f"frames of {batch}, {connections} connections"
+
+
+def sustained(options, figures, served, load):
+    """The best shape for longer, over more than 20 rotations where the time allows."""
+    seconds, rotations = options.sustained_s, served.status()["journal"]["rotations"]
+    result = one(served, load, batch=1024, connections=16, in_flight=4, seconds=seconds, warmup=options.warmup)
+    rotations = served.status()["journal"]["rotations"] - rotations
+    figures.add("end", f"sustained for {seconds:g} s, batch 1024, 16 connections", result["verifications_per_s"], "verifications/s", "higher",
+                f"{rotations} segment rotations, {result['accepted'] / max(1, result['accepted'] + result['rejected'] + result['replayed']):.1%} ACCEPTED")
+    figures.add("end", "accepted of those", 100 * result["accepted"] / max(1, result["accepted"] + result["rejected"] + result["replayed"]), "%", "")
+    figures.add("end", "load's own processor time, sustained", result["load_cpu_ns"], "ns a verification", "lower")
+    if result["daemon_cpu_ns"]:
+        figures.add("end", "daemon's processor time, sustained", result["daemon_cpu_ns"], "ns a verification", "lower")

@@ -1,0 +1,99 @@
+"""bench/floor: what the parts cost without the whole, in the same run.
+
+Per verification: the kernel alone (one core), the socket alone (server's side and client's side, echo of frames of the
+same size), the journal alone (this disk, blocks of the same size). On one worker the daemon cannot do with less than
+its side of the socket plus the kernel; the disk and the load work beside it. So two floors are given: the sum of all
+that the daemon's own core must do, and the slowest of what goes on side by side."""
+import json
+import subprocess
+import time
+
+import daemon
+
+
+def run(options, figures):
+    echoes = echo(options, figures)
+    ceiling(options, figures)
+    journal(options, figures)
+    kernel(options, figures)
+    return {"echo": echoes}
+
+
+def echo(options, figures):
+    rows = []
+    with daemon.Folder(options, "floor") as folder:
+        with subprocess.Popen([options.build / "bench/null_server", folder]) as server:
+            try:
+                await_socket(folder / "verify.sock")
+                for batch, connections, in_flight in shapes(options):
+                    row = {"batch": batch, "connections": connections, "in_flight": in_flight}
+                    rates, server_ns, client_ns, p50 = [], [], [], []
+                    for _ in range(options.repetitions):
+                        before = daemon.cpu_s(server.pid)
+                        done = subprocess.run([options.build / "bench/echo_load", folder / "verify.sock", str(batch), str(connections),
+                                               str(in_flight), str(options.seconds / 2)], capture_output=True, text=True, check=True)
+                        result = json.loads(done.stdout)
+                        rates.append(result["records_per_s"])
+                        # The server's time includes the warm-up, a fifth on top.
+                        server_ns.append((daemon.cpu_s(server.pid) - before) * 1e9 / (result["records"] * 1.2))
+                        client_ns.append(result["client_cpu_ns"])
+                        p50.append(result["p50_us"])
+                    shape = f"batch {batch}, {connections} connections, {in_flight} in flight"
+                    row["rate"] = figures.add("floor", f"socket echo, {shape}", rates, "records/s", "higher")["median"]
+                    row["server_ns"] = figures.add("floor", f"socket echo, server's side, {shape}", server_ns, "ns a record", "lower")["median"]
+                    row["client_ns"] = figures.add("floor", f"socket echo, client's side, {shape}", client_ns, "ns a record", "lower")["median"]
+                    if in_flight == 1:
+                        figures.add("floor", f"socket round trip p50, {shape}", p50, "us", "lower")
+                    rows.append(row)
+            finally:
+                daemon.end(server)
+    return rows
+
+
+def shapes(options):
+    some = [(1, 1, 1), (1, 256, 16), (1024, 16, 4)]
+    return some if options.quick else some + [(16, 16, 16), (256, 16, 4), (1024, 1, 4), (4096, 16, 1)]
+
+
+def ceiling(options, figures):
+    """The load generator against a server that does nothing."""
+    with daemon.Folder(options, "ceiling") as folder:
+        with subprocess.Popen([options.build / "bench/null_server", folder]) as server:
+            try:
+                await_socket(folder / "verify.sock")
+                with daemon.Load(options, folder, options.accounts, ("--mix", "right:1")) as load:
+                    for batch, connections, in_flight in ((1024, 16, 4), (1, 256, 16)):
+                        results = [load.run(batch=batch, connections=connections, in_flight=in_flight, seconds=options.seconds / 2, warmup=options.warmup)
+                                   for _ in range(options.repetitions)]
+                        shape = f"batch {batch}, {connections} connections, {in_flight} in flight"
+                        figures.add("floor", f"otpring-load alone, {shape}", [r["verifications_per_s"] for r in results], "verifications/s", "higher")
+                        figures.add("floor", f"otpring-load's own cost, {shape}", [r["load_cpu_ns"] for r in results], "ns a verification", "lower")
+            finally:
+                daemon.end(server)
+
+
+def await_socket(path):
+    for _ in range(100):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"bench/run: {path} did not appear")
+
+
+def journal(options, figures):
+    with daemon.Folder(options, "journal") as folder:
+        done = subprocess.run([options.build / "bench/journal_bench", "--json", folder, str(options.seconds)], capture_output=True, text=True, check=True)
+    for row in map(json.loads, done.stdout.splitlines()):
+        how = "one write with data sync at a time, no journal" if row["depth"] == 0 else f"depth {row['depth']}"
+        figures.add("floor", f"journal, {row['records']} records a block, {how}", row["rates"], "records/s", "higher")
+
+
+def kernel(options, figures):
+    """One step of SHA-1 for one core, on tokens in cache: hash_peers measures it beside the peers; here alone."""
+    with daemon.Folder(options, "kernel") as folder:
+        tokens = folder / "tokens"
+        with open(tokens, "w", encoding="ascii") as file:
+            subprocess.run([options.build / "bench/peer_tokens", "4800", "otpring-load-bench", "1"], stdout=file, check=True)
+        done = subprocess.run([options.build / "bench/hash_peers", tokens, "0.1", str(options.repetitions), "kernel"], capture_output=True, text=True, check=True)
+    rates = json.loads(done.stdout.splitlines()[-1])["rates"]
+    figures.add("floor", "kernel: one candidate step, in cache", [1e9 / rate for rate in rates], "ns a verification", "lower")
