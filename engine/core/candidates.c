@@ -1,11 +1,12 @@
 /* Candidates: which steps a code may fit, computed in full kernel batches over many tokens, or for one token where a
  * word moved.
  *
- * A group is worked through in chunks. While the kernel hashes one chunk it loads the lines of the next one and the
- * index of the one after that, a load every few rounds: a burst of loads would wait for memory instead.
+ * A turn's items go through three stages in chunks. While the kernel hashes one chunk it loads the lines of the next
+ * one and the index of the one after that, a load every few rounds: a burst of loads would wait for memory instead.
  *
- *     chunk      n     n + 1    n + 2
- *     turn t     hash  probe    name       the kernel of turn t loads what turn t + 1 will touch
+ *     advance    a                  a + 1              a + 2
+ *     chunk      names to hashes    hashes to lines    lines to pairs, kernel, judging
+ *     loads            `-- index --------^ `-- lines --------^
  *
  * Codes are compared as numbers, without a branch on what does not match; which step matched, and that none did, may
  * show in the time. */
@@ -179,7 +180,7 @@ static void item_look(struct judge *judge, struct group *group, struct group_ite
     if (item->pair_count == 0) pair_add_dummy(judge, group, item);
 }
 
-/* ---- the two stages ---- */
+/* ---- the stages ---- */
 
 static void try_expected(struct judge *judge, struct group *group, const struct group_item *item)
 {
@@ -192,43 +193,28 @@ static void try_expected(struct judge *judge, struct group *group, const struct 
     }
 }
 
-struct span {
-    uint32_t from;
-    uint32_t count;
-};
-
-static struct span chunk_span(const struct group *group, uint32_t chunk)
+static void stage_hash(const struct table *table, struct chunk *chunk, const void **ret_addresses)
 {
-    uint32_t from = chunk * CHUNK_ITEMS;
-    if (from >= group->lookup_count) return (struct span){group->lookup_count, 0};
-    uint32_t left = group->lookup_count - from;
-    return (struct span){from, left < CHUNK_ITEMS ? left : CHUNK_ITEMS};
+    chunk->lookup_count = 0;
+    for (uint32_t i = 0; i < chunk->count; i++) {
+        if (chunk->items[i].preset) continue;
+        chunk->names[chunk->lookup_count] = chunk->items[i].query->company; /* and account, which follows */
+        chunk->lookups[chunk->lookup_count++] = (uint8_t)i;
+    }
+    table_hash_batch(table, chunk->names, chunk->lookup_count, chunk->hashes, ret_addresses);
 }
 
-static void stage_expected(struct judge *judge, struct group *group)
+static void stage_look(struct judge *judge, struct group *group, struct chunk *chunk)
 {
-    const struct table *table = judge->core->table;
-    uint32_t chunk_count = (group->lookup_count + CHUNK_ITEMS - 1) / CHUNK_ITEMS;
     group->pair_count = 0;
-    for (uint32_t turn = 0; turn < chunk_count + 2; turn++) {
-        struct span hashed = chunk_span(group, turn);
-        struct span probed = turn >= 1 ? chunk_span(group, turn - 1) : (struct span){0, 0};
-        struct span looked = turn >= 2 ? chunk_span(group, turn - 2) : (struct span){0, 0};
-        const void **to_probe = group->prefetch, **to_look = group->prefetch + CHUNK_ITEMS;
-        table_hash_batch(table, group->names + hashed.from, hashed.count, group->hashes + hashed.from, to_probe);
-        table_probe_batch(table, group->hashes + probed.from, probed.count, group->probes + probed.from, to_look);
-        group->prefetch_waits = hashed.count + probed.count > 0;
-        if (looked.count < CHUNK_ITEMS) prefetch_now(group);
-        for (uint32_t i = looked.from; i < looked.from + looked.count; i++) {
-            struct group_item *item = &group->items[group->lookups[i]];
-            if (straight_look(judge, group, item, group->hashes[i], &group->probes[i])) {
-                batch_add(judge->kernel, group, item->pair_first, group->pairs[item->pair_first].expected);
-                continue;
-            }
-            item_look(judge, group, item, group->hashes[i], &group->probes[i]);
-            try_expected(judge, group, item);
+    for (uint32_t i = 0; i < chunk->lookup_count; i++) {
+        struct group_item *item = &chunk->items[chunk->lookups[i]];
+        if (straight_look(judge, group, item, chunk->hashes[i], &chunk->probes[i])) {
+            batch_add(judge->kernel, group, item->pair_first, group->pairs[item->pair_first].expected);
+            continue;
         }
-        prefetch_now(group);
+        item_look(judge, group, item, chunk->hashes[i], &chunk->probes[i]);
+        try_expected(judge, group, item);
     }
     batches_run(judge->kernel, group);
 }
@@ -255,29 +241,36 @@ static void add_rest(struct judge *judge, struct group *group, uint32_t p)
     pair->high = high;
 }
 
-static void stage_rest(struct judge *judge, struct group *group)
+static void stage_rest(struct judge *judge, struct group *group, const struct chunk *chunk)
 {
-    for (uint32_t i = 0; i < group->lookup_count; i++) {
-        const struct group_item *item = &group->items[group->lookups[i]];
+    for (uint32_t i = 0; i < chunk->lookup_count; i++) {
+        const struct group_item *item = &chunk->items[chunk->lookups[i]];
         if (any_matched(group, item) || item->frame->method != OTPRING_WIRE_VERIFY) continue;
         for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++) add_rest(judge, group, p);
     }
     batches_run(judge->kernel, group);
 }
 
-void group_compute(struct judge *judge, struct group *group)
+struct chunk *group_advance(struct judge *judge, struct group *group)
 {
     uint64_t begun_ns = judge_mark(judge, -1, 0);
-    group->lookup_count = 0;
-    for (uint32_t i = 0; i < group->count; i++) {
-        if (group->items[i].preset) continue;
-        group->names[group->lookup_count] = group->items[i].query->company; /* and account, which follows */
-        group->lookups[group->lookup_count++] = (uint16_t)i;
-    }
-    stage_expected(judge, group);
+    const struct table *table = judge->core->table;
+    struct chunk *hashed = group_filling(group);
+    struct chunk *probed = &group->chunks[(group->advanced + 2) % CHUNK_STAGES];
+    struct chunk *looked = &group->chunks[(group->advanced + 1) % CHUNK_STAGES];
+    group->advanced++;
+    stage_hash(table, hashed, group->prefetch);
+    table_probe_batch(table, probed->hashes, probed->count ? probed->lookup_count : 0, probed->probes,
+                      group->prefetch + CHUNK_ITEMS);
+    group->prefetch_waits = hashed->count + probed->count > 0;
+    if (looked->count == 0) looked->lookup_count = 0;
+    if (looked->lookup_count < CHUNK_ITEMS) prefetch_now(group);
+    stage_look(judge, group, looked);
+    prefetch_now(group);
     begun_ns = judge_mark(judge, 1, begun_ns);
-    stage_rest(judge, group);
+    stage_rest(judge, group, looked);
     judge_mark(judge, 2, begun_ns);
+    return looked;
 }
 
 /* ---- one pair ---- */

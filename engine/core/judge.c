@@ -17,8 +17,6 @@
 
 #include <string.h>
 
-#include "base/check.h"
-
 enum { TRIES_MAX = 1000 }; /* lost swaps in a row before the engine says that it is busy */
 
 /* What one item came to. Words are 0 where nothing changed. */
@@ -468,30 +466,38 @@ static void judge_one(struct judge *judge, struct group *group, struct group_ite
 
 /* A swap waits until all stores before it have reached the cache; so records, whose lines are far away, are written
  * when some swaps are done. */
-void judge_some(struct judge *judge, struct group *group, uint32_t from, uint32_t to)
+static void judge_some(struct judge *judge, struct group *group, struct group_item *items, uint32_t count)
 {
     struct outcome outcomes[JUDGED_ITEMS];
     uint32_t straight = 0;
-    CHECK(to - from <= JUDGED_ITEMS);
-    for (uint32_t i = from; i < to; i++) {
-        struct group_item *item = &group->items[i];
-        struct outcome *outcome = &outcomes[i - from];
+    for (uint32_t i = 0; i < count; i++) {
         uint64_t word;
-        if (straight_accept(group, item, &word)) {
-            const struct pair *pair = &group->pairs[item->pair_first];
-            *outcome = (struct outcome){.verdict = OTPRING_ACCEPTED, .ordinal = pair->ordinal, .token = word};
-            if (pair->profile->type == OTP_TOTP) outcome->drift = (int8_t)(pair->state >> 48);
-            straight |= 1u << (i - from);
+        if (straight_accept(group, &items[i], &word)) {
+            const struct pair *pair = &group->pairs[items[i].pair_first];
+            outcomes[i].verdict = OTPRING_ACCEPTED;
+            outcomes[i].ordinal = pair->ordinal;
+            outcomes[i].token = word;
+            outcomes[i].budget = 0;
+            outcomes[i].drift = pair->profile->type == OTP_TOTP ? (int8_t)(pair->state >> 48) : 0;
+            straight |= 1u << i;
         } else {
-            judge_one(judge, group, item, outcome);
+            judge_one(judge, group, &items[i], &outcomes[i]);
         }
     }
-    for (uint32_t i = from; i < to; i++) {
-        if (straight >> (i - from) & 1) {
-            record_straight(judge, &group->items[i], &outcomes[i - from]);
+    for (uint32_t i = 0; i < count; i++) {
+        if (straight >> i & 1) {
+            record_straight(judge, &items[i], &outcomes[i]);
         } else {
-            record(judge, &group->items[i], &outcomes[i - from]);
+            record(judge, &items[i], &outcomes[i]);
         }
+    }
+}
+
+void judge_chunk(struct judge *judge, struct group *group, struct chunk *chunk)
+{
+    for (uint32_t from = 0; from < chunk->count; from += JUDGED_ITEMS) {
+        uint32_t left = chunk->count - from;
+        judge_some(judge, group, chunk->items + from, left < JUDGED_ITEMS ? left : JUDGED_ITEMS);
     }
 }
 

@@ -31,18 +31,18 @@ static inline bool straight_look(struct judge *judge, struct group *group, struc
     if (profile->digits != item->query->digits) return false;
     int64_t expected = straight_step(judge, profile, state, tail);
     if (expected < 0 || expected > STEP_GREATEST) return false;
-    group->pairs[group->pair_count] = (struct pair){.midstates = probe->hit.midstates,
-                                                    .tail = tail,
-                                                    .profile = profile,
-                                                    .expected = expected,
-                                                    .low = expected,
-                                                    .high = expected,
-                                                    .matched = -1,
-                                                    .state = state,
-                                                    .ordinal = probe->hit.ordinal,
-                                                    .code = item->query->code,
-                                                    .live = UINT32_MAX,
-                                                    .digits_fit = true};
+    struct pair *pair = &group->pairs[group->pair_count];
+    pair->midstates = probe->hit.midstates;
+    pair->tail = tail;
+    pair->profile = profile;
+    pair->expected = pair->low = pair->high = expected;
+    pair->matched = -1;
+    pair->state = state;
+    pair->ordinal = probe->hit.ordinal;
+    pair->code = item->query->code;
+    pair->live = UINT32_MAX;
+    pair->blocked = false;
+    pair->digits_fit = true;
     item->first = tail;
     item->first_ordinal = probe->hit.ordinal;
     item->pair_first = group->pair_count++;

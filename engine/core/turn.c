@@ -236,18 +236,14 @@ static void preset(struct group_item *item)
     }
 }
 
-/* Judges what the group holds, in order. */
-static void group_judge(struct judge *judge, struct group *group)
+/* What has been taken goes one stage on, and the chunk that has passed them all is judged. */
+static void advance(struct judge *judge, struct group *group)
 {
-    if (group->count == 0) return;
-    group_compute(judge, group);
+    struct chunk *chunk = group_advance(judge, group);
     uint64_t begun_ns = judge_mark(judge, -1, 0);
-    for (uint32_t from = 0; from < group->count; from += JUDGED_ITEMS) {
-        uint32_t left = group->count - from;
-        judge_some(judge, group, from, from + (left < JUDGED_ITEMS ? left : JUDGED_ITEMS));
-    }
+    judge_chunk(judge, group, chunk);
+    chunk->count = 0;
     judge_mark(judge, 3, begun_ns);
-    group->count = 0;
 }
 
 static uint16_t to_judge(const struct turn *turn, const struct turn_frame *frame)
@@ -288,19 +284,22 @@ static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judg
     for (uint16_t i = 0; i < frame->header.count; i++) {
         struct otpring_wire_answer *answer = &turn->answers[frame->answer_first + i];
         if (frame->retry && answer->verdict != OTPRING_UNAVAILABLE) continue;
-        struct group_item *item = &group->items[group->count++];
+        struct chunk *chunk = group_filling(group);
+        struct group_item *item = &chunk->items[chunk->count++];
         uint32_t record = turn->slot_count++;
-        *item = (struct group_item){
-            .query = (const struct otpring_wire_query *)(const void *)(frame->items + i * item_size),
-            .frame = &frame->judged,
-            .slot = (struct slot_verify *)(void *)(slots + (size_t)record * JOURNAL_SLOT_SIZE),
-            .answer = answer,
-            .first_ordinal = NO_ORDINAL,
-            .record = record,
-            .index = i,
-        };
+        item->query = (const struct otpring_wire_query *)(const void *)(frame->items + i * item_size);
+        item->frame = &frame->judged;
+        item->slot = (struct slot_verify *)(void *)(slots + (size_t)record * JOURNAL_SLOT_SIZE);
+        item->answer = answer;
+        item->first = NULL;
+        item->first_ordinal = NO_ORDINAL;
+        item->pair_first = 0;
+        item->record = record;
+        item->index = i;
+        item->pair_count = item->live_count = item->preset = item->preset_reason = 0;
+        item->profile_missing = item->straight = false;
         preset(item);
-        if (group->count == GROUP_ITEMS) group_judge(judge, group);
+        if (chunk->count == CHUNK_ITEMS) advance(judge, group);
     }
 }
 
@@ -333,7 +332,6 @@ static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_
     struct turns *turns = worker->turns;
     turn->number = progress_begin(worker);
     judge_prepare(turns->judge, worker, now, turn->journal_ms);
-    turns->group->count = 0;
     bool needs_others = false;
     for (uint32_t i = 0; i < turn->hello_count; i++) {
         act_session_write(turn->block->slots + (size_t)turn->slot_count * JOURNAL_SLOT_SIZE, &turn->hellos[i].act,
@@ -341,7 +339,7 @@ static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_
         turn->slot_count += SESSION_RECORD_SLOTS;
     }
     for (uint32_t i = 0; i < turn->frame_count; i++) frame_judge(turn, &turn->frames[i], turns->judge, turns->group);
-    group_judge(turns->judge, turns->group);
+    while (!group_empty(turns->group)) advance(turns->judge, turns->group);
     for (uint32_t i = 0; i < turn->frame_count; i++) needs_others |= turn->frames[i].judged.needs_others;
     turn->others_durable = !needs_others;
     if (needs_others) turn->others_count = progress_snapshot(worker, turn->others);

@@ -6,11 +6,9 @@
 #include "core/internal.h"
 
 enum {
-    GROUP_ITEMS = 512, /* items looked up, hashed and judged together: their lines stay in cache from the first touch to
-                          the last */
-    GROUP_PAIRS = GROUP_ITEMS * TABLE_ACCOUNT_TOKENS_MAX,
-    CHUNK_ITEMS = 64,  /* of a group: while one chunk is hashed, the next one's lines and the index of the one after are
-                          loaded */
+    CHUNK_ITEMS = 64, /* items that go through a stage together: what all stages touch stays in the first-level cache */
+    CHUNK_STAGES = 3, /* hashed, probed, looked at (and tried and judged) */
+    CHUNK_PAIRS = CHUNK_ITEMS * TABLE_ACCOUNT_TOKENS_MAX,
     JUDGED_ITEMS = 32, /* judged one after the other, then recorded one after the other */
     NO_ORDINAL = 0xffffffff,
 };
@@ -117,20 +115,39 @@ static inline uint32_t item_code_next(const struct group_item *item)
     return ((const struct otpring_wire_pair *)(const void *)item->query)->code_next;
 }
 
-struct group {
+/* Items on their way through the stages, in order of arrival. */
+struct chunk {
     uint32_t count;
-    uint32_t pair_count;
     uint32_t lookup_count;
-    struct group_item items[GROUP_ITEMS];
-    uint16_t lookups[GROUP_ITEMS];  /* items whose names are looked up */
-    const void *names[GROUP_ITEMS]; /* of lookups, as are the following */
-    uint64_t hashes[GROUP_ITEMS];
-    struct table_probe probes[GROUP_ITEMS];
-    struct batch batches[KERNEL_ALGORITHM_COUNT];
+    struct group_item items[CHUNK_ITEMS];
+    uint8_t lookups[CHUNK_ITEMS];   /* items whose names are looked up */
+    const void *names[CHUNK_ITEMS]; /* of lookups, as are the following */
+    uint64_t hashes[CHUNK_ITEMS];
+    struct table_probe probes[CHUNK_ITEMS];
+};
+
+/* The chunks in the stages, and the pairs of the one that is looked at. */
+struct group {
+    uint32_t advanced; /* how often; the chunk being filled is chunks[advanced % CHUNK_STAGES] */
+    uint32_t pair_count;
     bool prefetch_waits; /* for the next kernel batch */
     const void *prefetch[2 * CHUNK_ITEMS];
-    struct pair pairs[GROUP_PAIRS];
+    struct batch batches[KERNEL_ALGORITHM_COUNT];
+    struct chunk chunks[CHUNK_STAGES];
+    struct pair pairs[CHUNK_PAIRS];
 };
+
+static inline struct chunk *group_filling(struct group *group)
+{
+    return &group->chunks[group->advanced % CHUNK_STAGES];
+}
+
+static inline bool group_empty(const struct group *group)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < CHUNK_STAGES; i++) count += group->chunks[i].count;
+    return count == 0;
+}
 
 /* Everything judging has at hand in one turn. */
 struct judge {
@@ -158,9 +175,9 @@ static inline uint64_t judge_mark(struct judge *judge, int stage, uint64_t begun
     return now_ns;
 }
 
-/* Looks all names of the group up, makes the pairs and computes first the expected steps, then, for what missed, the
- * rest. */
-void group_compute(struct judge *judge, struct group *group);
+/* Every chunk goes one stage on. Gives the one whose pairs are made and computed (the expected steps, then, for what
+ * missed, the rest of the windows): it is to be judged, and emptied, before the next call. */
+struct chunk *group_advance(struct judge *judge, struct group *group);
 
 /* The steps that a code may fit when the floor stands at `floor`: [*ret_low, *ret_high], empty when low > high. */
 void pair_window(const struct pair *pair, int64_t floor, int64_t *ret_low, int64_t *ret_high);
@@ -176,9 +193,9 @@ int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint
 
 /* ---- judging ---- */
 
-/* Judges items[from, to) of a computed group in order, and fills in their slots and answers; answer->record is the
- * slot's index, or 0 when UNAVAILABLE. At most JUDGED_ITEMS. */
-void judge_some(struct judge *judge, struct group *group, uint32_t from, uint32_t to);
+/* Judges the items of the chunk that was looked at, in order, and fills in their slots and answers; answer->record is
+ * the slot's index, or 0 when UNAVAILABLE. */
+void judge_chunk(struct judge *judge, struct group *group, struct chunk *chunk);
 
 /* What the client is told of a record: used for kept answers after a restart. */
 void answer_of_record(const struct slot_verify *slot, uint64_t record, struct otpring_wire_answer *ret_answer);

@@ -179,25 +179,41 @@ void table_hash_batch(const struct table *table, const void *const names[], size
     }
 }
 
+/* Field by field: a struct put together elsewhere would be copied by wider loads than it was written with, which wait.
+ */
+static void probe_one(const struct table *table, const _Atomic uint64_t *entry, struct table_probe *ret_probe)
+{
+    uint32_t ordinal = entry_ordinal(atomic_load_explicit(entry, memory_order_acquire));
+    enum kernel_algorithm algorithm = table_algorithm(ordinal);
+    size_t size = table_line_size(algorithm);
+    uint8_t *line = table->lines[algorithm].base + (size_t)table_line_index(ordinal) * size;
+    ret_probe->kind = TABLE_PROBE_ONE;
+    ret_probe->hit.midstates = line;
+    ret_probe->hit.tail = (struct table_tail *)(void *)(line + size - sizeof(struct table_tail));
+    ret_probe->hit.ordinal = ordinal;
+}
+
 /* What lies in the buckets after a full one counts too. */
-static struct table_probe probe_far(const struct table *table, const struct index *index, uint32_t tag)
+static void probe_far(const struct table *table, const struct index *index, uint32_t tag, struct table_probe *ret_probe)
 {
     struct index_walk walk = index_walk(index, tag);
     int64_t at = index_walk_next(&walk);
-    if (at < 0) return (struct table_probe){.kind = TABLE_PROBE_NONE};
-    if (index_walk_next(&walk) >= 0) return (struct table_probe){.kind = TABLE_PROBE_MANY};
-    uint64_t entry = atomic_load_explicit(&index->entries[at], memory_order_acquire);
-    return (struct table_probe){.kind = TABLE_PROBE_ONE, .hit = hit_at(table, entry_ordinal(entry))};
+    ret_probe->kind = at < 0 ? TABLE_PROBE_NONE : TABLE_PROBE_MANY;
+    if (at >= 0 && index_walk_next(&walk) < 0) probe_one(table, &index->entries[at], ret_probe);
 }
 
-static struct table_probe probe_home(const struct table *table, const struct index *index, uint32_t tag)
+static void probe_home(const struct table *table, const struct index *index, uint32_t tag,
+                       struct table_probe *ret_probe)
 {
     const _Atomic uint64_t *bucket = index_bucket(index, index_home(index, tag));
     struct bucket_match match = bucket_match(bucket, tag);
-    if (match.empty == 0 || (match.tags & (match.tags - 1))) return probe_far(table, index, tag);
-    if (match.tags == 0) return (struct table_probe){.kind = TABLE_PROBE_NONE};
-    uint64_t entry = atomic_load_explicit(bucket + __builtin_ctz(match.tags), memory_order_acquire);
-    return (struct table_probe){.kind = TABLE_PROBE_ONE, .hit = hit_at(table, entry_ordinal(entry))};
+    if (match.empty == 0 || (match.tags & (match.tags - 1))) {
+        probe_far(table, index, tag, ret_probe);
+    } else if (match.tags == 0) {
+        ret_probe->kind = TABLE_PROBE_NONE;
+    } else {
+        probe_one(table, bucket + __builtin_ctz(match.tags), ret_probe);
+    }
 }
 
 /* Of a longer line the caller loads the beginning; the tail is what it reads first. */
@@ -214,7 +230,7 @@ void table_probe_batch(const struct table *table, const uint64_t hashes[], size_
 {
     const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
     for (size_t i = 0; i < count; i++) {
-        ret_probes[i] = probe_home(table, index, (uint32_t)(hashes[i] >> 32));
+        probe_home(table, index, (uint32_t)(hashes[i] >> 32), &ret_probes[i]);
         ret_addresses[i] = ret_probes[i].kind == TABLE_PROBE_ONE ? ret_probes[i].hit.midstates : index;
         if (ret_probes[i].kind == TABLE_PROBE_ONE) prefetch_long(&ret_probes[i].hit);
     }
