@@ -404,8 +404,8 @@ _Static_assert(offsetof(struct slot_verify, token) == 16 && offsetof(struct slot
                    offsetof(struct otpring_wire_answer, record) == 8,
                "the words below");
 
-static void words_write(const struct judge *judge, const struct group_item *item, const struct outcome *outcome,
-                        uint16_t distance, uint8_t retry_after, uint8_t reason, uint8_t told)
+static inline void words_write(const struct judge *judge, const struct group_item *item, const struct outcome *outcome,
+                               uint16_t distance, uint8_t retry_after, uint8_t reason, uint8_t told)
 {
     const struct otpring_wire_query *query = item->query;
     uint64_t *words = (uint64_t *)(void *)item->slot;
@@ -414,8 +414,8 @@ static void words_write(const struct judge *judge, const struct group_item *item
     words[3] = outcome->budget;
     words[4] = query->source;
     words[5] = outcome->ordinal | (uint64_t)item->first_ordinal << 32;
-    words[6] = item->index | (uint64_t)item->frame->client->id << 16 | (uint64_t)distance << 32 |
-               (uint64_t)judge->policy << 48;
+    words[6] =
+        item->index | (uint64_t)item->frame->client_id << 16 | (uint64_t)distance << 32 | (uint64_t)judge->policy << 48;
     words[7] = outcome->verdict | (uint64_t)reason << 8 | (uint64_t)query->kind << 16 |
                (uint64_t)query->source_class << 24 | (uint64_t)(uint8_t)outcome->drift << 32 |
                (uint64_t)retry_after << 40 | (uint64_t)told << 48 | (uint64_t)SLOT_VERIFY << 56;
@@ -423,7 +423,7 @@ static void words_write(const struct judge *judge, const struct group_item *item
 
 static void record(struct judge *judge, const struct group_item *item, struct outcome *outcome)
 {
-    bool sees_states = (item->frame->client->rights & CORE_RIGHT_SEE_STATES) != 0;
+    bool sees_states = item->frame->sees_states;
     bool state = outcome->verdict == OTPRING_UNKNOWN || outcome->verdict == OTPRING_INACTIVE;
     bool hidden = state && !sees_states;
     int64_t distance = outcome->distance;

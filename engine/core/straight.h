@@ -17,11 +17,13 @@ static inline int64_t straight_step(const struct judge *judge, struct judge_prof
     return profile_step_now(profile, judge->wall_s) + (int8_t)(state >> 48);
 }
 
-/* Makes the item's one pair; false: the general way. */
+/* Makes the item's one pair; false: the general way, for good. */
 static inline bool straight_look(struct judge *judge, struct group *group, struct group_item *item, uint64_t hash,
                                  const struct table_probe *probe)
 {
-    if (probe->kind != TABLE_PROBE_ONE || item->frame->method != OTPRING_WIRE_VERIFY) return false;
+    bool straight = item->straight;
+    item->straight = false;
+    if (!straight || probe->kind != TABLE_PROBE_ONE) return false;
     struct table_tail *tail = probe->hit.tail;
     uint64_t state = table_tail_state(tail);
     uint16_t id = (uint16_t)(state >> 32);

@@ -89,7 +89,10 @@ static void take(struct core_worker *worker, struct turn *turn, const struct cor
     struct turn_frame *taken = &turn->frames[turn->frame_count++];
     *taken = (struct turn_frame){.header = *frame->header,
                                  .items = frame->items,
-                                 .judged = {.client = frame->client, .method = frame->header->kind},
+                                 .judged = {.client = frame->client,
+                                            .client_id = frame->client->id,
+                                            .method = frame->header->kind,
+                                            .sees_states = (frame->client->rights & CORE_RIGHT_SEE_STATES) != 0},
                                  .owner = frame->owner,
                                  .ticket = *ticket,
                                  .answer_first = turn->answer_count,
@@ -281,10 +284,10 @@ static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judg
         turn->slot_count += SESSION_RECORD_SLOTS;
     }
     frame_slot_write(slots + (size_t)turn->slot_count++ * JOURNAL_SLOT_SIZE, frame, to_judge(turn, frame));
+    struct chunk *chunk = group_filling(group);
     for (uint16_t i = 0; i < frame->header.count; i++) {
         struct otpring_wire_answer *answer = &turn->answers[frame->answer_first + i];
         if (frame->retry && answer->verdict != OTPRING_UNAVAILABLE) continue;
-        struct chunk *chunk = group_filling(group);
         struct group_item *item = &chunk->items[chunk->count++];
         uint32_t record = turn->slot_count++;
         item->query = (const struct otpring_wire_query *)(const void *)(frame->items + i * item_size);
@@ -297,9 +300,12 @@ static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judg
         item->record = record;
         item->index = i;
         item->pair_count = item->live_count = item->preset = item->preset_reason = 0;
-        item->profile_missing = item->straight = false;
+        item->profile_missing = false;
         preset(item);
-        if (chunk->count == CHUNK_ITEMS) advance(judge, group);
+        item->straight = !item->preset && frame->judged.method == OTPRING_WIRE_VERIFY;
+        if (chunk->count < CHUNK_ITEMS) continue;
+        advance(judge, group);
+        chunk = group_filling(group);
     }
 }
 

@@ -88,7 +88,9 @@ struct batch {
 /* What the items of one frame have in common. */
 struct judged_frame {
     const struct core_client *client;
+    uint16_t client_id;
     uint16_t method;   /* frame kind: VERIFY or RESYNC */
+    bool sees_states;  /* the client may be told UNKNOWN and INACTIVE */
     bool needs_others; /* a verdict may rest on a turn of another worker */
 };
 
@@ -107,7 +109,8 @@ struct group_item {
     uint8_t preset;     /* a verdict that needs no looking up, or 0 */
     uint8_t preset_reason;
     bool profile_missing;
-    bool straight; /* one token, its account's first line, live, with the query's digits: see straight.h */
+    bool straight; /* at first: one code, nothing against it; then also: one token, its account's first line, live, with
+                      the query's digits: see straight.h */
 };
 
 static inline uint32_t item_code_next(const struct group_item *item)
