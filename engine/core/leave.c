@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 
+enum { PREFETCH_FRAMES = 8 };
+
 static void answer_frame(struct turn *turn, struct turn_frame *frame)
 {
     struct core_worker *worker = turn->worker;
@@ -80,6 +82,7 @@ void turn_settled(struct block_owner *owner, struct result result)
     for (uint32_t i = 0; i < turn->hello_count; i++) sessions_recorded(sessions, turn->hellos[i].act.id);
     for (uint32_t i = 0; i < turn->frame_count; i++) {
         struct turn_frame *frame = &turn->frames[i];
+        if (i + PREFETCH_FRAMES < turn->frame_count) session_ticket_prefetch(&frame[PREFETCH_FRAMES].ticket);
         /* What waits for others stays in flight: its answers are not to be given to a retry yet. */
         frame->released = !frame->judged.needs_others;
         sessions_settle(sessions, &frame->ticket, turn->answers + frame->answer_first, turn->journal_ms,

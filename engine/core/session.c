@@ -331,11 +331,13 @@ enum session_admit sessions_offer(struct sessions *sessions, const struct otprin
     }
     enum session_admit admit = offer(session, header, client, mac, ret_answers, ret_error);
     if (admit == SESSION_NEW || admit == SESSION_RETRY) {
-        *ret_ticket = (struct session_ticket){.id = header->session,
-                                              .slot = header->slot,
-                                              .count = header->count,
-                                              .recorded = session->recorded,
-                                              .act = session->act};
+        *ret_ticket =
+            (struct session_ticket){.id = header->session,
+                                    .slot = header->slot,
+                                    .count = header->count,
+                                    .recorded = session->recorded,
+                                    .act = session->act,
+                                    .kept = {&session->slots[header->slot], session_answers(session, header->slot)}};
         memcpy(ret_ticket->mac, mac, 16);
     }
     session_unlock(session);
