@@ -45,12 +45,13 @@ static uint32_t fits(uint32_t truncated, unsigned digits, uint32_t code)
     return (uint32_t)(((uint64_t)differs - 1) >> 32);
 }
 
-/* `fit` is all ones or zero. */
-static void pair_note(struct pair *pair, int64_t step, uint32_t fit)
+/* `fit` is all ones or zero. Gives 1 when the step counts as a match, else 0. */
+static uint32_t pair_note(struct pair *pair, int64_t step, uint32_t fit)
 {
-    int64_t counts = (int64_t)(int32_t)(fit & pair->live);
-    int64_t later = -(int64_t)(step > pair->matched);
-    pair->matched ^= (pair->matched ^ step) & counts & later;
+    int64_t counts = (int64_t)(int32_t)(fit & pair->live), matched = pair->matched;
+    int64_t later = -(int64_t)(step > matched);
+    pair->matched = matched ^ ((matched ^ step) & counts & later);
+    return (uint32_t)counts & 1;
 }
 
 /* ---- batches over many pairs ---- */
@@ -75,23 +76,30 @@ static void batch_run(const struct kernel *kernel, struct group *group, enum ker
                                                     .ret_fits = batch->fits,
                                                     .prefetch = loads ? group->prefetch : NULL});
     if (loads) group->prefetch_waits = false;
-    for (uint32_t i = 0; i < batch->count; i++)
-        pair_note(&group->pairs[batch->pairs[i]], (int64_t)batch->steps[i], 0u - batch->fits[i]);
+    uint32_t matches = 0, count = batch->count;
+    for (uint32_t i = 0; i < count; i++)
+        matches += pair_note(&group->pairs[batch->pairs[i]], (int64_t)batch->steps[i], 0u - batch->fits[i]);
+    group->match_count += matches;
     batch->count = 0;
 }
 
 static inline void batch_add(const struct kernel *kernel, struct group *group, uint32_t pair_index, int64_t step)
 {
     const struct pair *pair = &group->pairs[pair_index];
-    enum kernel_algorithm algorithm = pair->profile->algorithm;
+    const struct judge_profile *profile = pair->profile;
+    const void *midstates = pair->midstates;
+    uint32_t code = pair->code;
+    uint8_t digits = profile->digits;
+    enum kernel_algorithm algorithm = profile->algorithm;
     struct batch *batch = &group->batches[algorithm];
-    uint32_t at = batch->count++;
-    batch->midstates[at] = pair->midstates;
+    uint32_t at = batch->count;
+    batch->midstates[at] = midstates;
     batch->steps[at] = (uint64_t)step;
-    batch->codes[at] = pair->code;
-    batch->digits[at] = pair->profile->digits;
+    batch->codes[at] = code;
+    batch->digits[at] = digits;
     batch->pairs[at] = pair_index;
-    if (batch->count == CHUNK_ITEMS) batch_run(kernel, group, algorithm);
+    batch->count = at + 1;
+    if (at + 1 == CHUNK_ITEMS) batch_run(kernel, group, algorithm);
 }
 
 static void batches_run(const struct kernel *kernel, struct group *group)
@@ -172,6 +180,8 @@ static void item_look(struct judge *judge, struct group *group, struct group_ite
         hits = found;
     }
     item->pair_first = group->pair_count;
+    item->pair_count = item->live_count = 0;
+    item->first = NULL;
     for (unsigned i = 0; i < count; i++) pair_add_hit(judge, group, item, &hits[i]);
     if (count) {
         item->first = hits[0].tail;
@@ -206,15 +216,16 @@ static void stage_hash(const struct table *table, struct chunk *chunk, const voi
 
 static void stage_look(struct judge *judge, struct group *group, struct chunk *chunk)
 {
-    group->pair_count = 0;
+    group->pair_count = group->match_count = 0;
     for (uint32_t i = 0; i < chunk->lookup_count; i++) {
         struct group_item *item = &chunk->items[chunk->lookups[i]];
-        if (straight_look(judge, group, item, chunk->hashes[i], &chunk->probes[i])) {
-            batch_add(judge->kernel, group, item->pair_first, group->pairs[item->pair_first].expected);
-            continue;
+        int64_t expected = straight_look(judge, group, item, chunk->hashes[i], &chunk->probes[i]);
+        if (expected >= 0) {
+            batch_add(judge->kernel, group, item->pair_first, expected);
+        } else {
+            item_look(judge, group, item, chunk->hashes[i], &chunk->probes[i]);
+            try_expected(judge, group, item);
         }
-        item_look(judge, group, item, chunk->hashes[i], &chunk->probes[i]);
-        try_expected(judge, group, item);
     }
     batches_run(judge->kernel, group);
 }
@@ -243,6 +254,8 @@ static void add_rest(struct judge *judge, struct group *group, uint32_t p)
 
 static void stage_rest(struct judge *judge, struct group *group, const struct chunk *chunk)
 {
+    /* Every item has a pair at least, and every pair matched. */
+    if (group->match_count == group->pair_count) return;
     for (uint32_t i = 0; i < chunk->lookup_count; i++) {
         const struct group_item *item = &chunk->items[chunk->lookups[i]];
         if (any_matched(group, item) || item->frame->method != OTPRING_WIRE_VERIFY) continue;

@@ -439,13 +439,27 @@ static void record(struct judge *judge, const struct group_item *item, struct ou
 }
 
 /* What record makes of an acceptance at the expected step. */
-static void record_straight(struct judge *judge, const struct group_item *item, const struct outcome *outcome)
+static inline void record_straight(const struct judge *judge, const struct group_item *item, const struct pair *pair,
+                                   uint64_t word)
 {
-    words_write(judge, item, outcome, 0, 0, OTPRING_REASON_NONE, OTPRING_REASON_NONE);
-    judge->verdicts[OTPRING_ACCEPTED]++;
-    uint64_t *answer = (uint64_t *)(void *)item->answer;
+    const struct otpring_wire_query *query = item->query;
+    uint64_t name[2], source = query->source, class = query->source_class, ordinal = pair->ordinal;
+    uint64_t drift = pair->profile->type == OTP_TOTP ? pair->state >> 48 & 0xff : 0;
+    uint64_t *words = (uint64_t *)(void *)item->slot, *answer = (uint64_t *)(void *)item->answer;
+    uint64_t place = item->index | (uint64_t)item->frame->client_id << 16 | (uint64_t)judge->policy << 48;
+    uint64_t record_index = item->record;
+    memcpy(name, query->company, 16);
+    words[0] = name[0];
+    words[1] = name[1];
+    words[2] = word;
+    words[3] = 0;
+    words[4] = source;
+    words[5] = ordinal | ordinal << 32; /* the token is its account's first line */
+    words[6] = place;
+    words[7] = OTPRING_ACCEPTED | (uint64_t)OTPRING_REASON_NONE << 8 | (uint64_t)OTPRING_QUERY_CODE << 16 |
+               class << 24 | drift << 32 | (uint64_t)OTPRING_REASON_NONE << 48 | (uint64_t)SLOT_VERIFY << 56;
     answer[0] = OTPRING_ACCEPTED;
-    answer[1] = item->record;
+    answer[1] = record_index;
 }
 
 static void judge_one(struct judge *judge, struct group *group, struct group_item *item, struct outcome *ret_outcome)
@@ -469,27 +483,20 @@ static void judge_one(struct judge *judge, struct group *group, struct group_ite
 static void judge_some(struct judge *judge, struct group *group, struct group_item *items, uint32_t count)
 {
     struct outcome outcomes[JUDGED_ITEMS];
+    uint64_t words[JUDGED_ITEMS]; /* of those that went the straight way */
     uint32_t straight = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t word;
-        if (straight_accept(group, &items[i], &word)) {
-            const struct pair *pair = &group->pairs[items[i].pair_first];
-            outcomes[i].verdict = OTPRING_ACCEPTED;
-            outcomes[i].ordinal = pair->ordinal;
-            outcomes[i].token = word;
-            outcomes[i].budget = 0;
-            outcomes[i].drift = pair->profile->type == OTP_TOTP ? (int8_t)(pair->state >> 48) : 0;
+        if (straight_accept(group, &items[i], &words[i]))
             straight |= 1u << i;
-        } else {
+        else
             judge_one(judge, group, &items[i], &outcomes[i]);
-        }
     }
+    judge->verdicts[OTPRING_ACCEPTED] += (uint32_t)__builtin_popcount(straight);
     for (uint32_t i = 0; i < count; i++) {
-        if (straight >> i & 1) {
-            record_straight(judge, &items[i], &outcomes[i]);
-        } else {
+        if (straight >> i & 1)
+            record_straight(judge, &items[i], &group->pairs[items[i].pair_first], words[i]);
+        else
             record(judge, &items[i], &outcomes[i]);
-        }
     }
 }
 

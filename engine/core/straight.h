@@ -17,40 +17,46 @@ static inline int64_t straight_step(const struct judge *judge, struct judge_prof
     return profile_step_now(profile, judge->wall_s) + (int8_t)(state >> 48);
 }
 
-/* Makes the item's one pair; false: the general way, for good. */
-static inline bool straight_look(struct judge *judge, struct group *group, struct group_item *item, uint64_t hash,
-                                 const struct table_probe *probe)
+/* Makes the item's one pair and gives its expected step; -1: the general way, for good. Everything is read before the
+ * first store: the compiler must take each store for one to whatever is read after it. */
+static inline int64_t straight_look(struct judge *judge, struct group *group, struct group_item *item, uint64_t hash,
+                                    const struct table_probe *probe)
 {
     bool straight = item->straight;
     item->straight = false;
-    if (!straight || probe->kind != TABLE_PROBE_ONE) return false;
+    if (!straight || probe->kind != TABLE_PROBE_ONE) return -1;
     struct table_tail *tail = probe->hit.tail;
+    const void *midstates = probe->hit.midstates;
+    uint32_t ordinal = probe->hit.ordinal;
     uint64_t state = table_tail_state(tail);
     uint16_t id = (uint16_t)(state >> 32);
-    if ((uint32_t)state != (uint32_t)hash || state >> 56 != STRAIGHT_FLAGS || id >= CORE_PROFILES_MAX) return false;
+    if ((uint32_t)state != (uint32_t)hash || state >> 56 != STRAIGHT_FLAGS || id >= CORE_PROFILES_MAX) return -1;
     struct judge_profile *profile = &judge->profiles->profiles[id];
-    if (!profile->straight || profile->algorithm != table_algorithm(probe->hit.ordinal)) return false;
-    if (profile->digits != item->query->digits) return false;
+    if (!profile->straight || profile->algorithm != table_algorithm(ordinal)) return -1;
+    const struct otpring_wire_query *query = item->query;
+    uint32_t code = query->code;
+    if (profile->digits != query->digits) return -1;
     int64_t expected = straight_step(judge, profile, state, tail);
-    if (expected < 0 || expected > STEP_GREATEST) return false;
-    struct pair *pair = &group->pairs[group->pair_count];
-    pair->midstates = probe->hit.midstates;
+    if (expected < 0 || expected > STEP_GREATEST) return -1;
+    uint32_t at = group->pair_count++;
+    struct pair *pair = &group->pairs[at];
+    pair->midstates = midstates;
     pair->tail = tail;
     pair->profile = profile;
     pair->expected = pair->low = pair->high = expected;
     pair->matched = -1;
     pair->state = state;
-    pair->ordinal = probe->hit.ordinal;
-    pair->code = item->query->code;
+    pair->ordinal = ordinal;
+    pair->code = code;
     pair->live = UINT32_MAX;
     pair->blocked = false;
     pair->digits_fit = true;
     item->first = tail;
-    item->first_ordinal = probe->hit.ordinal;
-    item->pair_first = group->pair_count++;
+    item->first_ordinal = ordinal;
+    item->pair_first = at;
     item->pair_count = item->live_count = 1;
     item->straight = true;
-    return true;
+    return expected;
 }
 
 /* Consumes the expected step; false: the general way. Without failures there is no lock, and the expected step is no

@@ -220,6 +220,20 @@ static bool code_fits(uint32_t code, uint8_t digits)
     return digits < 16 && code < limits[digits & 15];
 }
 
+/* Nothing against the query, at one look: a code of its digits, kind and flags as they should be. */
+static bool query_plain(const struct otpring_wire_query *query)
+{
+    uint64_t last;
+    memcpy(&last, &query->code, sizeof last);
+    uint64_t kind_class_flags = last >> 40;
+    return (kind_class_flags & ~(uint64_t)0x100) == OTPRING_QUERY_CODE &&
+           code_fits((uint32_t)last, (uint8_t)(last >> 32));
+}
+_Static_assert(offsetof(struct otpring_wire_query, digits) == 28 && offsetof(struct otpring_wire_query, kind) == 29 &&
+                   offsetof(struct otpring_wire_query, source_class) == 30 &&
+                   offsetof(struct otpring_wire_query, flags) == 31,
+               "what query_plain looks at");
+
 /* What the query itself decides, before anything is looked up. */
 static void preset(struct group_item *item)
 {
@@ -284,6 +298,7 @@ static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judg
         turn->slot_count += SESSION_RECORD_SLOTS;
     }
     frame_slot_write(slots + (size_t)turn->slot_count++ * JOURNAL_SLOT_SIZE, frame, to_judge(turn, frame));
+    bool plain = frame->judged.method == OTPRING_WIRE_VERIFY && frame->judged.client->company_count == 0;
     struct chunk *chunk = group_filling(group);
     for (uint16_t i = 0; i < frame->header.count; i++) {
         struct otpring_wire_answer *answer = &turn->answers[frame->answer_first + i];
@@ -294,15 +309,13 @@ static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judg
         item->frame = &frame->judged;
         item->slot = (struct slot_verify *)(void *)(slots + (size_t)record * JOURNAL_SLOT_SIZE);
         item->answer = answer;
-        item->first = NULL;
         item->first_ordinal = NO_ORDINAL;
-        item->pair_first = 0;
         item->record = record;
         item->index = i;
-        item->pair_count = item->live_count = item->preset = item->preset_reason = 0;
+        item->preset = item->preset_reason = 0;
         item->profile_missing = false;
-        preset(item);
-        item->straight = !item->preset && frame->judged.method == OTPRING_WIRE_VERIFY;
+        item->straight = plain && query_plain(item->query);
+        if (!item->straight) preset(item);
         if (chunk->count < CHUNK_ITEMS) continue;
         advance(judge, group);
         chunk = group_filling(group);

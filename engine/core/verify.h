@@ -133,7 +133,8 @@ struct chunk {
 struct group {
     uint32_t advanced; /* how often; the chunk being filled is chunks[advanced % CHUNK_STAGES] */
     uint32_t pair_count;
-    bool prefetch_waits; /* for the next kernel batch */
+    uint32_t match_count; /* of expected steps: how many pairs matched */
+    bool prefetch_waits;  /* for the next kernel batch */
     const void *prefetch[2 * CHUNK_ITEMS];
     struct batch batches[KERNEL_ALGORITHM_COUNT];
     struct chunk chunks[CHUNK_STAGES];
