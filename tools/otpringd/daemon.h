@@ -42,6 +42,7 @@ struct daemon {
     bool verify_ours, admin_ours; /* made by us, so removed by us */
     char verify_path[CONFIG_PATH_SIZE + 16], admin_path[CONFIG_PATH_SIZE + 16];
     uint32_t worker_count;
+    double opened_s; /* what opening the store and replaying the journal took */
     struct daemon_thread verify[DAEMON_VERIFY_WORKERS_MAX];
     struct daemon_thread admin;
     struct daemon_thread housekeeper;

@@ -59,6 +59,15 @@ static int print_version(const struct config *config)
     return 0;
 }
 
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double opening_s; /* when the opening began */
+
 static void tell_progress(void *context, const char *what, uint64_t done, uint64_t of)
 {
     (void)context;
@@ -70,7 +79,9 @@ static void tell_progress(void *context, const char *what, uint64_t done, uint64
     /* A start with a long journal must not look like a hanging one. */
     sd_notifyf(0, "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Starting: %s, %llu of %llu", what, (unsigned long long)done,
                (unsigned long long)of);
-    if (!first) log_line(LOG_LEVEL_INFO, "%s: %llu of %llu", what, (unsigned long long)done, (unsigned long long)of);
+    if (!first)
+        log_line(LOG_LEVEL_INFO, "%s: %llu of %llu, %.0f a second", what, (unsigned long long)done,
+                 (unsigned long long)of, (double)done / (seconds_now() - opening_s));
 }
 
 static bool engine_start(struct daemon *daemon)
@@ -97,7 +108,9 @@ static bool engine_start(struct daemon *daemon)
                  .restore_now_ms = config->restore_now_ms,
                  .progress = tell_progress}};
     arena_allow_unlocked(config->insecure_memory);
+    opening_s = seconds_now();
     struct result result = engine_open(&options, &daemon->engine);
+    daemon->opened_s = seconds_now() - opening_s;
     if (!result_failed(result)) return true;
     log_line(LOG_LEVEL_ERROR, "%s: %s", config->store, result_text(result));
     return false;
@@ -255,9 +268,9 @@ static void announce(const struct daemon *daemon)
 {
     struct core_status status;
     core_status(daemon->engine->core, &status);
-    log_line(LOG_LEVEL_NOTICE, "serving %s: %llu tokens, %u verify %s, kernel %s", daemon->config.store,
-             (unsigned long long)status.tokens, daemon->worker_count, daemon->worker_count == 1 ? "thread" : "threads",
-             status.kernel);
+    log_line(LOG_LEVEL_NOTICE, "serving %s: %llu tokens (opened in %.2f s), %u verify %s, kernel %s",
+             daemon->config.store, (unsigned long long)status.tokens, daemon->opened_s, daemon->worker_count,
+             daemon->worker_count == 1 ? "thread" : "threads", status.kernel);
     sd_notify(0, "READY=1\nSTATUS=Serving");
 }
 
