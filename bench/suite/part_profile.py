@@ -7,6 +7,7 @@ import subprocess
 
 import daemon
 import flame
+import part_end
 
 # What a folder of the source is called here. The issue of the day: nothing outside the ALLOWED above 5 %.
 ROOMS = {"kernel": "kernel: HMAC", "table": "table", "journal": "journal", "server": "socket: otpringd", "os": "socket: otpringd",
@@ -34,7 +35,7 @@ def run(options, figures):
         figures.note("profile", "a daemon that runs elsewhere is not profiled")
         return {}
     with daemon.Folder(options, "profile") as folder:
-        with daemon.Daemon(options, folder, ("--segment-size", "64M", "--journal-keep", "512M")) as served:
+        with daemon.Daemon(options, folder, ("--segment-size", "64M", "--journal-keep", "512M", *part_end.capacity(options))) as served:
             with daemon.Load(options, served.store, options.accounts) as load:
                 load.run(batch=1024, connections=16, in_flight=4, seconds=0.5, warmup=0)
                 data = folder / "perf.data"
