@@ -1,5 +1,5 @@
-/* journal_bench [--json] [FOLDER [SECONDS]]: durable records a second of the journal on the real os, by block size and
- * depth. One thread; beside each depth stands a plain append (one O_DIRECT write with data sync at a time on a
+/* journal_bench [--json|--plain] [FOLDER [SECONDS]]: durable records a second of the journal on the real os, by block
+ * size and depth. One thread; beside each depth stands a plain append (one O_DIRECT write with data sync at a time on a
  * written-through file): what the disk gives without the journal. Prints its workload, the machine, median and spread
  * of five rounds.
  */
@@ -242,7 +242,8 @@ static void measure_plain(const char *folder, uint32_t slot_count, double second
 int main(int argc, char **argv)
 {
     char made[] = "/var/tmp/journal-bench-XXXXXX";
-    if (argc > 1 && strcmp(argv[1], "--json") == 0) {
+    bool plain = argc > 1 && strcmp(argv[1], "--plain") == 0; /* one block at a time without the journal, as JSON */
+    if (plain || (argc > 1 && strcmp(argv[1], "--json") == 0)) {
         json = true;
         argc--;
         argv++;
@@ -252,7 +253,7 @@ int main(int argc, char **argv)
     struct utsname machine;
     uname(&machine);
     if (!folder || seconds <= 0) {
-        fputs("usage: journal_bench [--json] [EMPTY-FOLDER [SECONDS]]\n", stderr);
+        fputs("usage: journal_bench [--json|--plain] [EMPTY-FOLDER [SECONDS]]\n", stderr);
         return 2;
     }
     if (!json)
@@ -260,9 +261,9 @@ int main(int argc, char **argv)
                "median (least to "
                "most) of %d rounds in %.1f s\nrecords  depth\n",
                machine.sysname, machine.release, sysconf(_SC_NPROCESSORS_ONLN), ROUNDS, seconds);
-    for (unsigned i = 0; i < sizeof block_slots / sizeof block_slots[0]; i++) {
+    for (unsigned i = 0; i < (plain ? 1 : sizeof block_slots / sizeof block_slots[0]); i++) {
         measure_plain(folder, block_slots[i], seconds);
-        for (unsigned k = 0; k < sizeof depths / sizeof depths[0]; k++)
+        for (unsigned k = 0; !plain && k < sizeof depths / sizeof depths[0]; k++)
             measure_journal(folder, block_slots[i], depths[k], seconds);
     }
     if (argc <= 1) rmdir(folder);

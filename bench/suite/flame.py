@@ -17,7 +17,7 @@ def read(script):
             frames = None
         elif not line.startswith(("\t", " ")):
             frames = []
-        elif frames is not None:
+        elif frames is not None and "([unknown])" not in line:
             frames.append(name_of(line))
     if frames:
         stacks[tuple(reversed(frames))] += 1

@@ -1,4 +1,7 @@
 """bench/end: daemon and load over the socket, durable, every verdict compared with the expected one."""
+import json
+import subprocess
+
 import daemon
 
 
@@ -37,7 +40,14 @@ def measure(options, figures, served):
 
 
 def latency_of_one(options, figures, load):
-    results = [load.run(batch=1, connections=1, in_flight=1, seconds=options.seconds, warmup=options.warmup) for _ in range(options.repetitions)]
+    """Each repetition beside a sync of one block without the journal: on a busy machine both take a tick of the clock now and then."""
+    results, syncs = [], []
+    for _ in range(options.repetitions):
+        with daemon.Folder(options, "sync") as folder:
+            done = subprocess.run([options.build / "bench/journal_bench", "--plain", folder, "0.25"], capture_output=True, text=True, check=True)
+        syncs += [1e6 / rate for rate in json.loads(done.stdout)["rates"] if rate]
+        results.append(load.run(batch=1, connections=1, in_flight=1, seconds=options.seconds, warmup=options.warmup))
+    figures.add("end", "one block written with data sync, beside the next", syncs, "us", "lower")
     for part in ("p50", "p99"):
         figures.add("end", f"one client, one query in flight, {part}", [r["latency_us"][part] for r in results], "us", "lower")
 

@@ -37,7 +37,9 @@ def run(options, figures):
 
 def core(options, tokens, mix):
     batch = min(1024, tokens // 2)
-    items = min(max(tokens, 200000), 500000 if options.quick else 2000000)
+    # Enough that a round is no blink, few enough that the largest table is not walked whole for each.
+    least = int(200000 * min(1.0, options.seconds))
+    items = min(max(tokens, least), 500000 if options.quick else 2000000)
     done = subprocess.run([options.build / "bench/core_bench", "--json", "--mix", mix, "--items", str(items), str(tokens), str(batch),
                            str(options.repetitions)], capture_output=True, text=True, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else None

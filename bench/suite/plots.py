@@ -54,7 +54,7 @@ def latency(curve):
 def table_size(curve):
     rows = [(point["tokens"], point["ns"], point["low"], point["high"]) for point in curve]
     script = block("size", rows)
-    script += ["set logscale x 10", "set format x '10^{%T}'", "set yrange [0:*]", "set xrange [500:*]", "set xlabel 'tokens in the table'",
+    script += ["set logscale x 10", "set format x '10^{%T}'", "set yrange [0:*]", f"set xrange [500:{2 * max(point['tokens'] for point in curve)}]", "set xlabel 'tokens in the table'",
                "set ylabel 'ns a verification, core alone, one thread'", "set key bottom right",
                f"plot $size using 1:2:3:4 with yerrorbars lw 2 pt 7 ps 0.7 lc rgb '{COLOURS[0]}' title 'median, least and most', "
                f"$size using 1:2 with lines lw 2 lc rgb '{COLOURS[0]}' notitle"]
@@ -70,9 +70,9 @@ def bars(name, rows, unit, log=False, height=None):
     script = []
     for i, (_, value, place, colour, _) in enumerate(data):
         script.append(f"set object {i + 1} rectangle from {max(start, 1e-9) if log else 0},{place - 0.36} to {value},{place + 0.36} fc rgb '{colour}' fs solid 0.85 noborder")
-    script += [f"set label {i + 1} {text} at {value},{place} left offset 0.6,0 font ',12'" for i, (_, value, place, _, text) in enumerate(data)]
+    script += [f"set label {i + 1} {text} at {value},{place} left offset 0.6,0 font ',12' noenhanced" for i, (_, value, place, _, text) in enumerate(data)]
     tics = ", ".join(f"{label} {place}" for label, _, place, _, _ in data)
-    script += [f"set ytics ({tics}) font ',12'", f"set yrange [0.3:{count + 0.7}]", f"set xlabel '{unit}'", "unset key", "unset grid", "set grid x back lc rgb '#dddddd'"]
+    script += [f"set ytics ({tics}) font ',12' noenhanced", f"set yrange [0.3:{count + 0.7}]", f"set xlabel '{unit}'", "unset key", "unset grid", "set grid x back lc rgb '#dddddd'"]
     script += ["set logscale x 10", f"set xrange [{start}:{most * 300}]", "set format x '10^{%T}'"] if log else [f"set xrange [0:{most * 1.45}]"]
     script.append("plot NaN notitle")
     return draw(name, script, height=height or 90 + 30 * count)

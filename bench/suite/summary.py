@@ -71,10 +71,9 @@ def rows(figures, results):
         put(f"core alone, {sizes[-1]['tokens']:,} tokens", f"{1e3 / sizes[-1]['ns']:.2f} million/s on one core")
         put(f"cost a verification, {sizes[-1]['tokens']:,} tokens against {sizes[0]['tokens']:,}", f"{sizes[-1]['ns'] / sizes[0]['ns']:.2f} x")
     p50 = figures.median("end/one client, one query in flight, p50")
-    round_trip, syncs = figures.median("floor/socket round trip p50, batch 1, 1 connections, 1 in flight"), figures.median(
-        "floor/journal, 1 records a block, one write with data sync at a time, no journal")
-    if p50 and round_trip and syncs:
-        put("one query, p50, against one sync plus one socket round trip", f"{p50:.0f} us = {p50 / (1e6 / syncs + round_trip):.2f} x")
+    round_trip, sync = figures.median("floor/socket round trip p50, batch 1, 1 connections, 1 in flight"), figures.median("end/one block written with data sync, beside the next")
+    if p50 and round_trip and sync:
+        put("one query, p50, against one sync plus one socket round trip", f"{p50:.0f} us = {p50 / (sync + round_trip):.2f} x")
     p99 = figures.median("end/p99 at half of the saturation rate, batch 64, 16 connections")
     put("p99 at half of the saturation rate", f"{p99:,.0f} us" if p99 else None)
     load = figures.median(LOAD)

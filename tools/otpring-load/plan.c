@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include <endian.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,7 +16,7 @@ enum {
     NEAR_STEPS_MAX = 3,
     DIGITS = 6,
     CODE_COUNT = 1000000,
-    FETCH_AHEAD = 8,
+    FETCH_AHEAD = 16,
 };
 
 /* CLASHING: two codes of the ring may be equal. PENDING: a job will still write to the ring. */
@@ -71,11 +72,11 @@ static const void *midstates_of(const struct plan *plan, uint32_t place)
     return account_midstates(plan->accounts, plan->order[place]);
 }
 
-static bool ring_has(const uint32_t codes[PLAN_RING_COUNT], uint32_t code, uint32_t except)
+static bool ring_has(const uint32_t codes[PLAN_RING_COUNT], uint32_t code)
 {
     uint32_t equal = 0;
     for (uint32_t i = 0; i < PLAN_RING_COUNT; i++) equal += codes[i] == code;
-    return equal > (codes[except] == code);
+    return equal;
 }
 
 static void run_jobs(struct plan *plan)
@@ -85,9 +86,11 @@ static void run_jobs(struct plan *plan)
     for (uint32_t i = 0; i < jobs->count; i++) {
         struct plan_account *account = jobs->accounts[i];
         uint32_t code = kernel_digits(jobs->codes[i], DIGITS);
+        /* Looked for before it is stored, over the one that it replaces too: to read vectors over a fresh word would
+         * wait for it to reach the cache. A clash that is none only costs a longer look. */
+        bool clashes = !plan->options->totp && ring_has(account->codes, code);
         account->codes[jobs->slots[i]] = code;
-        account->flags &= ~(uint32_t)PENDING;
-        if (!plan->options->totp && ring_has(account->codes, code, jobs->slots[i])) account->flags |= CLASHING;
+        account->flags = (account->flags & ~(uint32_t)PENDING) | (clashes ? CLASHING : 0);
     }
     jobs->count = 0;
 }
@@ -300,10 +303,17 @@ static void put_item(const struct plan *plan, uint32_t place, const struct choic
                      struct otpring_wire_query *ret_query, struct plan_item *ret_item, uint8_t *ret_expected)
 {
     static const uint8_t expected[] = {OTPRING_ACCEPTED, OTPRING_ACCEPTED, OTPRING_REJECTED, OTPRING_REPLAYED};
-    struct otpring_wire_query query = {.code = htole32(choice->code), .digits = DIGITS, .kind = OTPRING_QUERY_CODE};
-    memcpy(query.company, plan->accounts->company_name, 8);
-    memcpy(query.account, plan->states[place].name, 8);
-    *ret_query = query;
+    /* Word by word where it is sent from: put together on the stack and copied as a vector, the words would be waited
+     * for. */
+    uint8_t *to = (void *)ret_query;
+    uint64_t source = 0,
+             code = htole64((uint64_t)choice->code | (uint64_t)DIGITS << 32 | (uint64_t)OTPRING_QUERY_CODE << 40);
+    _Static_assert(offsetof(struct otpring_wire_query, code) == 24 && offsetof(struct otpring_wire_query, kind) == 29,
+                   "code, digits and kind are the last word");
+    memcpy(to, plan->accounts->company_name, 8);
+    memcpy(to + 8, plan->states[place].name, 8);
+    memcpy(to + 16, &source, 8);
+    memcpy(to + 24, &code, 8);
     *ret_item = (struct plan_item){.place = place, .step = choice->step, .kind = (uint8_t)choice->kind};
     *ret_expected = probe ? 0 : expected[choice->kind];
 }
