@@ -288,21 +288,27 @@ struct chunk *group_advance(struct judge *judge, struct group *group)
 
 /* ---- one pair ---- */
 
-enum { SCALAR_STEPS = 32 };
+enum { PAIR_STEPS = 128 };
 
 static void compute(const struct kernel *kernel, struct pair *pair, int64_t low, int64_t high)
 {
-    const void *midstates[SCALAR_STEPS];
-    uint64_t steps[SCALAR_STEPS];
-    uint32_t truncated[SCALAR_STEPS];
-    for (size_t i = 0; i < SCALAR_STEPS; i++) midstates[i] = pair->midstates;
-    while (low <= high) {
-        size_t count = (size_t)least(high - low + 1, SCALAR_STEPS);
-        for (size_t i = 0; i < count; i++) steps[i] = (uint64_t)low + i;
-        kernel->steps[pair->profile->algorithm](midstates, steps, truncated, count);
-        for (size_t i = 0; i < count; i++)
-            pair_note(pair, low + (int64_t)i, fits(truncated[i], pair->profile->digits, pair->code));
-        low += (int64_t)count;
+    const void *midstates[PAIR_STEPS];
+    uint64_t steps[PAIR_STEPS];
+    uint32_t codes[PAIR_STEPS];
+    uint8_t digits[PAIR_STEPS], fits_all[PAIR_STEPS];
+    struct kernel_match match = {
+        .midstates = midstates, .counters = steps, .codes = codes, .digits = digits, .ret_fits = fits_all};
+    size_t most = (size_t)least(high - low + 1, PAIR_STEPS);
+    for (size_t i = 0; i < most; i++) {
+        midstates[i] = pair->midstates;
+        codes[i] = pair->code;
+    }
+    memset(digits, pair->profile->digits, most);
+    for (; low <= high; low += (int64_t)match.count) {
+        match.count = (size_t)least(high - low + 1, PAIR_STEPS);
+        for (size_t i = 0; i < match.count; i++) steps[i] = (uint64_t)low + i;
+        kernel->match[pair->profile->algorithm](&match);
+        for (size_t i = 0; i < match.count; i++) (void)pair_note(pair, low + (int64_t)i, 0u - fits_all[i]);
     }
 }
 
@@ -338,17 +344,17 @@ int64_t pair_far(const struct kernel *kernel, const struct pair *pair, int64_t l
 int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint32_t code_next, int64_t low,
                       int64_t high)
 {
-    const void *midstates[SCALAR_STEPS];
-    uint64_t steps[SCALAR_STEPS];
-    uint32_t truncated[SCALAR_STEPS];
+    const void *midstates[PAIR_STEPS];
+    uint64_t steps[PAIR_STEPS];
+    uint32_t truncated[PAIR_STEPS];
     unsigned digits = pair->profile->digits;
     int64_t found = -1;
     low = greatest(low, 0);
     high = least(high, STEP_GREATEST - 1);
-    for (size_t i = 0; i < SCALAR_STEPS; i++) midstates[i] = pair->midstates;
+    for (size_t i = 0; i < PAIR_STEPS; i++) midstates[i] = pair->midstates;
     while (low <= high) {
         /* One step more than are tried: each needs the one after it. */
-        size_t count = (size_t)least(high - low + 2, SCALAR_STEPS);
+        size_t count = (size_t)least(high - low + 2, PAIR_STEPS);
         for (size_t i = 0; i < count; i++) steps[i] = (uint64_t)low + i;
         kernel->steps[pair->profile->algorithm](midstates, steps, truncated, count);
         for (size_t i = 0; i + 1 < count; i++) {

@@ -62,7 +62,7 @@ struct core_options {
     uint32_t session_idle_s;             /* 0: 600 */
     uint32_t sessions_per_client;        /* 0: 256 */
     uint32_t unknown_entries;            /* names throttled without an account; power of two; 0: 1,048,576 */
-    uint32_t resync_candidates_per_turn; /* 0: 4096 */
+    uint32_t resync_candidates_per_turn; /* of far searches, besides one for each query of the turn; 0: 512 */
     uint32_t clock_step_limit_ms;        /* wall against boot clock; 0: 2000 */
     uint64_t checkpoint_bytes;           /* journal bytes between checkpoints; 0: 256 MiB */
     const struct kernel *kernel;         /* NULL: the best */

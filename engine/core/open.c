@@ -62,7 +62,7 @@ static struct core_options options_filled(const struct core_options *given)
     if (options.session_idle_s == 0) options.session_idle_s = 600;
     if (options.sessions_per_client == 0) options.sessions_per_client = 256;
     if (options.unknown_entries == 0) options.unknown_entries = 1048576;
-    if (options.resync_candidates_per_turn == 0) options.resync_candidates_per_turn = 4096;
+    if (options.resync_candidates_per_turn == 0) options.resync_candidates_per_turn = 512;
     if (options.clock_step_limit_ms == 0) options.clock_step_limit_ms = 2000;
     if (options.checkpoint_bytes == 0) options.checkpoint_bytes = 256u << 20;
     return options;

@@ -322,16 +322,18 @@ static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judg
     }
 }
 
-static void judge_prepare(struct judge *judge, struct core_worker *worker, struct os_time now, int64_t journal_ms)
+static void judge_prepare(struct judge *judge, struct core_worker *worker, struct os_time now, int64_t journal_ms,
+                          uint32_t items)
 {
     struct core *core = worker->core;
-    int64_t far = core->options.resync_candidates_per_turn ? core->options.resync_candidates_per_turn : 4096;
+    int64_t far = core->options.resync_candidates_per_turn ? core->options.resync_candidates_per_turn : 512;
     judge->core = core;
     judge->kernel = core->kernel;
     judge->wall_s = now.wall_ms / 1000;
     judge->journal_s = (uint32_t)(journal_ms / 1000);
     judge->policy = atomic_load(&core->policy);
-    judge->far_left = far;
+    /* Far searches never take more of a turn than its own queries do, however many wrong codes come at once. */
+    judge->far_left = far + items;
     judge->pair_left = far * 16;
     judge->pair_untouched = true;
     profile_cache_refresh(judge->profiles, core);
@@ -350,7 +352,7 @@ static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_
 {
     struct turns *turns = worker->turns;
     turn->number = progress_begin(worker);
-    judge_prepare(turns->judge, worker, now, turn->journal_ms);
+    judge_prepare(turns->judge, worker, now, turn->journal_ms, turn->answer_count);
     bool needs_others = false;
     for (uint32_t i = 0; i < turn->hello_count; i++) {
         act_session_write(turn->block->slots + (size_t)turn->slot_count * JOURNAL_SLOT_SIZE, &turn->hellos[i].act,
