@@ -58,7 +58,7 @@ void sessions_apply_frame(struct sessions *sessions, const struct slot_frame *fr
     if (!session) return;
     bool fits = frame->slot < session->act.slots && frame->item_count <= session->act.items_max &&
                 frame->client == session->act.client;
-    struct kept_slot *slot = fits ? &session->slots[frame->slot] : NULL;
+    struct kept_slot *slot = fits ? session_slot(session, frame->slot) : NULL;
     bool behind = slot && slot->used && (int32_t)(frame->sequence - slot->sequence) < 0;
     bool orphan = slot && frame->retry && (!slot->used || frame->sequence != slot->sequence);
     if (slot && !behind && !orphan) {
@@ -79,14 +79,14 @@ static size_t saved_size(struct session *session)
 {
     size_t size = SAVED_HEAD;
     for (uint16_t i = 0; i < session->act.slots; i++) {
-        if (session->slots[i].used) size += SAVED_SLOT + (size_t)session->slots[i].count * ANSWER_SIZE;
+        if (session_slot(session, i)->used) size += SAVED_SLOT + (size_t)session_slot(session, i)->count * ANSWER_SIZE;
     }
     return size;
 }
 
 static void save_slot(struct session *session, uint16_t index, uint8_t *at)
 {
-    const struct kept_slot *slot = &session->slots[index];
+    const struct kept_slot *slot = session_slot(session, index);
     store_le16(at, index);
     store_le16(at + 2, slot->count);
     store_le32(at + 4, slot->sequence);
@@ -112,9 +112,9 @@ static void save(struct session *session, uint8_t *bytes)
     store_le64(bytes + 16, (uint64_t)session->last_ms);
     uint8_t *at = bytes + SAVED_HEAD;
     for (uint16_t i = 0; i < session->act.slots; i++) {
-        if (!session->slots[i].used) continue;
+        if (!session_slot(session, i)->used) continue;
         save_slot(session, i, at);
-        at += SAVED_SLOT + (size_t)session->slots[i].count * ANSWER_SIZE;
+        at += SAVED_SLOT + (size_t)session_slot(session, i)->count * ANSWER_SIZE;
     }
 }
 
@@ -152,7 +152,7 @@ static bool load_slot(struct session *session, struct cursor *cursor)
     const uint8_t *mac = cursor_take(cursor, 16);
     const uint8_t *answers = cursor_take(cursor, (size_t)count * ANSWER_SIZE);
     if (cursor->failed || index >= session->act.slots || count > session->act.items_max || count == 0) return false;
-    struct kept_slot *slot = &session->slots[index];
+    struct kept_slot *slot = session_slot(session, index);
     slot->used = true;
     slot->sequence = sequence;
     slot->count = count;

@@ -69,7 +69,7 @@ uint32_t sessions_idle_s(const struct sessions *sessions)
 
 static uint32_t units_for(uint16_t slots, uint16_t items_max)
 {
-    uint64_t size = slots * (sizeof(struct kept_slot) + (uint64_t)items_max * sizeof(struct otpring_wire_answer));
+    uint64_t size = slots * (uint64_t)session_stride(items_max);
     return (uint32_t)((size + SESSION_UNIT - 1) / SESSION_UNIT);
 }
 
@@ -99,10 +99,9 @@ static bool take_units(struct sessions *sessions, struct session *session, uint1
     session->unit_first = first;
     session->unit_count = units_for(*slots, items_max);
     memset(sessions->units_used + first, 1, session->unit_count);
-    uint8_t *memory = sessions->kept + (size_t)first * SESSION_UNIT;
-    session->slots = (struct kept_slot *)memory;
-    session->answers = (struct otpring_wire_answer *)(memory + *slots * sizeof(struct kept_slot));
-    memset(session->slots, 0, *slots * sizeof(struct kept_slot));
+    session->kept = sessions->kept + (size_t)first * SESSION_UNIT;
+    for (uint16_t i = 0; i < *slots; i++)
+        memset(session->kept + i * session_stride(items_max), 0, sizeof(struct kept_slot));
     return true;
 }
 
@@ -129,8 +128,7 @@ static void forget(struct sessions *sessions, struct session *session)
 {
     memset(sessions->units_used + session->unit_first, 0, session->unit_count);
     session->act = (struct act_session){0};
-    session->slots = NULL;
-    session->answers = NULL;
+    session->kept = NULL;
     session->unit_count = 0;
     atomic_fetch_sub(&sessions->count, 1);
 }
@@ -261,13 +259,13 @@ void sessions_expire(struct sessions *sessions, int64_t now_ms, void (*gone)(voi
 
 /* ---- frames ---- */
 
-static enum otpring_wire_error_code fault_of(const struct session *session, const struct otpring_wire_header *header,
+static enum otpring_wire_error_code fault_of(struct session *session, const struct otpring_wire_header *header,
                                              uint16_t client)
 {
     if (session->act.client != client) return OTPRING_ERROR_SESSION;
     if (header->slot >= session->act.slots) return OTPRING_ERROR_SLOT;
     if (header->count == 0 || header->count > session->act.items_max) return OTPRING_ERROR_TOO_MANY;
-    const struct kept_slot *slot = &session->slots[header->slot];
+    const struct kept_slot *slot = session_slot(session, header->slot);
     /* Serial arithmetic (RFC 1982): a sequence number is behind when the difference is negative in 32 bits. */
     if ((int32_t)(header->sequence - slot->sequence) < 0) return OTPRING_ERROR_SEQUENCE;
     if (slot->in_flight && (int32_t)(header->sequence - slot->flight_sequence) < 0) return OTPRING_ERROR_SEQUENCE;
@@ -296,7 +294,7 @@ static enum session_admit offer(struct session *session, const struct otpring_wi
 {
     *ret_error = fault_of(session, header, client);
     if (*ret_error) return SESSION_REFUSED;
-    struct kept_slot *slot = &session->slots[header->slot];
+    struct kept_slot *slot = session_slot(session, header->slot);
     if (slot->in_flight) {
         if (header->sequence != slot->flight_sequence || same_mac(mac, slot->flight_mac)) return SESSION_IN_FLIGHT;
         *ret_error = OTPRING_ERROR_CHANGED_CONTENT;
@@ -331,13 +329,12 @@ enum session_admit sessions_offer(struct sessions *sessions, const struct otprin
     }
     enum session_admit admit = offer(session, header, client, mac, ret_answers, ret_error);
     if (admit == SESSION_NEW || admit == SESSION_RETRY) {
-        *ret_ticket =
-            (struct session_ticket){.id = header->session,
-                                    .slot = header->slot,
-                                    .count = header->count,
-                                    .recorded = session->recorded,
-                                    .act = session->act,
-                                    .kept = {&session->slots[header->slot], session_answers(session, header->slot)}};
+        *ret_ticket = (struct session_ticket){.id = header->session,
+                                              .slot = header->slot,
+                                              .count = header->count,
+                                              .recorded = session->recorded,
+                                              .act = session->act,
+                                              .kept = (const uint8_t *)session_slot(session, header->slot)};
         memcpy(ret_ticket->mac, mac, 16);
     }
     session_unlock(session);
@@ -356,7 +353,7 @@ void sessions_settle(struct sessions *sessions, const struct session_ticket *tic
 {
     struct session *session = session_lock(sessions, ticket->id);
     CHECK(session); /* a session with a frame in flight is never forgotten */
-    struct kept_slot *slot = &session->slots[ticket->slot];
+    struct kept_slot *slot = session_slot(session, ticket->slot);
     CHECK(slot->in_flight);
     slot->used = true;
     slot->sequence = slot->flight_sequence;
@@ -373,6 +370,6 @@ void sessions_release(struct sessions *sessions, const struct session_ticket *ti
 {
     struct session *session = session_lock(sessions, ticket->id);
     CHECK(session);
-    release_slot(session, &session->slots[ticket->slot]);
+    release_slot(session, session_slot(session, ticket->slot));
     session_unlock(session);
 }

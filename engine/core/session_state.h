@@ -17,7 +17,7 @@ struct kept_slot {
     uint8_t flight_mac[16];
     uint8_t reserved[4];
 };
-_Static_assert(sizeof(struct kept_slot) % 16 == 0, "answers stand aligned behind the slots");
+_Static_assert(sizeof(struct kept_slot) == 48, "the first answer is in the slot's own cache line");
 
 struct session {
     pthread_mutex_t mutex;
@@ -27,8 +27,7 @@ struct session {
     int64_t last_ms; /* journal time of the last frame */
     uint32_t unit_first;
     uint32_t unit_count;
-    struct kept_slot *slots;
-    struct otpring_wire_answer *answers; /* items_max of each slot */
+    uint8_t *kept; /* of each slot: struct kept_slot and items_max answers */
 };
 
 struct sessions {
@@ -43,9 +42,22 @@ struct sessions {
     uint8_t *kept;
 };
 
+/* Bytes from one slot to the next: an odd number of cache lines, since slots at distances of a power of two would share
+ * a few sets of the cache. */
+static inline size_t session_stride(uint16_t items_max)
+{
+    size_t lines = (sizeof(struct kept_slot) + items_max * sizeof(struct otpring_wire_answer) + 63) / 64;
+    return (lines | 1) * 64;
+}
+
+static inline struct kept_slot *session_slot(struct session *session, uint16_t slot)
+{
+    return (struct kept_slot *)(void *)(session->kept + slot * session_stride(session->act.items_max));
+}
+
 static inline struct otpring_wire_answer *session_answers(struct session *session, uint16_t slot)
 {
-    return session->answers + (size_t)slot * session->act.items_max;
+    return (struct otpring_wire_answer *)(void *)(session_slot(session, slot) + 1);
 }
 
 /* Locked, or NULL when there is no such session. */

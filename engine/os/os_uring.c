@@ -50,6 +50,17 @@ static struct os_uring *uring_of(struct os *os)
     return (struct os_uring *)os;
 }
 
+/* Buffers at distances of a power of two would share a few sets of the cache, and most are used at their beginning. */
+static size_t buffer_stride(const struct os_uring *uring)
+{
+    return uring->buffer_size + 64;
+}
+
+static uint8_t *buffer_at(const struct os_uring *uring, uint32_t buffer_id)
+{
+    return uring->buffer_bytes + buffer_id * buffer_stride(uring);
+}
+
 /* ---- submitting ---- */
 
 /* A free submission entry; when the queue is full, what is in it goes to the kernel first. */
@@ -186,7 +197,7 @@ static void complete(struct os_uring *uring, uint64_t tag, int32_t result, uint3
         op->received = NULL;
         if (flags & IORING_CQE_F_BUFFER) {
             op->buffer_id = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
-            op->received = uring->buffer_bytes + (size_t)op->buffer_id * uring->buffer_size;
+            op->received = buffer_at(uring, op->buffer_id);
         }
     } else if (op->kind == OS_TIMER && result == -ETIME) {
         result = 0;
@@ -275,8 +286,8 @@ static void uring_buffer_return(struct os *os, uint16_t buffer_id)
 {
     struct os_uring *uring = uring_of(os);
     CHECK(buffer_id < uring->buffer_count);
-    io_uring_buf_ring_add(uring->buffers, uring->buffer_bytes + (size_t)buffer_id * uring->buffer_size,
-                          uring->buffer_size, buffer_id, io_uring_buf_ring_mask(uring->buffer_count), 0);
+    io_uring_buf_ring_add(uring->buffers, buffer_at(uring, buffer_id), uring->buffer_size, buffer_id,
+                          io_uring_buf_ring_mask(uring->buffer_count), 0);
     io_uring_buf_ring_advance(uring->buffers, 1);
 }
 
@@ -315,7 +326,7 @@ static void uring_destroy(struct os *os)
     if (!pthread_equal(uring->owner, pthread_self())) uring->ring.int_flags = 0;
     io_uring_queue_exit(&uring->ring);
     if (uring->buffers) munmap(uring->buffers, uring->buffer_count * sizeof(struct io_uring_buf));
-    if (uring->buffer_bytes) munmap(uring->buffer_bytes, (size_t)uring->buffer_count * uring->buffer_size);
+    if (uring->buffer_bytes) munmap(uring->buffer_bytes, uring->buffer_count * buffer_stride(uring));
     if (uring->wake_file >= 0) close(uring->wake_file);
     free(uring);
 }
@@ -346,13 +357,13 @@ static bool kernel_suffices(struct io_uring *ring)
 
 static struct result buffers_make(struct os_uring *uring, const struct os_uring_options *options)
 {
-    size_t size = (size_t)options->buffer_count * options->buffer_size;
     void *ring = mmap(NULL, options->buffer_count * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (ring == MAP_FAILED) return result_of(NO_MEMORY);
     uring->buffers = ring;
     uring->buffer_count = options->buffer_count;
     uring->buffer_size = options->buffer_size;
+    size_t size = uring->buffer_count * buffer_stride(uring);
     void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (bytes == MAP_FAILED) return result_of(NO_MEMORY);
     /* Codes pass through here. */
@@ -363,9 +374,8 @@ static struct result buffers_make(struct os_uring *uring, const struct os_uring_
     if (io_uring_register_buf_ring(&uring->ring, &reg, 0) < 0) return result_of(OS_NO_IO_URING);
     io_uring_buf_ring_init(uring->buffers);
     for (uint32_t i = 0; i < options->buffer_count; i++)
-        io_uring_buf_ring_add(uring->buffers, uring->buffer_bytes + (size_t)i * options->buffer_size,
-                              options->buffer_size, (unsigned short)i, io_uring_buf_ring_mask(options->buffer_count),
-                              (int)i);
+        io_uring_buf_ring_add(uring->buffers, buffer_at(uring, i), options->buffer_size, (unsigned short)i,
+                              io_uring_buf_ring_mask(options->buffer_count), (int)i);
     io_uring_buf_ring_advance(uring->buffers, (int)options->buffer_count);
     return result_ok();
 }

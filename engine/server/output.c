@@ -7,17 +7,20 @@
 #include "os/arena.h"
 #include "server/limits.h"
 
+/* Blocks at distances of a power of two would share a few sets of the cache, and most are used at their beginning. */
+enum { BLOCK_STRIDE = SERVER_OUTPUT_BLOCK_SIZE + 64 };
+
 struct result output_pool_create(uint32_t block_count, uint32_t output_max, struct output_pool *ret_pool)
 {
     struct output_pool pool = {.block_count = block_count, .output_max = output_max};
     pool.blocks = calloc(block_count, sizeof *pool.blocks);
-    pool.bytes = calloc(block_count, SERVER_OUTPUT_BLOCK_SIZE);
+    pool.bytes = calloc(block_count, BLOCK_STRIDE);
     if (!pool.blocks || !pool.bytes) {
         output_pool_destroy(&pool);
         return result_of(NO_MEMORY);
     }
     for (uint32_t i = 0; i < block_count; i++) {
-        pool.blocks[i].bytes = pool.bytes + (size_t)i * SERVER_OUTPUT_BLOCK_SIZE;
+        pool.blocks[i].bytes = pool.bytes + (size_t)i * BLOCK_STRIDE;
         pool.blocks[i].next = i + 1 < block_count ? &pool.blocks[i + 1] : NULL;
     }
     pool.free = pool.blocks;
