@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-enum { CHECKPOINT_RETRY_MS = 1000, FINISH_WAIT_NS = 1000000 };
+enum { CHECKPOINT_RETRY_MS = 1000, EXPIRE_EVERY_MS = 1000, FINISH_WAIT_NS = 1000000 };
 
 static void session_gone(void *context, uint64_t id)
 {
@@ -66,7 +66,11 @@ struct result core_keep(struct core_worker *worker, bool *ret_more)
     int64_t now_ms = clock_journal_ms(&core->clock, os_time(worker->os));
     TRY(keep_state(worker));
     TRY(journal_keep(core->journal, worker->writer, now_ms, atomic_load(&core->checkpoint_position), &more));
-    sessions_expire(core->sessions, now_ms, session_gone, NULL);
+    /* Idle times are seconds; each look takes every session's lock from the workers. */
+    if (now_ms - core->state->expired_ms >= EXPIRE_EVERY_MS || now_ms < core->state->expired_ms) {
+        core->state->expired_ms = now_ms;
+        sessions_expire(core->sessions, now_ms, session_gone, NULL);
+    }
     *ret_more = more;
     return result_ok();
 }

@@ -48,7 +48,8 @@ struct core_state {
     bool stuck;     /* the os failed with a block of core_open in flight */
     bool restoring; /* the store is marked as restored, and may be taken over */
     int64_t checkpoint_retry_ms;
-    uint8_t *block; /* room for one block of words or of unknown names */
+    int64_t expired_ms; /* when idle sessions were last looked for; the housekeeper's */
+    uint8_t *block;     /* room for one block of words or of unknown names */
 };
 
 /* ---- rows (rows.c): keys and encodings, nothing else ---- */

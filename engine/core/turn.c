@@ -272,19 +272,20 @@ static uint16_t to_judge(const struct turn *turn, const struct turn_frame *frame
     return count;
 }
 
-static void frame_slot_write(uint8_t *slots, const struct turn_frame *frame, uint16_t item_count)
+static void frame_slot_write(uint8_t *bytes, const struct turn_frame *frame, uint16_t item_count)
 {
-    struct slot_frame slot = {.session = frame->header.session,
-                              .tag = frame->header.tag,
-                              .sequence = frame->header.sequence,
-                              .slot = frame->header.slot,
-                              .item_count = item_count,
-                              .client = frame->judged.client->id,
-                              .frame_kind = frame->header.kind,
-                              .retry = frame->retry,
-                              .kind = SLOT_FRAME};
-    memcpy(slot.mac, frame->ticket.mac, 16);
-    memcpy(slots, &slot, sizeof slot);
+    struct slot_frame *slot = (struct slot_frame *)(void *)bytes;
+    memset(slot, 0, sizeof *slot);
+    slot->session = frame->header.session;
+    slot->tag = frame->header.tag;
+    memcpy(slot->mac, frame->ticket.mac, 16);
+    slot->sequence = frame->header.sequence;
+    slot->slot = frame->header.slot;
+    slot->item_count = item_count;
+    slot->client = frame->judged.client_id;
+    slot->frame_kind = frame->header.kind;
+    slot->retry = frame->retry;
+    slot->kind = SLOT_FRAME;
 }
 
 static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)

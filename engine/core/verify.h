@@ -229,7 +229,7 @@ struct session_ticket {
 };
 
 /* Thousands of slots do not stay in cache between the taking of a frame and its settling. */
-static inline void session_ticket_prefetch(const struct session_ticket *ticket)
+static inline __attribute__((always_inline)) void session_ticket_prefetch(const struct session_ticket *ticket)
 {
     __builtin_prefetch(ticket->kept, 1);
     __builtin_prefetch(ticket->kept + 64, 1);

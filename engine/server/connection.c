@@ -236,6 +236,13 @@ enum server_taken connection_reserve(struct connection *connection, uint32_t siz
     return SERVER_LATER;
 }
 
+uint8_t *connection_answer_place(struct connection *connection, uint32_t size)
+{
+    uint8_t *place = output_place(&connection->worker->output_pool, &connection->output, size);
+    if (place) connection_list(connection, LIST_FLUSH);
+    return place;
+}
+
 void connection_answer(struct connection *connection, const void *bytes, uint32_t size)
 {
     output_write(&connection->worker->output_pool, &connection->output, bytes, size);

@@ -128,6 +128,8 @@ void connection_sweep(struct connection *connection);
 
 /* For handlers. Room for an answer of that many bytes; TAKEN when it is promised. */
 enum server_taken connection_reserve(struct connection *connection, uint32_t size);
+/* Where `size` bytes of what was reserved may be written in place, or NULL: then connection_answer takes them. */
+uint8_t *connection_answer_place(struct connection *connection, uint32_t size);
 void connection_answer(struct connection *connection, const void *bytes, uint32_t size);
 
 #endif

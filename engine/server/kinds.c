@@ -6,6 +6,8 @@
 #include "server/connection.h"
 #include "server/kinds.h"
 
+#include <string.h>
+
 static enum server_taken fault_at(struct wire_fault *ret_fault, uint16_t code, const struct wire_frame *frame,
                                   uint32_t offset)
 {
@@ -128,12 +130,18 @@ void server_answered(void *context, const struct core_answer *answer)
     struct connection *connection = connection_of(context, answer->owner);
     if (!connection) return;
     CHECK(answer->count == answer->header.count && connection->unanswered > 0);
-    uint8_t header[WIRE_HEADER_SIZE];
+    uint8_t aside[WIRE_HEADER_SIZE];
     uint32_t body_size = answer->count * (uint32_t)sizeof *answer->answers;
-    wire_put_answer_header(header, &answer->header, (uint16_t)answer->count, body_size);
     connection->unanswered--;
-    connection_answer(connection, header, sizeof header);
-    connection_answer(connection, answer->answers, body_size);
+    /* In place where it fits: what is put together aside cannot be copied before all earlier stores are through. */
+    uint8_t *place = connection_answer_place(connection, WIRE_HEADER_SIZE + body_size);
+    wire_put_answer_header(place ? place : aside, &answer->header, (uint16_t)answer->count, body_size);
+    if (place) {
+        memcpy(place + WIRE_HEADER_SIZE, answer->answers, body_size);
+    } else {
+        connection_answer(connection, aside, sizeof aside);
+        connection_answer(connection, answer->answers, body_size);
+    }
     connection_list(connection, LIST_READY);
 }
 

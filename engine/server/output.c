@@ -95,6 +95,20 @@ void output_write(struct output_pool *pool, struct output *output, const void *b
     promise_change(pool, output, output->queued + size, output->reserved - size);
 }
 
+uint8_t *output_place(struct output_pool *pool, struct output *output, uint32_t size)
+{
+    CHECK(size <= output->reserved);
+    if (!output->last || output->last_end == SERVER_OUTPUT_BLOCK_SIZE) {
+        if (size > SERVER_OUTPUT_BLOCK_SIZE) return NULL;
+        block_append(pool, output);
+    }
+    if (size > SERVER_OUTPUT_BLOCK_SIZE - output->last_end) return NULL;
+    uint8_t *place = output->last->bytes + output->last_end;
+    output->last_end += size;
+    promise_change(pool, output, output->queued + size, output->reserved - size);
+    return place;
+}
+
 uint32_t output_front(const struct output *output, uint8_t **ret_bytes)
 {
     if (!output->queued) return 0;

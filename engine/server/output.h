@@ -42,6 +42,9 @@ enum output_room output_reserve(struct output_pool *pool, struct output *output,
 void output_unreserve(struct output_pool *pool, struct output *output, uint32_t size);
 /* Uses up as much of the promise. */
 void output_write(struct output_pool *pool, struct output *output, const void *bytes, uint32_t size);
+/* The same in place: where to write `size` bytes that count as written, or NULL when they would not lie in one block.
+ */
+uint8_t *output_place(struct output_pool *pool, struct output *output, uint32_t size);
 /* The next contiguous bytes to send; 0: nothing is queued. They stay until output_sent. */
 uint32_t output_front(const struct output *output, uint8_t **ret_bytes);
 void output_sent(struct output_pool *pool, struct output *output, uint32_t size);

@@ -217,7 +217,7 @@ static void probe_home(const struct table *table, const struct index *index, uin
 }
 
 /* Of a longer line the caller loads the beginning; the tail is what it reads first. */
-static void prefetch_long(const struct table_hit *hit)
+static inline __attribute__((always_inline)) void prefetch_long(const struct table_hit *hit)
 {
     enum kernel_algorithm algorithm = table_algorithm(hit->ordinal);
     if (algorithm == KERNEL_SHA1) return;
