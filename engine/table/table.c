@@ -62,6 +62,11 @@ static inline struct table_hit hit_at(const struct table *table, uint32_t ordina
         .midstates = line, .tail = (struct table_tail *)(void *)(line + tail), .ordinal = ordinal};
 }
 
+static bool is_named(const struct table_hit *hit, uint64_t hash)
+{
+    return hit->tail->name_check == (uint32_t)hash;
+}
+
 static size_t round_up(size_t size, size_t step)
 {
     return (size + step - 1) / step * step;
@@ -150,7 +155,7 @@ static unsigned find_from(const struct table *table, const struct index *index, 
     for (int64_t at; (at = index_walk_next(&walk)) >= 0;) {
         struct table_hit hit =
             hit_at(table, entry_ordinal(atomic_load_explicit(&index->entries[at], memory_order_acquire)));
-        if (!table_hit_is(&hit, hash)) continue;
+        if (!is_named(&hit, hash)) continue;
         unsigned flags = atomic_load_explicit(&hit.tail->flags, memory_order_acquire);
         if ((flags & TABLE_REMOVED) && !(flags & TABLE_FIRST)) continue;
         count = hit_add(hits, count, hit, (flags & TABLE_FIRST) != 0);
@@ -160,7 +165,13 @@ static unsigned find_from(const struct table *table, const struct index *index, 
 
 unsigned table_find_hash(const struct table *table, uint64_t hash, struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX])
 {
-    return find_from(table, atomic_load_explicit(&table->index, memory_order_acquire), hash, ret_hits);
+    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
+    unsigned count = find_from(table, index, hash, ret_hits);
+    if (count == 0 || (atomic_load_explicit(&ret_hits[0].tail->flags, memory_order_acquire) & TABLE_FIRST))
+        return count;
+    /* The first line's place was passed just before it was filled, and then a later line of the account was met. Who
+     * has seen that one sees the first now. */
+    return find_from(table, index, hash, ret_hits);
 }
 
 unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
@@ -305,7 +316,7 @@ static void index_show(struct table *table, uint64_t hash, uint32_t ordinal)
     for (int64_t at; (at = index_walk_next(&walk)) >= 0;) {
         uint64_t entry = atomic_load_explicit(&index->entries[at], memory_order_relaxed);
         struct table_hit hit = hit_at(table, entry_ordinal(entry));
-        if (!table_hit_is(&hit, hash)) continue;
+        if (!is_named(&hit, hash)) continue;
         unsigned flags = atomic_load_explicit(&hit.tail->flags, memory_order_relaxed);
         if (!(flags & TABLE_REMOVED) || (flags & TABLE_FIRST)) continue;
         atomic_store_explicit(&index->entries[at], entry_make(tag, ordinal), memory_order_release);

@@ -155,11 +155,13 @@ struct table_probe {
 void table_probe_batch(const struct table *table, const uint64_t hashes[], size_t count,
                        struct table_probe ret_probes[], const void *ret_addresses[]);
 
-/* False when only the tags were alike. A removed line that is not its account's first counts as one too: then, as
- * with every false one, table_find_hash decides. */
+/* True when the line is the name's and its account's first, which holds the budget. False where only the tags were
+ * alike, or where the bucket was looked at while the account's first lines came, and the very first was passed just
+ * before it stood there: then table_find_hash decides. */
 static inline bool table_hit_is(const struct table_hit *hit, uint64_t hash)
 {
-    return hit->tail->name_check == (uint32_t)hash;
+    uint64_t state = table_tail_state(hit->tail);
+    return (uint32_t)state == (uint32_t)hash && (state >> 56 & TABLE_FIRST);
 }
 
 /* table_find by the hash of the name. */
