@@ -127,7 +127,8 @@ struct table_hit {
     uint32_t ordinal;
 };
 
-/* All live and removed lines of a name, first line first, at most TABLE_ACCOUNT_TOKENS_MAX; 0: unknown. Any thread.
+/* All live and removed lines of a name, first line first, at most TABLE_ACCOUNT_TOKENS_MAX; 0: unknown. Any thread
+ * whose turns table_quiesce waits for, or the writer: this and the stages below walk the index, and old ones are freed.
  * Removed lines are included only when they are the first (for its budget). */
 unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
                     struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX]);
@@ -167,7 +168,7 @@ static inline bool table_hit_is(const struct table_hit *hit, uint64_t hash)
 /* table_find by the hash of the name. */
 unsigned table_find_hash(const struct table *table, uint64_t hash, struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX]);
 
-/* The line of an ordinal; false when there is none. */
+/* The line of an ordinal; false when there is none. Any thread, at any time. */
 bool table_line(const struct table *table, uint32_t ordinal, struct table_hit *ret_hit);
 
 struct table_token {
@@ -189,8 +190,8 @@ struct result table_insert(struct table *table, const struct table_token *token)
 /* Marks a line removed and wipes its midstates once no reader can hold it: the wipe happens at the second call of
  * table_quiesce after this. Writer only. */
 void table_remove(struct table *table, uint32_t ordinal);
-/* Says that every reader has passed a turn since the last call: what none of them can hold any more is wiped and freed.
- * Writer only. */
+/* Says that every reader has passed a turn since the last call: what none of them can hold any more is wiped and freed
+ * (midstates of removed lines, indexes that were grown out of). Lines themselves stay. Writer only. */
 void table_quiesce(struct table *table);
 
 /* Number of lines so far of an algorithm (the greatest used line + 1), and of live tokens in all. */
