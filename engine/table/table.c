@@ -29,6 +29,8 @@ struct lines {
 
 struct table {
     struct lines lines[KERNEL_ALGORITHM_COUNT];
+    /* Published and read by readers sequentially consistent, as the beginnings of turns are: a turn that the next
+     * quiesce does not wait for has begun after the newest index was published, and reads that one. */
     _Atomic(struct index *) index;
     const struct index *index_seen; /* at the last quiesce: nobody who began since then walks an older one */
     _Atomic uint64_t token_count;
@@ -46,6 +48,11 @@ struct table {
 static inline uint64_t name_hash(const struct table *table, const void *name)
 {
     return XXH3_64bits_withSecret(name, TABLE_NAME_SIZE, table->hash_secret, CHECKSUM_SECRET_SIZE);
+}
+
+static inline const struct index *index_now(const struct table *table)
+{
+    return atomic_load(&table->index);
 }
 
 static inline uint8_t *line_at(const struct table *table, uint32_t ordinal)
@@ -165,7 +172,7 @@ static unsigned find_from(const struct table *table, const struct index *index, 
 
 unsigned table_find_hash(const struct table *table, uint64_t hash, struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX])
 {
-    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
+    const struct index *index = index_now(table);
     unsigned count = find_from(table, index, hash, ret_hits);
     if (count == 0 || (atomic_load_explicit(&ret_hits[0].tail->flags, memory_order_acquire) & TABLE_FIRST))
         return count;
@@ -183,7 +190,7 @@ unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZ
 void table_hash_batch(const struct table *table, const void *const names[], size_t count, uint64_t ret_hashes[],
                       const void *ret_addresses[])
 {
-    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
+    const struct index *index = index_now(table);
     for (size_t i = 0; i < count; i++) {
         ret_hashes[i] = name_hash(table, names[i]);
         ret_addresses[i] = (const void *)index_bucket(index, index_home(index, (uint32_t)(ret_hashes[i] >> 32)));
@@ -239,7 +246,7 @@ static void prefetch_long(const struct table_hit *hit)
 void table_probe_batch(const struct table *table, const uint64_t hashes[], size_t count,
                        struct table_probe ret_probes[], const void *ret_addresses[])
 {
-    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
+    const struct index *index = index_now(table);
     for (size_t i = 0; i < count; i++) {
         probe_home(table, index, (uint32_t)(hashes[i] >> 32), &ret_probes[i]);
         ret_addresses[i] = ret_probes[i].kind == TABLE_PROBE_ONE ? ret_probes[i].hit.midstates : index;
@@ -266,7 +273,7 @@ static struct result index_make_room(struct table *table)
     TRY(index_grow(index, &grown));
     atomic_fetch_add_explicit(&table->memory_size, index_memory_size(grown) - index_memory_size(index),
                               memory_order_relaxed);
-    atomic_store_explicit(&table->index, grown, memory_order_release);
+    atomic_store(&table->index, grown);
     return result_ok();
 }
 
