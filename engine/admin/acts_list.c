@@ -209,13 +209,14 @@ static struct result show(struct act *act, struct store_txn *txn, const uint32_t
 {
     struct token_row row;
     struct account_row account;
-    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
+    struct table_hit first;
     for (size_t i = 0; i < count; i++) {
         TRY(admin_token_get(act->admin, txn, ordinals[i], &row));
         TRY(admin_account_get(act->admin, txn, row.name, &account));
         json_array_append_new(tokens, admin_token_json(act->admin, &row, &account));
-        if (i > 0 || table_find(core_table(act->admin->core), row.name, hits) == 0) continue;
-        uint64_t budget = atomic_load(&hits[0].tail->budget);
+        /* By its ordinal, which the account's row lists first: the index is not to be walked outside a turn or act. */
+        if (i > 0 || !table_line(core_table(act->admin->core), account.tokens[0], &first)) continue;
+        uint64_t budget = atomic_load(&first.tail->budget);
         json_object_set_new(act->answer, "account",
                             json_pack("{s:s,s:s,s:i,s:i,s:I}", "company", account.company, "user", account.user,
                                       "failures", budget_failures(budget, 0), "failures_known_source",

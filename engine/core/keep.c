@@ -11,7 +11,8 @@ static void session_gone(void *context, uint64_t id)
     (void)id; /* its row goes with the next checkpoint, which keeps the rows of living sessions alone */
 }
 
-/* Every worker that was in a turn at the last call has ended it: nobody holds a line found before. */
+/* Every worker that was in a turn at the last call has ended it: nobody holds a line found before, nor walks an index
+ * that was no longer the newest then. */
 static void quiesce_try(struct core *core)
 {
     struct core_state *state = core->state;
@@ -22,7 +23,7 @@ static void quiesce_try(struct core *core)
     }
     table_quiesce(core->table);
     for (unsigned i = 0; i < CORE_WORKERS_MAX; i++) {
-        state->quiesce_begun[i] = atomic_load_explicit(&core->progress[i].begun, memory_order_acquire);
+        state->quiesce_begun[i] = atomic_load(&core->progress[i].begun);
     }
 }
 

@@ -131,7 +131,7 @@ struct chunk {
 
 /* The chunks in the stages, and the pairs of the one that is looked at. */
 struct group {
-    uint32_t advanced; /* how often; the chunk being filled is chunks[advanced % CHUNK_STAGES] */
+    uint64_t advanced; /* how often, never wrapping; the chunk being filled is chunks[advanced % CHUNK_STAGES] */
     uint32_t pair_count;
     uint32_t match_count; /* of expected steps: how many pairs matched */
     bool prefetch_waits;  /* for the next kernel batch */

@@ -29,6 +29,8 @@ struct lines {
 
 struct table {
     struct lines lines[KERNEL_ALGORITHM_COUNT];
+    /* Published and read by readers sequentially consistent, as the beginnings of turns are: a turn that the next
+     * quiesce does not wait for has begun after the newest index was published, and reads that one. */
     _Atomic(struct index *) index;
     const struct index *index_seen; /* at the last quiesce: nobody who began since then walks an older one */
     _Atomic uint64_t token_count;
@@ -48,6 +50,11 @@ static inline uint64_t name_hash(const struct table *table, const void *name)
     return XXH3_64bits_withSecret(name, TABLE_NAME_SIZE, table->hash_secret, CHECKSUM_SECRET_SIZE);
 }
 
+static inline const struct index *index_now(const struct table *table)
+{
+    return atomic_load(&table->index);
+}
+
 static inline uint8_t *line_at(const struct table *table, uint32_t ordinal)
 {
     enum kernel_algorithm algorithm = table_algorithm(ordinal);
@@ -60,6 +67,11 @@ static inline struct table_hit hit_at(const struct table *table, uint32_t ordina
     size_t tail = table_line_size(table_algorithm(ordinal)) - sizeof(struct table_tail);
     return (struct table_hit){
         .midstates = line, .tail = (struct table_tail *)(void *)(line + tail), .ordinal = ordinal};
+}
+
+static bool is_named(const struct table_hit *hit, uint64_t hash)
+{
+    return hit->tail->name_check == (uint32_t)hash;
 }
 
 static size_t round_up(size_t size, size_t step)
@@ -150,7 +162,7 @@ static unsigned find_from(const struct table *table, const struct index *index, 
     for (int64_t at; (at = index_walk_next(&walk)) >= 0;) {
         struct table_hit hit =
             hit_at(table, entry_ordinal(atomic_load_explicit(&index->entries[at], memory_order_acquire)));
-        if (!table_hit_is(&hit, hash)) continue;
+        if (!is_named(&hit, hash)) continue;
         unsigned flags = atomic_load_explicit(&hit.tail->flags, memory_order_acquire);
         if ((flags & TABLE_REMOVED) && !(flags & TABLE_FIRST)) continue;
         count = hit_add(hits, count, hit, (flags & TABLE_FIRST) != 0);
@@ -160,7 +172,13 @@ static unsigned find_from(const struct table *table, const struct index *index, 
 
 unsigned table_find_hash(const struct table *table, uint64_t hash, struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX])
 {
-    return find_from(table, atomic_load_explicit(&table->index, memory_order_acquire), hash, ret_hits);
+    const struct index *index = index_now(table);
+    unsigned count = find_from(table, index, hash, ret_hits);
+    if (count == 0 || (atomic_load_explicit(&ret_hits[0].tail->flags, memory_order_acquire) & TABLE_FIRST))
+        return count;
+    /* The first line's place was passed just before it was filled, and then a later line of the account was met. Who
+     * has seen that one sees the first now. */
+    return find_from(table, index, hash, ret_hits);
 }
 
 unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
@@ -172,7 +190,7 @@ unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZ
 void table_hash_batch(const struct table *table, const void *const names[], size_t count, uint64_t ret_hashes[],
                       const void *ret_addresses[])
 {
-    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
+    const struct index *index = index_now(table);
     for (size_t i = 0; i < count; i++) {
         ret_hashes[i] = name_hash(table, names[i]);
         ret_addresses[i] = (const void *)index_bucket(index, index_home(index, (uint32_t)(ret_hashes[i] >> 32)));
@@ -228,7 +246,7 @@ static inline __attribute__((always_inline)) void prefetch_long(const struct tab
 void table_probe_batch(const struct table *table, const uint64_t hashes[], size_t count,
                        struct table_probe ret_probes[], const void *ret_addresses[])
 {
-    const struct index *index = atomic_load_explicit(&table->index, memory_order_acquire);
+    const struct index *index = index_now(table);
     for (size_t i = 0; i < count; i++) {
         probe_home(table, index, (uint32_t)(hashes[i] >> 32), &ret_probes[i]);
         ret_addresses[i] = ret_probes[i].kind == TABLE_PROBE_ONE ? ret_probes[i].hit.midstates : index;
@@ -255,7 +273,7 @@ static struct result index_make_room(struct table *table)
     TRY(index_grow(index, &grown));
     atomic_fetch_add_explicit(&table->memory_size, index_memory_size(grown) - index_memory_size(index),
                               memory_order_relaxed);
-    atomic_store_explicit(&table->index, grown, memory_order_release);
+    atomic_store(&table->index, grown);
     return result_ok();
 }
 
@@ -305,7 +323,7 @@ static void index_show(struct table *table, uint64_t hash, uint32_t ordinal)
     for (int64_t at; (at = index_walk_next(&walk)) >= 0;) {
         uint64_t entry = atomic_load_explicit(&index->entries[at], memory_order_relaxed);
         struct table_hit hit = hit_at(table, entry_ordinal(entry));
-        if (!table_hit_is(&hit, hash)) continue;
+        if (!is_named(&hit, hash)) continue;
         unsigned flags = atomic_load_explicit(&hit.tail->flags, memory_order_relaxed);
         if (!(flags & TABLE_REMOVED) || (flags & TABLE_FIRST)) continue;
         atomic_store_explicit(&index->entries[at], entry_make(tag, ordinal), memory_order_release);

@@ -127,7 +127,8 @@ struct table_hit {
     uint32_t ordinal;
 };
 
-/* All live and removed lines of a name, first line first, at most TABLE_ACCOUNT_TOKENS_MAX; 0: unknown. Any thread.
+/* All live and removed lines of a name, first line first, at most TABLE_ACCOUNT_TOKENS_MAX; 0: unknown. Any thread
+ * whose turns table_quiesce waits for, or the writer: this and the stages below walk the index, and old ones are freed.
  * Removed lines are included only when they are the first (for its budget). */
 unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
                     struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX]);
@@ -155,17 +156,19 @@ struct table_probe {
 void table_probe_batch(const struct table *table, const uint64_t hashes[], size_t count,
                        struct table_probe ret_probes[], const void *ret_addresses[]);
 
-/* False when only the tags were alike. A removed line that is not its account's first counts as one too: then, as
- * with every false one, table_find_hash decides. */
+/* True when the line is the name's and its account's first, which holds the budget. False where only the tags were
+ * alike, or where the bucket was looked at while the account's first lines came, and the very first was passed just
+ * before it stood there: then table_find_hash decides. */
 static inline bool table_hit_is(const struct table_hit *hit, uint64_t hash)
 {
-    return hit->tail->name_check == (uint32_t)hash;
+    uint64_t state = table_tail_state(hit->tail);
+    return (uint32_t)state == (uint32_t)hash && (state >> 56 & TABLE_FIRST);
 }
 
 /* table_find by the hash of the name. */
 unsigned table_find_hash(const struct table *table, uint64_t hash, struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX]);
 
-/* The line of an ordinal; false when there is none. */
+/* The line of an ordinal; false when there is none. Any thread, at any time. */
 bool table_line(const struct table *table, uint32_t ordinal, struct table_hit *ret_hit);
 
 struct table_token {
@@ -187,8 +190,8 @@ struct result table_insert(struct table *table, const struct table_token *token)
 /* Marks a line removed and wipes its midstates once no reader can hold it: the wipe happens at the second call of
  * table_quiesce after this. Writer only. */
 void table_remove(struct table *table, uint32_t ordinal);
-/* Says that every reader has passed a turn since the last call: what none of them can hold any more is wiped and freed.
- * Writer only. */
+/* Says that every reader has passed a turn since the last call: what none of them can hold any more is wiped and freed
+ * (midstates of removed lines, indexes that were grown out of). Lines themselves stay. Writer only. */
 void table_quiesce(struct table *table);
 
 /* Number of lines so far of an algorithm (the greatest used line + 1), and of live tokens in all. */

@@ -104,8 +104,32 @@ static void both_ways_write_the_same_records_and_answers(void **state)
     for (int s = 0; s < 2; s++) fixture_destroy(sides[s].fixture);
 }
 
+/* Hours of small turns bring a worker there. */
+static void the_stages_are_passed_in_order_when_more_than_32_bits_of_chunks_went_before(void **state)
+{
+    (void)state;
+    enum { ITEMS = 2 * CHUNK_ITEMS + 9 };
+    struct fixture *fixture = fixture_create(6);
+    struct token token = fixture_token(fixture, 3, 1, PROFILE_HOTP, 1, 0);
+    fixture->workers[0]->turns->group->advanced = UINT32_MAX - 4;
+    for (uint32_t round = 0; round < 12; round++) {
+        /* Each code once, in order: a later one judged before an earlier one would make that REPLAYED. */
+        struct otpring_wire_query queries[ITEMS];
+        uint16_t count = round % 2 ? ITEMS : 1;
+        uint32_t floor = floor_of(&token);
+        for (uint16_t i = 0; i < count; i++)
+            queries[i] = query_of(fixture, &token, token_code(fixture, &token, floor + i));
+        const struct otpring_wire_answer *answers = ask(fixture, queries, count);
+        for (uint16_t i = 0; i < count; i++) assert_int_equal(answers[i].verdict, OTPRING_ACCEPTED);
+    }
+    fixture_destroy(fixture);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(both_ways_write_the_same_records_and_answers)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_ways_write_the_same_records_and_answers),
+        cmocka_unit_test(the_stages_are_passed_in_order_when_more_than_32_bits_of_chunks_went_before),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,6 +195,33 @@ static void stages_find_what_single_finds_do(void **state)
 }
 
 /* Every tag in a bucket, every filling: vectors see what single loads see. */
+/* As a reader meets it that looked into the first line's place just before it was filled. */
+static void a_probe_that_met_a_later_line_alone_is_no_hit(void **state)
+{
+    (void)state;
+    const void *names[1], *address;
+    uint64_t hash;
+    struct table_probe probe;
+    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
+    uint8_t midstates[KERNEL_SHA512_MIDSTATES] = {1};
+    struct table_token token = {.ordinal = table_ordinal(KERNEL_SHA1, 8), .midstates = midstates};
+    struct table *table = table_make(100, 100);
+    name_make(4, token.name);
+    names[0] = token.name;
+    assert_code(table_insert(table, &token), OK);
+    table_hash_batch(table, names, 1, &hash, &address);
+    table_probe_batch(table, &hash, 1, &probe, &address);
+    assert_int_equal(probe.kind, TABLE_PROBE_ONE);
+    assert_false(table_hit_is(&probe.hit, hash));
+    token.ordinal = table_ordinal(KERNEL_SHA1, 7);
+    token.flags = TABLE_FIRST;
+    assert_code(table_insert(table, &token), OK);
+    assert_int_equal(table_find_hash(table, hash, hits), 2);
+    assert_int_equal(hits[0].ordinal, table_ordinal(KERNEL_SHA1, 7));
+    assert_true(table_hit_is(&hits[0], hash));
+    table_destroy(table);
+}
+
 static void a_bucket_is_matched_alike_by_vectors_and_entry_by_entry(void **state)
 {
     (void)state;
@@ -424,6 +451,7 @@ int main(void)
         cmocka_unit_test(growing_moves_no_line_and_loses_no_token),
         cmocka_unit_test(old_indexes_together_are_no_larger_than_the_newest),
         cmocka_unit_test(stages_find_what_single_finds_do),
+        cmocka_unit_test(a_probe_that_met_a_later_line_alone_is_no_hit),
         cmocka_unit_test(a_bucket_is_matched_alike_by_vectors_and_entry_by_entry),
         cmocka_unit_test(a_removed_token_is_gone_and_a_removed_first_line_stays_for_its_budget),
         cmocka_unit_test(a_token_inserted_as_removed_keeps_a_budget_but_is_no_token),
