@@ -13,4 +13,4 @@ otpring_program(otpring USES admin core journal store table otp kernel vault os 
 
 otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
 
-otpring_program(otpring-log USES journal vault os base)
+otpring_program(otpring-log USES journal store vault os base)

@@ -129,6 +129,14 @@ struct result files_read(const char *path, void *ret_bytes, size_t capacity, siz
     return result;
 }
 
+struct result files_size(const char *path, uint64_t *ret_size)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) return failed();
+    *ret_size = (uint64_t)status.st_size;
+    return result_ok();
+}
+
 struct result files_sync_folder(const char *path)
 {
     int file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

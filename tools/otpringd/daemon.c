@@ -205,6 +205,19 @@ static void keep_report(struct result result, struct result *said)
         log_line(LOG_LEVEL_NOTICE, "housekeeping goes on");
 }
 
+/* Who reads the log later finds names there, not numbers. What stands in the way (a full disk) is tried again at the
+ * next turn: verification does not wait for a name. */
+static void clients_name(struct daemon *daemon, struct core_worker *worker)
+{
+    static struct core_client clients[CONFIG_CLIENTS_MAX];
+    if (!atomic_exchange(&daemon->names_due, false)) return;
+    pthread_mutex_lock(&daemon->mutex);
+    uint32_t count = daemon->config.client_count;
+    memcpy(clients, daemon->config.clients, count * sizeof *clients);
+    pthread_mutex_unlock(&daemon->mutex);
+    if (result_failed(core_clients_name(worker, clients, count))) atomic_store(&daemon->names_due, true);
+}
+
 static struct result keep(struct daemon_thread *thread, struct os *os)
 {
     struct daemon *daemon = thread->daemon;
@@ -212,9 +225,12 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
     struct core_worker *worker;
     struct result said = result_ok();
     TRY(plain_worker_create(core, os, &worker));
+    atomic_store(&daemon->names_due, true);
+    clients_name(daemon, worker);
     thread_serving(thread, os, NULL);
     while (!atomic_load(&daemon->finish)) {
         bool more = false;
+        clients_name(daemon, worker);
         struct result result = core_keep(worker, &more);
         keep_report(result, &said);
         TRY(os_step(os, more && !result_failed(result) ? 0 : keep_wait_ns(core), NULL));
@@ -322,8 +338,11 @@ const struct daemon_thread *daemon_casualty(struct daemon *daemon)
 struct result daemon_reload_clients(struct daemon *daemon, const struct config *config)
 {
     TRY(server_clients_replace(daemon->clients, config->clients, config->client_count));
+    pthread_mutex_lock(&daemon->mutex);
     memcpy(daemon->config.clients, config->clients, sizeof config->clients);
     daemon->config.client_count = config->client_count;
+    pthread_mutex_unlock(&daemon->mutex);
+    atomic_store(&daemon->names_due, true);
     for (uint32_t i = 0; i < daemon->worker_count; i++) thread_tell(&daemon->verify[i], server_worker_reload);
     return result_ok();
 }

@@ -19,7 +19,7 @@ static void create_sealing(struct rig *rig, uint64_t seed)
 
 static struct result check(struct rig *rig, struct journal_check_report *ret_report)
 {
-    return journal_check(rig->main_os, "/j", public_key, NULL, ret_report);
+    return journal_check(rig->main_os, "/j", &(struct journal_check_options){.public_key = public_key}, ret_report);
 }
 
 static void fill(struct rig *rig, unsigned count, uint32_t slots)
@@ -129,7 +129,8 @@ static void macs_verify_with_the_first_key_walked_forward(void **state)
     assert_true(vault_mac_segment(rig.vault) > vault_mac_segment(early) + 2);
     rig_close(&rig);
     struct journal_check_report report;
-    assert_ok(journal_check(rig.main_os, "/j", public_key, early, &report));
+    assert_ok(journal_check(rig.main_os, "/j",
+                            &(struct journal_check_options){.public_key = public_key, .vault = early}, &report));
     assert_true(report.macs_checked >= 4);
     vault_close(early);
     rig_destroy(&rig);
