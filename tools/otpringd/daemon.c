@@ -274,10 +274,20 @@ static bool thread_start(struct daemon *daemon, struct daemon_thread *thread, co
     return serving;
 }
 
+/* A thread may end by itself at any time, and says so in its state. */
+static bool thread_made(struct daemon_thread *thread)
+{
+    if (!thread->daemon) return false;
+    pthread_mutex_lock(&thread->daemon->mutex);
+    bool made = thread->state != THREAD_NONE;
+    pthread_mutex_unlock(&thread->daemon->mutex);
+    return made;
+}
+
 /* Waits for a thread that was told to stop; false when it failed. */
 static bool thread_join(struct daemon_thread *thread)
 {
-    if (thread->state == THREAD_NONE) return true;
+    if (!thread_made(thread)) return true;
     pthread_join(thread->thread, NULL);
     thread->state = THREAD_NONE;
     if (!result_failed(thread->result)) return true;
@@ -309,11 +319,11 @@ bool daemon_stop(struct daemon *daemon)
 {
     bool well = true;
     for (uint32_t i = 0; i < daemon->worker_count; i++)
-        if (daemon->verify[i].state != THREAD_NONE) thread_tell(&daemon->verify[i], server_worker_stop);
-    if (daemon->admin.state != THREAD_NONE) thread_tell(&daemon->admin, server_worker_stop);
+        if (thread_made(&daemon->verify[i])) thread_tell(&daemon->verify[i], server_worker_stop);
+    if (thread_made(&daemon->admin)) thread_tell(&daemon->admin, server_worker_stop);
     for (uint32_t i = 0; i < daemon->worker_count; i++) well &= thread_join(&daemon->verify[i]);
     well &= thread_join(&daemon->admin);
-    if (daemon->housekeeper.state != THREAD_NONE) {
+    if (thread_made(&daemon->housekeeper)) {
         atomic_store(&daemon->finish, true);
         pthread_mutex_lock(&daemon->mutex);
         if (daemon->housekeeper.os) os_wake(daemon->housekeeper.os);
