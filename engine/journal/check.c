@@ -80,6 +80,7 @@ static void drop_leaves(struct check *check, uint64_t through)
 {
     size_t count = 0;
     while (count < check->leaf_count && check->leaves[count].position <= through) count++;
+    if (count == 0) return;
     check->leaf_count -= count;
     memmove(check->leaves, check->leaves + count, check->leaf_count * sizeof *check->leaves);
 }
