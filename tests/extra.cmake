@@ -51,3 +51,6 @@ if(FUSE3_FOUND)
 endif()
 # The deterministic simulator; see tests/sim.
 include(sim/sim.cmake)
+# The crash test once more on rings that the kernel holds to what Linux 6.1 knows.
+add_test(NAME e2e/ring_6_1 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/once_test.py ${CMAKE_BINARY_DIR}/tools)
+set_tests_properties(e2e/ring_6_1 PROPERTIES RUN_SERIAL ON ENVIRONMENT "OTPRING_RING_FEATURES=6.1;OTPRING_KILLS=3")

@@ -11,6 +11,14 @@ endif()
 otpring_program(otpring USES admin core journal store table otp kernel vault os base
                 LIBRARIES otpring_client PkgConfig::JANSSON PkgConfig::QRENCODE)
 
+# What bash completes is made by the program itself, so not where it is built for another machine.
+if(TARGET otpring AND NOT CMAKE_CROSSCOMPILING AND NOT OTPRING_SANITIZE)
+  add_custom_command(OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/otpring.bash COMMAND sh -c "$<TARGET_FILE:otpring> completion >otpring.bash"
+                     WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR} DEPENDS otpring VERBATIM)
+  add_custom_target(otpring_completion ALL DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/otpring.bash)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpring.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME otpring)
+endif()
+
 otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
 
-otpring_program(otpring-log USES journal vault os base)
+otpring_program(otpring-log USES journal store vault os base)

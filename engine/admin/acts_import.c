@@ -60,6 +60,7 @@ static struct result uri_take(struct importing *importing, const char *line, siz
         token->parameters = uri.parameters;
         token->counter = uri.counter;
         token->look_ahead = -1;
+        token->profile = -1;
         memcpy(token->seed, uri.seed, uri.seed_size);
         token->seed_size = uri.seed_size;
     }
@@ -74,8 +75,19 @@ static bool same_profile(const struct importing *importing, const struct csv_tok
            a->period_s == b->period_s && a->t0_s == b->t0_s && importing->look_ahead == token->look_ahead;
 }
 
+static struct result profile_named(struct importing *importing, const struct csv_token *token)
+{
+    struct profile_row row;
+    importing->profile_known = false;
+    if (!core_profile_get(importing->act->admin->core, (uint16_t)token->profile, &row)) return result_of(BAD_PROFILE);
+    if (token->counter != 0 && row.type != OTP_HOTP) return result_of(BAD_COUNTER);
+    importing->profile = (uint16_t)token->profile;
+    return result_ok();
+}
+
 static struct result profile_take(struct importing *importing, const struct csv_token *token)
 {
+    if (token->profile >= 0) return profile_named(importing, token);
     if (same_profile(importing, token)) return result_ok();
     importing->profile_known = false;
     TRY(admin_profile_for(importing->act, &token->parameters, token->look_ahead, &importing->profile));

@@ -86,6 +86,18 @@ static struct result codes_take(struct act *act, struct profile_row *row)
     return result_ok();
 }
 
+/* People tell profiles apart by name. */
+static struct result name_check(struct act *act, const struct profile_row *row)
+{
+    struct profile_row other;
+    for (uint16_t id = 0; id < UINT16_MAX; id++) {
+        if (id == row->id || !core_profile_get(act->admin->core, id, &other) || strcmp(other.name, row->name) != 0)
+            continue;
+        return act_detail(act, STORE_EXISTS, "profile %u has this name", id);
+    }
+    return result_ok();
+}
+
 static struct result profile_write(struct act *act, const struct profile_row *row)
 {
     uint16_t id;
@@ -111,6 +123,7 @@ struct result act_profile_add(struct act *act)
     row.algorithm = (uint8_t)algorithm;
     row.id = UINT16_MAX;
     TRY(fields_take(act, &row));
+    TRY(name_check(act, &row));
     return profile_write(act, &row);
 }
 
@@ -122,6 +135,7 @@ struct result act_profile_set(struct act *act)
     if (!core_profile_get(act->admin->core, (uint16_t)id, &row)) return act_detail(act, STORE_NOT_FOUND, "profile");
     TRY(codes_take(act, &row));
     TRY(fields_take(act, &row));
+    if (json_object_get(act->request, "name")) TRY(name_check(act, &row));
     return profile_write(act, &row);
 }
 

@@ -1,5 +1,6 @@
 /* The engine as a whole: status, backup, checkpoint, clock. */
 #include "admin/acts.h"
+#include "os/machine.h"
 
 static const char *reason_text(enum otpring_reason reason)
 {
@@ -67,6 +68,7 @@ struct result act_status(struct act *act)
     json_object_set_new(answer, "sessions", json_integer((json_int_t)status.sessions));
     json_object_set_new(answer, "turns", json_integer((json_int_t)status.turns));
     json_object_set_new(answer, "memory_size", json_integer((json_int_t)status.memory_size));
+    json_object_set_new(answer, "resident_size", json_integer((json_int_t)machine_resident_size()));
     json_object_set_new(answer, "verdicts", verdicts_json(&status));
     json_object_set_new(answer, "rates", rates_json(&status));
     json_object_set_new(answer, "positions", positions_json(&status));

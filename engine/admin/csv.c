@@ -5,8 +5,9 @@
 
 #include "os/arena.h"
 
-static const char *const column_names[CSV_COLUMN_COUNT] = {"company",   "user",   "secret", "label",   "type",
-                                                           "algorithm", "digits", "period", "counter", "look_ahead"};
+static const char *const column_names[CSV_COLUMN_COUNT] = {"company", "user",       "secret", "label",
+                                                           "type",    "algorithm",  "digits", "period",
+                                                           "counter", "look_ahead", "t0",     "profile"};
 
 /* A quoted field: from behind the opening quote to behind the closing one. NULL: it does not end on this line. */
 static const char *quoted_take(const char *at, const char *end, char **to)
@@ -149,11 +150,43 @@ static struct result field_take(struct csv_token *token, enum csv_column column,
         return result_ok();
     case CSV_COUNTER:
         return number_parse(field, UINT64_MAX, &token->counter);
+    case CSV_T0:
+        if (result_failed(number_parse(field, INT64_MAX / 2, &number))) return result_of(BAD_T0);
+        token->parameters.t0_s = (int64_t)number;
+        return result_ok();
+    case CSV_PROFILE:
+        if (result_failed(number_parse(field, UINT16_MAX - 1, &number))) return result_of(BAD_PROFILE);
+        token->profile = (int32_t)number;
+        return result_ok();
     default:
         TRY(number_parse(field, 255, &number));
         token->look_ahead = (int)number;
         return result_ok();
     }
+}
+
+/* What a profile says, and nothing else may say beside it. */
+static bool of_profile(int8_t column)
+{
+    return column == CSV_TYPE || column == CSV_ALGORITHM || column == CSV_DIGITS || column == CSV_PERIOD ||
+           column == CSV_LOOK_AHEAD || column == CSV_T0;
+}
+
+static struct result parameters_settle(const struct csv_header *header, const struct csv_field *fields,
+                                       struct csv_token *token)
+{
+    if (token->profile >= 0) {
+        for (unsigned i = 0; i < header->count; i++)
+            if (fields[i].size > 0 && of_profile(header->columns[i])) return result_of(BAD_PROFILE);
+        return result_ok();
+    }
+    if (token->parameters.type == OTP_HOTP) {
+        if (token->parameters.period_s != 0) return result_of(BAD_PERIOD);
+        return token->parameters.t0_s != 0 ? result_of(BAD_T0) : result_ok();
+    }
+    if (token->counter != 0 || token->look_ahead >= 0) return result_of(BAD_COUNTER);
+    if (token->parameters.period_s == 0) token->parameters.period_s = 30;
+    return result_ok();
 }
 
 static struct result token_take(const struct csv_header *header, const struct csv_field *fields,
@@ -166,13 +199,7 @@ static struct result token_take(const struct csv_header *header, const struct cs
         if (fields[i].size > 0) TRY(field_take(token, (enum csv_column)header->columns[i], fields[i]));
     }
     if (token->seed_size < OTP_SEED_SIZE_MIN) return result_of(BAD_SECRET_SIZE);
-    if (token->parameters.type == OTP_HOTP) {
-        if (token->parameters.period_s != 0) return result_of(BAD_PERIOD);
-    } else {
-        if (token->counter != 0 || token->look_ahead >= 0) return result_of(BAD_COUNTER);
-        if (token->parameters.period_s == 0) token->parameters.period_s = 30;
-    }
-    return result_ok();
+    return parameters_settle(header, fields, token);
 }
 
 struct result csv_token_parse(const struct csv_header *header, const char *line, size_t size,
@@ -180,8 +207,8 @@ struct result csv_token_parse(const struct csv_header *header, const char *line,
 {
     char buffer[CSV_LINE_SIZE_MAX];
     struct csv_field fields[CSV_FIELDS_MAX];
-    struct csv_token token = {.parameters = {.type = OTP_TOTP, .algorithm = KERNEL_SHA1, .digits = 6},
-                              .look_ahead = -1};
+    struct csv_token token = {
+        .parameters = {.type = OTP_TOTP, .algorithm = KERNEL_SHA1, .digits = 6}, .look_ahead = -1, .profile = -1};
     unsigned count = 0;
     struct result result = csv_fields(line, size, buffer, fields, &count);
     if (!result_failed(result) && count != header->count) result = result_of(CSV_FIELDS);

@@ -1,7 +1,8 @@
 /* Lines of a CSV import (RFC 4180, one record a line): pure functions over hostile text, any thread.
  *
  * The header line names the columns, in any order: company, user, secret must be there; label, type (totp, hotp),
- * algorithm (sha1, sha256, sha512), digits, period, counter, look_ahead may be. An empty field is the default. */
+ * algorithm (sha1, sha256, sha512), digits, period, counter, look_ahead, t0, profile may be. An empty field is the
+ * default; profile (a number) stands instead of type, algorithm, digits, period, t0 and look_ahead. */
 #ifndef OTPRING_ADMIN_CSV_H
 #define OTPRING_ADMIN_CSV_H
 
@@ -20,6 +21,8 @@ enum csv_column {
     CSV_PERIOD,
     CSV_COUNTER,
     CSV_LOOK_AHEAD,
+    CSV_T0,
+    CSV_PROFILE,
     CSV_COLUMN_COUNT
 };
 
@@ -47,12 +50,13 @@ struct csv_token {
     char label[CSV_LABEL_MAX + 1];
     struct otp_parameters parameters;
     uint64_t counter;
-    int look_ahead; /* -1: the default */
+    int look_ahead;  /* -1: the default */
+    int32_t profile; /* -1: the one with these parameters; else the parameters mean nothing */
     uint8_t seed[OTP_SEED_SIZE_MAX];
     size_t seed_size;
 };
 /* BAD_CSV, CSV_FIELDS, BAD_TYPE, BAD_ALGORITHM, BAD_COUNTER, BAD_NAME, BAD_BASE32, BAD_SECRET_SIZE, BAD_DIGITS,
- * BAD_PERIOD. Names are checked again by core. */
+ * BAD_PERIOD, BAD_T0, BAD_PROFILE. Names are checked again by core. */
 struct result csv_token_parse(const struct csv_header *header, const char *line, size_t size,
                               struct csv_token *ret_token) MUST_USE;
 

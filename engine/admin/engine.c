@@ -319,6 +319,9 @@ struct result engine_backup(struct engine *engine, struct os *os, struct core_wo
                             const struct core_actor *actor, const char *folder)
 {
     char from[ENGINE_PATH_SIZE], to[ENGINE_PATH_SIZE], journal[ENGINE_PATH_SIZE];
+    bool inside;
+    TRY(files_inside(folder, engine->folder, &inside));
+    if (inside) return result_of(BACKUP_INSIDE);
     TRY(path_make(journal, "%s/journal", folder));
     TRY(folder_take(folder));
     TRY(files_make_folder(journal));

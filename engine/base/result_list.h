@@ -38,6 +38,10 @@ X(CSV_FIELDS, RESULT_REFUSE, "another number of fields than there are columns")
 X(BAD_TYPE, RESULT_REFUSE, "type is totp or hotp")
 X(BAD_ALGORITHM, RESULT_REFUSE, "algorithm is sha1, sha256 or sha512")
 X(BAD_COUNTER, RESULT_REFUSE, "counter or look_ahead is not a whole number in its range, or stands at a TOTP token")
+X(BAD_T0, RESULT_REFUSE, "t0 is not a whole number of seconds since 1970, or stands at a HOTP token")
+X(BAD_PROFILE, RESULT_REFUSE,
+  "profile is not the number of one, or stands beside what a profile says: type, algorithm, digits, period, t0, "
+  "look_ahead")
 X(BAD_NAME, RESULT_REFUSE, "a name is empty, too long, or holds a byte that is not allowed")
 X(BAD_CONFIG, RESULT_REFUSE, "the configuration has an unknown key or a bad value")
 X(BAD_JSON, RESULT_REFUSE, "not a valid request")
@@ -80,6 +84,7 @@ X(STORE_VERSION, RESULT_REFUSE, "the store was made by another version of the fo
 X(STORE_FULL, RESULT_RETRY, "the store has reached its size limit")
 X(STORE_NOT_FOUND, RESULT_REFUSE, "not found")
 X(STORE_EXISTS, RESULT_REFUSE, "exists already")
+X(BACKUP_INSIDE, RESULT_REFUSE, "a backup must lie outside the store that it is made of")
 X(STORE_SEED_LIVE, RESULT_REFUSE, "this seed is live on another token")
 X(FLOOR_UNKNOWN, RESULT_REFUSE,
   "its counter is not known since the restore; resynchronise it first, with two adjacent unused codes")

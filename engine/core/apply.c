@@ -157,6 +157,8 @@ struct result act_apply_store(struct core *core, struct store_txn *txn, const st
         TRY(schema_profile_decode(bytes_of(payload, act->payload_size), &row));
         return row_profile_put(core->store, txn, &row);
     }
+    case ACT_CLIENT:
+        return act_client_store(core, txn, act, payload);
     default:
         return result_ok(); /* the journal alone keeps it */
     }

@@ -49,7 +49,18 @@ enum core_act {
     ACT_CLOCK_CONSENT = 13, /* an operator consented to the present wall clock */
     ACT_RESTORE = 14,       /* a restored backup was taken over; payload says from where and to which time */
     ACT_BACKUP = 15,
+    ACT_CLIENT = 16, /* a client's name was configured; payload: struct act_client. Only once while the name stays */
 };
+
+/* Payload of ACT_RESTORE. */
+struct act_restore {
+    int64_t restore_now_ms;
+    uint64_t floors_raised;
+    uint64_t suspended;
+    uint64_t journal_complete; /* 0 or 1 */
+    uint64_t journal_first;    /* position at which the journal that came with it begins; older records end before it */
+};
+_Static_assert(sizeof(struct act_restore) == 40, "payload of ACT_RESTORE");
 
 struct core_options {
     const char *journal_folder;
@@ -83,16 +94,24 @@ enum core_right {
     CORE_RIGHT_SEE_STATES = 8 /* UNKNOWN, INACTIVE */
 };
 
-enum { CORE_CLIENT_COMPANIES_MAX = 64 };
+enum { CORE_CLIENT_COMPANIES_MAX = 64, CORE_CLIENT_NAME_SIZE = 64 };
 
 struct core_client {
     uint16_t id; /* stable hash of the name, not 0: stands in records and binds sessions */
-    char name[64];
+    char name[CORE_CLIENT_NAME_SIZE];
     uint32_t uid;
     uint32_t rights;
     uint32_t company_count; /* 0: every company */
     uint8_t companies[CORE_CLIENT_COMPANIES_MAX][8];
 };
+
+/* Payload of ACT_CLIENT. */
+struct act_client {
+    uint16_t id;
+    uint8_t reserved[6];
+    char name[CORE_CLIENT_NAME_SIZE]; /* zero-padded; a zero byte ends it */
+};
+_Static_assert(sizeof(struct act_client) == 72, "payload of ACT_CLIENT");
 
 /* ---- life ---- */
 
@@ -214,6 +233,9 @@ struct result core_profile_set(struct core_worker *worker, const struct core_act
 /* The profile with exactly these parameters and defaults otherwise, made and journaled when there is none. */
 struct result core_profile_for(struct core_worker *worker, const struct core_actor *actor,
                                const struct otp_parameters *parameters, uint16_t *ret_id) MUST_USE;
+/* Journals the names of those clients that the store does not know by this name yet, so that whoever reads records
+ * later can tell who asked. Costs nothing when there is none. */
+struct result core_clients_name(struct core_worker *worker, const struct core_client *clients, uint32_t count) MUST_USE;
 struct result core_clock_consent(struct core_worker *worker, const struct core_actor *actor) MUST_USE;
 /* Accounts of live memory: a profile by id, NULL when there is none. Valid until core_close; fields may be replaced
  * whole. */

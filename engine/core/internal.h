@@ -81,14 +81,6 @@ struct act_resync {
     uint16_t reserved;
 };
 _Static_assert(sizeof(struct act_resync) == 8, "payload of ACT_TOKEN_RESYNC");
-/* Payload of ACT_RESTORE. */
-struct act_restore {
-    int64_t restore_now_ms;
-    uint64_t floors_raised;
-    uint64_t suspended;
-    uint64_t journal_complete; /* 0 or 1 */
-};
-_Static_assert(sizeof(struct act_restore) == 32, "payload of ACT_RESTORE");
 struct result sessions_create(const struct core_options *options, struct sessions **ret_sessions) MUST_USE;
 void sessions_destroy(struct sessions *sessions);
 /* Recovery: a session record, and a frame with its verification slots, applied in order of position. */

@@ -150,6 +150,7 @@ struct result restore_take_over(struct core *core, struct os *os, struct open_wr
     lines_restore(&restoring, false);
     restoring.act.floors_raised = restoring.raised;
     restoring.act.suspended = restoring.suspended;
+    restoring.act.journal_first = journal_status(core->journal).first_position;
     act->ordinal = UINT32_MAX;
     act->payload_size = sizeof(restoring.act);
     act->uid = UINT32_MAX;

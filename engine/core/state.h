@@ -136,6 +136,10 @@ void profile_publish(struct core *core, const struct profile_row *row);
 struct profile_row profile_default(enum otp_type type);
 struct otp_parameters profile_parameters(const struct profile_row *row);
 
+/* The row of ACT_CLIENT (act_client.c). */
+struct result act_client_store(struct core *core, struct store_txn *txn, const struct slot_act *act,
+                               const uint8_t *payload) MUST_USE;
+
 /* ---- start and checkpoint ---- */
 
 /* The blocks of words and of unknown names into txn; raises nothing, changes no position. */

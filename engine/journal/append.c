@@ -457,12 +457,21 @@ uint64_t journal_durable_through(const struct journal *journal)
     return atomic_load_explicit(&journal->durable_through, memory_order_acquire);
 }
 
+/* Void segments hold nothing that counts. */
+static uint64_t first_position(const struct journal *journal)
+{
+    for (const struct segment *at = journal->oldest; at; at = at->next)
+        if (at->last >= at->first) return at->first;
+    return journal->position_next;
+}
+
 struct journal_status journal_status(const struct journal *journal)
 {
     struct journal *locked = (struct journal *)(uintptr_t)journal;
     lock(locked);
     struct journal_status status = {
         .position_next = journal->position_next,
+        .first_position = first_position(journal),
         .durable_through = atomic_load(&locked->durable_through),
         .sealed_through = atomic_load(&locked->sealed_through),
         .incarnation = journal->incarnation,

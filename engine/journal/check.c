@@ -1,5 +1,6 @@
 /* The check: walks every block, keeps the leaf hashes that no seal has covered yet, and holds each seal and checkpoint
- * against them. Where old segments were recycled, a seal whose blocks are gone is held against its successor alone. */
+ * against them. Where old segments were recycled, a seal whose blocks are gone is held against its successor alone, and
+ * a record must say that they went: else the oldest segment could be taken away unseen. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,7 @@ struct page_leaf {
 struct check {
     struct journal_check_report *report;
     const struct journal_reader *reader;
-    const uint8_t *public_key;
-    struct vault *vault;
+    const struct journal_check_options *options;
     /* in order, of whole blocks, without a gap */
     struct page_leaf *leaves;
     size_t leaf_count;
@@ -31,6 +31,8 @@ struct check {
     uint64_t segment;
     uint64_t mac_segment;
     uint8_t store_id[16];
+    uint64_t first_segment;
+    bool beginning_known; /* the journal begins at position 1, or a record says why it does not */
 };
 
 __attribute__((format(printf, 4, 5))) static struct result found(struct check *check, enum result_code code,
@@ -78,6 +80,7 @@ static void drop_leaves(struct check *check, uint64_t through)
 {
     size_t count = 0;
     while (count < check->leaf_count && check->leaves[count].position <= through) count++;
+    if (count == 0) return;
     check->leaf_count -= count;
     memmove(check->leaves, check->leaves + count, check->leaf_count * sizeof *check->leaves);
 }
@@ -94,8 +97,9 @@ static void root_of(const struct check *check, const struct slot_seal *seal, uin
 
 static struct result check_root(struct check *check, uint64_t position, const struct slot_seal *seal)
 {
+    /* Its blocks were recycled. Seals lag behind, so several such may stand in what is left. */
+    if (seal->first < check->report->first_position) return result_ok();
     bool here = check->leaf_count > 0 && seal->first >= check->leaves[0].position;
-    if (!here && !check->seals_known) return result_ok(); /* its blocks were recycled */
     if (!here || seal->last > check->leaves[check->leaf_count - 1].position)
         return found(check, JOURNAL_BAD_SEAL, position, "seal %llu covers blocks that are not there",
                      (unsigned long long)seal->number);
@@ -109,14 +113,14 @@ static struct result check_root(struct check *check, uint64_t position, const st
 
 static struct result check_mac(struct check *check, uint64_t position, const struct slot_seal *seal)
 {
-    if (!check->vault || vault_mac_segment(check->vault) > seal->mac_segment) return result_ok();
+    if (!check->options->vault || vault_mac_segment(check->options->vault) > seal->mac_segment) return result_ok();
     /* A number far ahead of the chain's would keep us deriving keys for ever. */
     if (seal->mac_segment > check->mac_segment)
         return found(check, JOURNAL_BAD_SEAL, position, "seal %llu names a key of the future",
                      (unsigned long long)seal->number);
-    while (vault_mac_segment(check->vault) < seal->mac_segment) vault_mac_advance(check->vault);
+    while (vault_mac_segment(check->options->vault) < seal->mac_segment) vault_mac_advance(check->options->vault);
     uint8_t mac[VAULT_MAC_SIZE];
-    vault_mac(check->vault, seal, offsetof(struct slot_seal, mac), mac);
+    vault_mac(check->options->vault, seal, offsetof(struct slot_seal, mac), mac);
     if (!vault_equal(mac, seal->mac, sizeof mac))
         return found(check, JOURNAL_BAD_SEAL, position, "the MAC of seal %llu is wrong",
                      (unsigned long long)seal->number);
@@ -169,7 +173,8 @@ static struct result check_checkpoint(struct check *check, uint64_t position, co
         return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx is of another store", segment);
     uint8_t bytes[CHECKPOINT_SIGNED_SIZE];
     checkpoint_signed_bytes(checkpoint, bytes);
-    if (check->public_key && !vault_verify(check->public_key, bytes, sizeof bytes, checkpoint->signature))
+    if (check->options->public_key &&
+        !vault_verify(check->options->public_key, bytes, sizeof bytes, checkpoint->signature))
         return found(check, JOURNAL_BAD_SEAL, position, "the signature of segment %llx does not verify", segment);
     if (check->seals_known &&
         (checkpoint->last != check->state.sealed_through || checkpoint->seal_number != check->state.seal_number))
@@ -186,8 +191,37 @@ static struct result check_checkpoint(struct check *check, uint64_t position, co
     seal_state_checkpoint(&check->state, checkpoint);
     check->checkpoints_known = true;
     /* Without the key the signature is only bytes. */
-    if (check->public_key) check->report->signed_through = checkpoint->last;
+    if (check->options->public_key) check->report->signed_through = checkpoint->last;
     return result_ok();
+}
+
+/* Segments go one at a time, the oldest first, each after its record; so the last one that went is named by a record
+ * that is still there. */
+static void note_beginning(struct check *check, const uint8_t *slot)
+{
+    uint64_t first = check->report->first_position;
+    struct slot_removal removal;
+    struct slot_act act;
+    switch (slot[JOURNAL_SLOT_SIZE - 1]) {
+    case SLOT_REMOVAL:
+        memcpy(&removal, slot, sizeof removal);
+        if (removal.last + 1 == first && removal.segment < check->first_segment) check->beginning_known = true;
+        break;
+    case SLOT_ACT:
+        memcpy(&act, slot, sizeof act);
+        if (check->options->begins_at && check->options->begins_at(&act, slot + JOURNAL_SLOT_SIZE, first))
+            check->beginning_known = true;
+        break;
+    default:
+        break;
+    }
+}
+
+static struct result check_beginning(struct check *check)
+{
+    if (check->options->part || check->beginning_known || check->report->first_position <= 1) return result_ok();
+    return found(check, JOURNAL_MISSING, check->report->first_position,
+                 "the journal begins here, and no record says that the segments before it were removed");
 }
 
 static struct result check_records(struct check *check, const struct journal_block_view *block)
@@ -197,6 +231,7 @@ static struct result check_records(struct check *check, const struct journal_blo
     for (uint32_t slot = 0; slot < block->header->slot_count; slot += count) {
         count = format_record_slots(block->slots, block->header->slot_count, slot);
         if (count == 0) return found(check, JOURNAL_CORRUPT, position, "slot %u begins no record", slot);
+        note_beginning(check, block->slots + (size_t)slot * JOURNAL_SLOT_SIZE);
         check->report->records++;
     }
     uint8_t kind = block->slots[JOURNAL_SLOT_SIZE - 1];
@@ -223,6 +258,7 @@ static struct result check_segment(struct check *check, const struct journal_blo
     check->segment = block->segment;
     if (first) {
         memcpy(check->store_id, header->store_id, sizeof check->store_id);
+        check->first_segment = block->segment;
         /* A journal that is there from its first position has no seal before the first one. */
         check->seals_known = check->checkpoints_known = header->first_position == 1 && header->seal_number == 0;
         check->time_ms = header->time_ms;
@@ -255,13 +291,13 @@ static struct result check_block(struct check *check, const struct journal_block
     return add_leaves(check, block);
 }
 
-struct result journal_check(struct os *os, const char *folder, const uint8_t *public_key, struct vault *vault,
+struct result journal_check(struct os *os, const char *folder, const struct journal_check_options *options,
                             struct journal_check_report *ret_report)
 {
     struct journal_reader *reader;
     *ret_report = (struct journal_check_report){0};
     TRY(journal_reader_open(os, folder, &(struct journal_reader_options){0}, &reader));
-    struct check check = {.report = ret_report, .reader = reader, .public_key = public_key, .vault = vault};
+    struct check check = {.report = ret_report, .reader = reader, .options = options};
     struct result result;
     do {
         struct journal_block_view block;
@@ -271,7 +307,11 @@ struct result journal_check(struct os *os, const char *folder, const uint8_t *pu
     if (result.code == JOURNAL_CORRUPT && ret_report->finding[0] == '\0')
         result = found(&check, JOURNAL_CORRUPT, journal_reader_position(reader),
                        "the block is bad although it was committed, or it does not follow the one before it");
+    if (result.code == STORE_NOT_FOUND) {
+        if (ret_report->blocks == 0) ret_report->first_position = journal_reader_end(reader);
+        result = check_beginning(&check);
+    }
     free(check.leaves);
     journal_reader_close(reader);
-    return result.code == STORE_NOT_FOUND ? result_ok() : result;
+    return result;
 }

@@ -101,6 +101,7 @@ uint32_t journal_in_flight(const struct journal_writer *writer);
 
 struct journal_status {
     uint64_t position_next;
+    uint64_t first_position; /* of the oldest block kept; the next one, where there is none */
     uint64_t durable_through;
     uint64_t sealed_through;
     uint64_t incarnation;
@@ -146,23 +147,32 @@ uint64_t journal_reader_position(const struct journal_reader *reader);
 uint64_t journal_reader_end(const struct journal_reader *reader);
 void journal_reader_close(struct journal_reader *reader);
 
+struct journal_check_options {
+    const uint8_t *public_key; /* of signed checkpoints; NULL: they are bytes */
+    struct vault
+        *vault; /* for MACs; NULL: not checked. Its key is walked forward, so not one that a journal seals with */
+    bool part;  /* a backup or single segments: it may begin anywhere */
+    /* Whether an act accounts for a journal that begins at this position: what acts mean is not known here. May be
+     * NULL: none does. */
+    bool (*begins_at)(const struct slot_act *act, const uint8_t *payload, uint64_t first_position);
+};
+
 /* Checks everything in a folder: checksums, positions, predecessors, records, Merkle roots of seals, signatures of
- * checkpoints when the public key is given; and MACs when a vault is given and its key is early enough (its MAC key is
- * walked forward, so it must not be one that a journal seals with). The first finding ends the check: JOURNAL_CORRUPT
- * or JOURNAL_BAD_SEAL, and ret_report says what and where; it is filled in on failure too. A torn tail is no finding.
- */
+ * checkpoints, MACs as far as the vault's key is early enough; and, of a whole journal that begins behind position 1,
+ * that a record in it says why. The first finding ends the check: JOURNAL_CORRUPT, JOURNAL_BAD_SEAL or JOURNAL_MISSING,
+ * and ret_report says what and where; it is filled in on failure too. A torn tail is no finding. */
 struct journal_check_report {
     uint64_t blocks;
     uint64_t records;
     uint64_t sealed_through;
     uint64_t signed_through;
-    uint64_t first_position;
+    uint64_t first_position; /* the end, where there is no block */
     uint64_t last_position;
     uint64_t macs_checked;
     uint64_t bad_position;
     char finding[160]; /* empty: nothing found */
 };
-struct result journal_check(struct os *os, const char *folder, const uint8_t *public_key, struct vault *vault,
+struct result journal_check(struct os *os, const char *folder, const struct journal_check_options *options,
                             struct journal_check_report *ret_report) MUST_USE;
 
 #endif

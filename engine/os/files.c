@@ -129,6 +129,49 @@ struct result files_read(const char *path, void *ret_bytes, size_t capacity, siz
     return result;
 }
 
+struct result files_size(const char *path, uint64_t *ret_size)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) return failed();
+    *ret_size = (uint64_t)status.st_size;
+    return result_ok();
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* From the last part of the path that is there, up to the root by "..", which no link can lead astray. */
+struct result files_inside(const char *path, const char *folder, bool *ret_inside)
+{
+    enum { PATH_SIZE = 4096, UP_SIZE = 3 };
+    char at[PATH_SIZE + UP_SIZE + 1];
+    struct stat wanted, here, above;
+    size_t size = strlen(path);
+    if (size >= PATH_SIZE || path[0] != '/') return result_of(BAD_ARGUMENT);
+    if (stat(folder, &wanted) != 0) return failed();
+    memcpy(at, path, size + 1);
+    while (stat(at, &here) != 0) {
+        char *slash = strrchr(at, '/');
+        if (errno != ENOENT || slash == at) return failed();
+        *slash = 0;
+    }
+    *ret_inside = true;
+    while (!same_file(&here, &wanted)) {
+        size = strlen(at);
+        if (size >= PATH_SIZE) return result_of(BAD_ARGUMENT);
+        memcpy(at + size, "/..", UP_SIZE + 1);
+        if (stat(at, &above) != 0) return failed();
+        if (same_file(&above, &here)) {
+            *ret_inside = false;
+            return result_ok();
+        }
+        here = above;
+    }
+    return result_ok();
+}
+
 struct result files_sync_folder(const char *path)
 {
     int file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

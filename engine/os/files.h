@@ -24,6 +24,9 @@ struct result files_copy_all(const char *from, const char *to) MUST_USE;
 struct result files_write_new(const char *path, const void *bytes, size_t size) MUST_USE;
 /* At most capacity bytes. */
 struct result files_read(const char *path, void *ret_bytes, size_t capacity, size_t *ret_size) MUST_USE;
+struct result files_size(const char *path, uint64_t *ret_size) MUST_USE;
+/* Whether a whole path, which need not be there yet, lies in the folder or is it; links are followed. */
+struct result files_inside(const char *path, const char *folder, bool *ret_inside) MUST_USE;
 struct result files_sync_folder(const char *path) MUST_USE;
 struct result files_remove(const char *path) MUST_USE;
 

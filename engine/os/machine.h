@@ -17,6 +17,8 @@ uint64_t machine_clock_ns(clockid_t clock);
 struct os_time machine_time(struct machine_clock *clock);
 /* CPUs that this process may run on; at least 1. */
 unsigned machine_cpu_count(void);
+/* Bytes of this process that are in memory; 0: not known. Opens a file of /proc. */
+uint64_t machine_resident_size(void);
 void machine_random(void *ret_bytes, size_t size);
 /* As os_list. */
 struct result machine_list(const char *folder, void (*each)(void *context, const char *name, uint64_t size),

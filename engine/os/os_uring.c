@@ -18,6 +18,7 @@
 #include "os/sabotage.h"
 #endif
 #include "os/machine.h"
+#include "os/ring_features.h"
 
 enum {
     ENTRIES_DEFAULT = 1024,
@@ -171,6 +172,7 @@ static void uring_submit(struct os *os, struct os_op *op)
     op->more = false;
     struct io_uring_sqe *entry = entry_take(uring);
     prepare(uring, entry, op);
+    CHECK(ring_entry_listed(entry));
     io_uring_sqe_set_data(entry, op);
 }
 
@@ -343,18 +345,6 @@ static const struct os_functions uring_functions = {
     .destroy = uring_destroy,
 };
 
-/* Everything used is of Linux 6.1, so OTPRING_RING_FEATURES=6.1 has nothing to mask: whoever uses a newer feature here
- * must ask for that variable first. Deferred task work is of 6.1 itself, so a kernel that made the ring has the
- * multishot receive of 6.0, which no probe shows; the probe finds operations that a build or a policy left out. */
-static bool kernel_suffices(struct io_uring *ring)
-{
-    struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
-    bool suffices = probe && io_uring_opcode_supported(probe, IORING_OP_SEND) &&
-                    io_uring_opcode_supported(probe, IORING_OP_RENAMEAT);
-    io_uring_free_probe(probe);
-    return suffices;
-}
-
 static struct result buffers_make(struct os_uring *uring, const struct os_uring_options *options)
 {
     void *ring = mmap(NULL, options->buffer_count * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
@@ -380,16 +370,6 @@ static struct result buffers_make(struct os_uring *uring, const struct os_uring_
     return result_ok();
 }
 
-static int ring_make(struct os_uring *uring, uint32_t entries)
-{
-    struct io_uring_params params = {
-        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-                 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-        .cq_entries = 8 * entries,
-    };
-    return io_uring_queue_init_params(entries, &uring->ring, &params);
-}
-
 struct result os_uring_create(const struct os_uring_options *options, struct os **ret_os)
 {
     struct os_uring *uring = calloc(1, sizeof *uring);
@@ -398,13 +378,15 @@ struct result os_uring_create(const struct os_uring_options *options, struct os 
     uring->owner = pthread_self();
     uring->spin_ns = options->spin_ns;
     uring->wake_file = eventfd(0, EFD_CLOEXEC);
-    if (uring->wake_file < 0 || ring_make(uring, options->entries ? options->entries : ENTRIES_DEFAULT) < 0) {
+    struct result result = uring->wake_file < 0
+                               ? result_of(OS_FAILED)
+                               : ring_create(options->entries ? options->entries : ENTRIES_DEFAULT, &uring->ring);
+    if (result_failed(result)) {
         if (uring->wake_file >= 0) close(uring->wake_file);
         free(uring);
-        return result_of(OS_NO_IO_URING);
+        return result;
     }
-    struct result result = kernel_suffices(&uring->ring) ? result_ok() : result_of(OS_NO_IO_URING);
-    if (!result_failed(result) && options->buffer_count > 0) result = buffers_make(uring, options);
+    if (options->buffer_count > 0) result = buffers_make(uring, options);
     if (result_failed(result)) {
         uring_destroy(&uring->os);
         return result;

@@ -1,6 +1,6 @@
 /* The real os: one io_uring a thread (DEFER_TASKRUN, SINGLE_ISSUER where the kernel has them, all of Linux 6.1).
- * The creating thread owns it. Newer ring features are probed, and masked by OTPRING_RING_FEATURES=6.1 in the
- * environment. */
+ * The creating thread owns it. What it asks of the kernel is the table of ring_features.h; OTPRING_RING_FEATURES=6.1 in
+ * the environment makes the kernel refuse anything newer. */
 #ifndef OTPRING_OS_OS_URING_H
 #define OTPRING_OS_OS_URING_H
 
@@ -13,7 +13,7 @@ struct os_uring_options {
     uint32_t spin_ns;      /* bounded spin before a wait sleeps; 0: none */
 };
 
-/* OS_NO_IO_URING, NO_MEMORY. */
+/* OS_NO_IO_URING, NO_MEMORY, BAD_ARGUMENT (OTPRING_RING_FEATURES names no kernel that can be played). */
 struct result os_uring_create(const struct os_uring_options *options, struct os **ret_os) MUST_USE;
 
 #endif

@@ -25,6 +25,7 @@ enum {
 #define META_LINES "lines"           /* 3 x u32: lines ever given out, by algorithm */
 #define META_POLICY "policy"         /* u16: policy version */
 #define META_RESTORED "restored"     /* present: restored from a backup, not yet taken over */
+#define META_CLIENT "client:%04x"    /* by the id in records: the name last configured for it */
 
 struct checkpoint_row {
     uint64_t position;     /* P: every record at or below it is in the store */

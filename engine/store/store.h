@@ -119,6 +119,10 @@ static inline void store_close(struct store *store)
  * there is one; else OS_NOT_FOUND when there is none. STORE_DAMAGED, STORE_VERSION, OS_NO_SPACE. */
 struct result store_lmdb_open(const char *folder, bool create, uint64_t size_max, struct store **ret_store) MUST_USE;
 
+/* The same for a look at a store that another process may have open: changes nothing, write transactions fail. A file
+ * that is shorter than its root says is STORE_DAMAGED here, although an owner may mend it. */
+struct result store_lmdb_open_reading(const char *folder, struct store **ret_store) MUST_USE;
+
 /* The model: a sorted map in memory whose commits survive store_memory_crash, and whose open transactions do not.
  * fail_commit_at: the Nth commit from now fails with OS_NO_SPACE and changes nothing; 0: off. */
 struct result store_memory_create(struct store **ret_store) MUST_USE;

@@ -331,8 +331,7 @@ static struct result maps_open(struct store_lmdb *store, bool create)
 static struct result env_open(struct store_lmdb *store, const char *path, bool create, uint64_t size_max)
 {
     int dead;
-    uint64_t size = (size_max < SIZE_MIN ? SIZE_MIN : size_max) / SIZE_STEP * SIZE_STEP;
-    TRY(lmdb_result(mdb_env_set_mapsize(store->env, size)));
+    TRY(lmdb_result(mdb_env_set_mapsize(store->env, size_max / SIZE_STEP * SIZE_STEP)));
     TRY(lmdb_result(mdb_env_set_maxdbs(store->env, STORE_MAP_COUNT)));
     TRY(lmdb_result(mdb_env_set_maxreaders(store->env, READERS_MAX)));
     TRY(lmdb_result(mdb_env_open(store->env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600)));
@@ -341,6 +340,24 @@ static struct result env_open(struct store_lmdb *store, const char *path, bool c
     TRY(file_extend(store, path));
     TRY(maps_open(store, create));
     return create ? private_file_sync_name(path) : result_ok();
+}
+
+/* Without a lock file nobody has it open, and a reader that made one would change the folder. */
+static struct result env_open_reading(struct store_lmdb *store, const char *path)
+{
+    char lock[PATH_SIZE + 8];
+    MDB_envinfo info;
+    MDB_stat stat;
+    uint64_t size;
+    snprintf(lock, sizeof(lock), "%s-lock", path);
+    unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY | (files_exist(lock) ? 0 : MDB_NOLOCK);
+    TRY(lmdb_result(mdb_env_set_maxdbs(store->env, STORE_MAP_COUNT)));
+    TRY(lmdb_result(mdb_env_open(store->env, path, flags, 0600)));
+    TRY(lmdb_result(mdb_env_info(store->env, &info)));
+    TRY(lmdb_result(mdb_env_stat(store->env, &stat)));
+    TRY(files_size(path, &size));
+    if (size / stat.ms_psize <= info.me_last_pgno) return result_of(STORE_DAMAGED);
+    return maps_open(store, false);
 }
 
 /* LMDB would make a new database of an empty file: a store that was there and is empty now is damaged. */
@@ -353,17 +370,17 @@ static struct result file_check(const char *path, bool create)
     return size > 0 ? result_ok() : result_of(STORE_DAMAGED);
 }
 
-struct result store_lmdb_open(const char *folder, bool create, uint64_t size_max, struct store **ret_store)
+/* size_max 0: for reading alone. */
+static struct result open_path(const char *folder, const char *path, bool create, uint64_t size_max,
+                               struct store **ret_store)
 {
-    char path[PATH_SIZE];
-    TRY(path_make(folder, path));
-    TRY(file_check(path, create));
     struct store_lmdb *store = calloc(1, sizeof(*store));
     if (!store) return result_of(NO_MEMORY);
     store->store.functions = &lmdb_functions;
     snprintf(store->folder, sizeof(store->folder), "%s", folder);
     struct result result = lmdb_result(mdb_env_create(&store->env));
-    if (!result_failed(result)) result = env_open(store, path, create, size_max);
+    if (!result_failed(result))
+        result = size_max ? env_open(store, path, create, size_max) : env_open_reading(store, path);
     if (result_failed(result)) {
         if (store->env) mdb_env_close(store->env);
         free(store);
@@ -371,4 +388,20 @@ struct result store_lmdb_open(const char *folder, bool create, uint64_t size_max
     }
     *ret_store = &store->store;
     return result_ok();
+}
+
+struct result store_lmdb_open(const char *folder, bool create, uint64_t size_max, struct store **ret_store)
+{
+    char path[PATH_SIZE];
+    TRY(path_make(folder, path));
+    TRY(file_check(path, create));
+    return open_path(folder, path, create, size_max < SIZE_MIN ? SIZE_MIN : size_max, ret_store);
+}
+
+struct result store_lmdb_open_reading(const char *folder, struct store **ret_store)
+{
+    char path[PATH_SIZE];
+    TRY(path_make(folder, path));
+    TRY(file_check(path, false));
+    return open_path(folder, path, false, 0, ret_store);
 }

@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_all(os);
     struct journal_check_report report;
     uint8_t key[32] = {1};
-    (void)!result_failed(journal_check(os, "/j", key, NULL, &report));
+    (void)!result_failed(journal_check(os, "/j", &(struct journal_check_options){.public_key = key}, &report));
     struct journal_options options = {.folder = "/j", .segment_size = FILE_SIZE, .spare_count = 1};
     struct journal *journal;
     uint64_t bad_position;

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/core.h"
 #include "log.h"
+#include "os/files.h"
 
 static int hex_digit(int c)
 {
@@ -41,7 +43,24 @@ static int read_key(const struct log_options *options, uint8_t ret_key[VAULT_PUB
     return EXIT_DONE;
 }
 
-static void print_report(const struct log_options *options, const struct journal_check_report *report)
+/* A restored store's journal begins where its backup's did. Records of before this was written down say no position. */
+static bool begins_at(const struct slot_act *act, const uint8_t *payload, uint64_t first_position)
+{
+    struct act_restore restore = {0};
+    if (act->act != ACT_RESTORE) return false;
+    if (act->payload_size < sizeof restore) return true;
+    memcpy(&restore, payload, sizeof restore);
+    return restore.journal_first == first_position;
+}
+
+/* A store that was ever served has this file; a backup, or a folder of segments, has not. */
+static bool is_part(const struct log_options *options)
+{
+    char path[4096];
+    return snprintf(path, sizeof path, "%s/identity", options->store) < (int)sizeof path && !files_exist(path);
+}
+
+static void print_report(const struct log_options *options, const struct journal_check_report *report, bool part)
 {
     const char *finding = report->finding;
     if (options->json) {
@@ -50,6 +69,7 @@ static void print_report(const struct log_options *options, const struct journal
                ",\"last_position\":%" PRIu64 ",\"sealed_through\":%" PRIu64 ",\"signed_through\":%" PRIu64,
                report->blocks, report->records, report->first_position, report->last_position, report->sealed_through,
                report->signed_through);
+        printf(",\"part\":%s", part ? "true" : "false");
         if (finding[0])
             printf(",\"bad_position\":%" PRIu64 ",\"finding\":\"%s\"}\n", report->bad_position, finding);
         else
@@ -59,6 +79,10 @@ static void print_report(const struct log_options *options, const struct journal
     printf("%" PRIu64 " records in %" PRIu64 " blocks, positions %" PRIu64 " to %" PRIu64 "\n", report->records,
            report->blocks, report->first_position, report->last_position);
     printf("sealed through %" PRIu64 ", signed through %" PRIu64 "\n", report->sealed_through, report->signed_through);
+    if (part && report->first_position > 1)
+        printf("note: no store but a backup or single segments (no identity file): what was before position %" PRIu64
+               " is not checked\n",
+               report->first_position);
     if (finding[0])
         printf("FOUND at position %" PRIu64 ": %s\n", report->bad_position, finding);
     else
@@ -71,9 +95,11 @@ int run_check(const struct log_options *options, struct os *os, const char *fold
     int code = read_key(options, key);
     if (code != EXIT_DONE) return code;
     struct journal_check_report report;
-    struct result result = journal_check(os, folder, key, NULL, &report);
-    bool found = result.code == JOURNAL_CORRUPT || result.code == JOURNAL_BAD_SEAL;
+    bool part = is_part(options);
+    struct journal_check_options wanted = {.public_key = key, .part = part, .begins_at = begins_at};
+    struct result result = journal_check(os, folder, &wanted, &report);
+    bool found = report.finding[0] != 0;
     if (result_failed(result) && !found) return complain(EXIT_UNAVAILABLE, "%s: %s", folder, result_text(result));
-    print_report(options, &report);
+    print_report(options, &report, part);
     return found ? EXIT_FINDINGS : EXIT_DONE;
 }

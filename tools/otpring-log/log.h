@@ -36,9 +36,18 @@ struct name_filter {
 struct name_filter name_filter_of(const char *company, const char *user);
 
 /* One record of a block, by its slot; false where the filters leave it out. `line` gets the text without a newline. */
-enum { LINE_SIZE = 512 };
+enum { LINE_SIZE = 1024 };
 bool record_line(const struct log_options *options, const struct name_filter *filter,
                  const struct journal_block_view *block, uint32_t slot, char line[LINE_SIZE]);
+
+/* names.c: what a client's id stands for. Loaded from the store's own rows (a folder without them is no failure) and
+ * added to by records; one thread. */
+enum { CLIENT_NAME_TEXT = 192 + 1 };
+void client_names_load(const char *folder);
+void client_names_free(void);
+void client_name_set(uint16_t id, const char *name, size_t size);
+/* Printable, without blanks or quotes; NULL: not known. */
+const char *client_name(uint16_t id);
 
 int run_show(const struct log_options *options, struct os *os, const char *folder);
 int run_tail(const struct log_options *options, struct os *os, const char *folder);

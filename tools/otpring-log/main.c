@@ -129,16 +129,20 @@ static const struct argp parser = {
         "NAME "
         "ACCOUNT TOKEN UID. ACCOUNT is a hash: --company and --user find it by name. STEP is the matched step minus "
         "the "
-        "expected one.\n\nExit status: 0 done, 1 the journal has damage or does not verify, 2 usage, 3 unavailable."};
+        "expected one. CLIENT is the configured name, or a number where no name is known; UID is engine for what the "
+        "engine did by itself.\n\nExit status: 0 done, 1 the journal has damage or does not verify, 2 usage, 3 "
+        "unavailable."};
 
 static int run(const struct log_options *log, struct os *os)
 {
     char folder[4096];
     if (snprintf(folder, sizeof folder, "%s/journal", log->store) >= (int)sizeof folder)
         return complain(EXIT_USAGE, "--store: the path is too long");
-    if (strcmp(log->command, "show") == 0) return run_show(log, os, folder);
-    if (strcmp(log->command, "tail") == 0) return run_tail(log, os, folder);
-    return run_check(log, os, folder);
+    if (strcmp(log->command, "check") == 0) return run_check(log, os, folder);
+    client_names_load(log->store);
+    int code = strcmp(log->command, "show") == 0 ? run_show(log, os, folder) : run_tail(log, os, folder);
+    client_names_free();
+    return code;
 }
 
 static bool known(const char *command)

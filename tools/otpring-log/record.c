@@ -1,5 +1,5 @@
-/* Records as text. Every value is a number, hex, or a name of our own tables, so no byte of the journal reaches the
- * terminal raw. */
+/* Records as text. Every value is a number, hex, a name of our own tables, or a client's name with everything escaped
+ * that is not plain, so no byte of the journal reaches the terminal raw. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +26,7 @@ static const char *act_name(unsigned act, char number[16])
         [ACT_CLOCK_CONSENT] = "CLOCK_CONSENT",
         [ACT_RESTORE] = "RESTORE",
         [ACT_BACKUP] = "BACKUP",
+        [ACT_CLIENT] = "CLIENT",
     };
     if (act < sizeof names / sizeof names[0] && names[act]) return names[act];
     snprintf(number, 16, "%u", act);
@@ -98,9 +99,12 @@ static bool verify_line(const struct log_options *options, const struct place *p
     bool matched = verify->ordinal != UINT32_MAX;
     if (matched) snprintf(step, sizeof step, "%+d", verify->step_distance);
     const char *verdict = verdict_name(verify->verdict, number);
+    const char *client = client_name(verify->client);
+    char id[8];
+    snprintf(id, sizeof id, "%04x", verify->client);
     if (!options->json) {
-        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s %s %s %s %04x %016" PRIx64, place->position, place->slot,
-                 place->time, verdict, name, step, verify->client, verify->source);
+        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s %s %s %s %s %016" PRIx64, place->position, place->slot,
+                 place->time, verdict, name, step, client ? client : id, verify->source);
         return true;
     }
     char token[32] = "null";
@@ -109,33 +113,54 @@ static bool verify_line(const struct log_options *options, const struct place *p
     snprintf(line, LINE_SIZE,
              "{\"position\":%" PRIu64
              ",\"index\":%u,\"time\":\"%s\",\"verdict\":\"%s\",\"reason\":%u,\"account\":\"%s\",\"token\":%s,"
-             "\"step_distance\":%s,\"client\":\"%04x\",\"source\":\"%016" PRIx64 "\",\"source_class\":%u,\"method\":%u,"
-             "\"retry_after_s\":%u}",
+             "\"step_distance\":%s,\"client\":\"%s\",\"client_name\":%s%s%s,\"source\":\"%016" PRIx64
+             "\",\"source_class\":%u,\"method\":%u,\"retry_after_s\":%u}",
              place->position, place->slot, place->time, verdict, verify->reason, name, token, matched ? step : "null",
-             verify->client, verify->source, verify->source_class, verify->method,
-             verify->verdict == OTPRING_THROTTLED ? slot_verify_retry_after_s(verify) : 0);
+             id, client ? "\"" : "", client ? client : "null", client ? "\"" : "", verify->source, verify->source_class,
+             verify->method, verify->verdict == OTPRING_THROTTLED ? slot_verify_retry_after_s(verify) : 0);
     return true;
 }
 
+/* The engine's own acts (a start, a session, a client named) have no administrator behind them. */
+static void actor_text(const struct log_options *options, uint32_t uid, char ret_text[24])
+{
+    if (uid == UINT32_MAX)
+        snprintf(ret_text, 24, options->json ? "null" : "engine");
+    else
+        snprintf(ret_text, 24, options->json ? "%u" : "uid=%u", uid);
+}
+
+static const char *act_client_name(const struct slot_act *act, const uint8_t *payload)
+{
+    struct act_client client;
+    if (act->act != ACT_CLIENT || act->payload_size != sizeof client) return NULL;
+    memcpy(&client, payload, sizeof client);
+    client_name_set(client.id, client.name, strnlen(client.name, sizeof client.name));
+    return client_name(client.id);
+}
+
 static bool act_line(const struct log_options *options, const struct place *place, const struct slot_act *act,
-                     char line[LINE_SIZE])
+                     const char *client, char line[LINE_SIZE])
 {
     char number[16];
     char name[33];
     char token[32];
+    char actor[24];
     bool about_token = act->act >= ACT_TOKEN_ADD && act->act <= ACT_TOKEN_RESYNC && act->ordinal != UINT32_MAX;
     if (options->verdict) return false;
     hex_text(act->name, 16, name);
     snprintf(token, sizeof token, "%u", act->ordinal);
+    actor_text(options, act->uid, actor);
     const char *what = act_name(act->act, number);
     if (!options->json)
-        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s ACT %s %s %s uid=%u", place->position, place->slot, place->time,
-                 what, name, about_token ? token : "-", act->uid);
+        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s ACT %s %s %s %s%s%s", place->position, place->slot, place->time,
+                 what, name, about_token ? token : "-", actor, client ? " " : "", client ? client : "");
     else
         snprintf(line, LINE_SIZE,
                  "{\"position\":%" PRIu64
-                 ",\"index\":%u,\"time\":\"%s\",\"act\":\"%s\",\"account\":\"%s\",\"token\":%s,\"uid\":%u}",
-                 place->position, place->slot, place->time, what, name, about_token ? token : "null", act->uid);
+                 ",\"index\":%u,\"time\":\"%s\",\"act\":\"%s\",\"account\":\"%s\",\"token\":%s,\"uid\":%s%s%s%s}",
+                 place->position, place->slot, place->time, what, name, about_token ? token : "null", actor,
+                 client ? ",\"client_name\":\"" : "", client ? client : "", client ? "\"" : "");
     return true;
 }
 
@@ -188,9 +213,11 @@ bool record_line(const struct log_options *options, const struct name_filter *fi
     case SLOT_VERIFY:
         memcpy(&verify, at, sizeof verify);
         return fits(filter, verify.name) && verify_line(options, &place, &verify, line);
-    case SLOT_ACT:
+    case SLOT_ACT: {
         memcpy(&act, at, sizeof act);
-        return fits(filter, act.name) && act_line(options, &place, &act, line);
+        const char *client = act_client_name(&act, at + JOURNAL_SLOT_SIZE);
+        return fits(filter, act.name) && act_line(options, &place, &act, client, line);
+    }
     default:
         return options->own && filter->size == 0 && !options->verdict && own_record(options, &place, at, line);
     }

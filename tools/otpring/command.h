@@ -66,6 +66,8 @@ void bar_end(void);
 
 /* Prints text with control characters escaped, so that no name can drive a terminal. */
 void print_escaped(const char *text);
+/* The same, then blanks up to `width` columns of the terminal, and one more. */
+void print_column(const char *text, int width);
 void print_json(json_t *value);
 
 /* A whole file, or standard input for "-"; at most size_max bytes; NUL-terminated; the caller wipes and frees. NULL:

@@ -125,6 +125,7 @@ static struct result session_open(struct local *local)
 {
     struct otpring_wire_hello hello = {.version_min = 1, .version_max = 1, .slots = 1, .items_max = ITEMS_MAX};
     if (local->session) return result_ok();
+    TRY(core_clients_name(local->worker, &local->client, 1));
     enum core_admit admit = core_hello(local->worker, &hello, &local->client, 0);
     if (admit == CORE_FULL || admit == CORE_ERROR) return result_of(FULL);
     TRY(run_until(local, &local->hello_done));

@@ -38,11 +38,13 @@ const struct command commands[] = {
     {"import", "FILE|-", 1, 1, "Enrol tokens from otpauth URIs or CSV", "import", "cj",
      "A line is enrolled whole or refused; refused lines are listed by number and reason, and the exit status is 1. "
      "otpauth URIs take their issuer as company unless --company is given. CSV begins with a line of column names: "
-     "company,user,secret and, as wanted, type,algorithm,digits,period,counter,label.",
+     "company,user,secret and, as wanted, type,algorithm,digits,period,t0,counter,look_ahead,profile,label; profile (a "
+     "number) instead of the parameters that a profile says.",
      run_import},
     {"verify", "CODE|-", 0, 1, "Verify one code, or a file of them", NULL, "cuBj",
      "Exit status: 0 ACCEPTED, 1 another verdict, 2 usage, 3 UNAVAILABLE. --batch reads a line a query, tab-separated "
-     "(company, user, code) or JSON ({\"company\":..,\"user\":..,\"code\":..}), and prints a verdict a line.",
+     "(company, user, code) or JSON ({\"company\":..,\"user\":..,\"code\":..}), and prints a verdict a line; where the "
+     "input is a pipe that pauses, what has come so far is answered at once.",
      run_verify},
     {"status", NULL, 0, 0, "Tell how the engine is", "status", "Dj", NULL, run_status},
     {"backup", "FOLDER", 1, 1, "Copy the store while it is in use, into a new folder", "backup", "j",

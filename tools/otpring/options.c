@@ -53,7 +53,9 @@ static const struct known_option options[] = {
     {'k', "key", "FILE", "The key file; default DIR.key", OWN, NULL},
     {'V', "journal", "FOLDER", "Journal segments of the lost machine, newer than the backup", OWN, NULL},
     {'C', "journal-complete", NULL, "The journal given reaches to the last answer ever sent", OWN, NULL},
-    {'Z', "now", "TIME", "The present time, confirmed by you: seconds since 1970, or 'clock' to trust this machine's",
+    {'Z', "now", "TIME",
+     "The present time, confirmed by you: seconds since 1970, a time such as 2026-01-31T12:00:00Z, or 'clock' to trust "
+     "this machine's",
      OWN, NULL},
     {'j', "json", NULL, "Print JSON", OWN, NULL},
 };

@@ -1,10 +1,13 @@
 /* What the commands print with: complaints, escaped names, JSON, a progress bar; and reading of whole inputs. */
 #include <errno.h>
+#include <limits.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "command.h"
 #include "os/arena.h"
@@ -38,6 +41,40 @@ int complain(enum exit_code code, const char *format, ...)
 void print_escaped(const char *text)
 {
     escape_to(stdout, text);
+}
+
+/* Columns that a terminal takes for the text as print_escaped gives it: marks that stand on another letter take none,
+ * ideographs two. The width of a character is the C library's; without its table each counts for one. */
+static int columns_of(const char *text)
+{
+    static locale_t utf8;
+    if (!utf8) utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
+    int columns = 0;
+    mbstate_t state = {0};
+    for (const char *at = text; *at;) {
+        wchar_t c;
+        size_t size = mbrtowc(&c, at, strlen(at), &state);
+        if (size == 0 || size > MB_LEN_MAX) {
+            state = (mbstate_t){0};
+            size = 1;
+            columns += ((unsigned char)*at & 0xc0) != 0x80;
+        } else {
+            /* Controls are escaped, byte by byte for ASCII and by their first byte for the others. */
+            int width = wcwidth(c);
+            columns += width >= 0 ? width : c < 0x80 ? 4 : 5;
+        }
+        at += size;
+    }
+    if (before) uselocale(before);
+    return columns;
+}
+
+void print_column(const char *text, int width)
+{
+    int columns = columns_of(text);
+    print_escaped(text);
+    printf("%*s ", columns < width ? width - columns : 0, "");
 }
 
 void print_json(json_t *value)

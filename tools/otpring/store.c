@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "admin/engine.h"
+#include "base/moment.h"
 #include "command.h"
 #include "local.h"
 #include "os/arena.h"
@@ -62,18 +63,12 @@ int run_backup(struct invocation *invocation)
     return ask_and_print(invocation, backup_print);
 }
 
-/* Seconds since 1970, or "clock" for this machine's own clock. */
+/* As moment_parse, or "clock" for this machine's own clock. */
 static bool time_parse(const char *text, int64_t *ret_ms)
 {
-    if (strcmp(text, "clock") == 0) {
-        *ret_ms = (int64_t)time(NULL) * 1000;
-        return true;
-    }
-    char *end;
-    errno = 0;
-    long long seconds = strtoll(text, &end, 10);
-    *ret_ms = seconds * 1000;
-    return !errno && end != text && !*end && seconds > 0 && seconds < INT64_MAX / 1000;
+    if (strcmp(text, "clock") != 0) return moment_parse(text, ret_ms);
+    *ret_ms = (int64_t)time(NULL) * 1000;
+    return true;
 }
 
 /* Opened once with the operator's consent, so that what the rules demand is done and journaled before anybody verifies.
@@ -108,7 +103,8 @@ int run_restore(struct invocation *invocation)
         return complain(
             EXIT_USAGE,
             "restore needs --now: the present time, which you confirm (TOTP codes up to it are refused from now on)");
-    if (!time_parse(invocation->now, &now_ms)) return complain(EXIT_USAGE, "--now takes seconds since 1970, or clock");
+    if (!time_parse(invocation->now, &now_ms))
+        return complain(EXIT_USAGE, "--now takes seconds since 1970, a time such as 2026-01-31T12:00:00Z, or clock");
     if (invocation->journal_complete && !invocation->journal_path)
         return complain(EXIT_USAGE, "--journal-complete needs --journal");
     if (access(path, R_OK) != 0)

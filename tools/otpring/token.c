@@ -87,6 +87,12 @@ int run_token_add(struct invocation *invocation)
     int status = needs_account(invocation);
     if (status) return status;
     if (invocation->secret_path && (status = secret_add(invocation))) return status;
+    /* An otpauth URI has no word for it, and apps count from 1970. */
+    if (number_of(invocation->request, "t0") != 0)
+        complain(EXIT_DONE,
+                 "warning: authenticator apps know no T0 but 0; this token is for hardware that was made with "
+                 "--t0 %" JSON_INTEGER_FORMAT,
+                 number_of(invocation->request, "t0"));
     return ask_and_print(invocation, print_added);
 }
 
@@ -103,9 +109,7 @@ static void print_tokens(const struct invocation *invocation, json_t *answer)
         printf("%-10" JSON_INTEGER_FORMAT " ", number_of(token, "ordinal"));
         const char *columns[] = {"company", "user"};
         for (int c = 0; c < 2; c++) {
-            const char *text = text_of(token, columns[c]);
-            print_escaped(text);
-            printf("%*s ", strlen(text) < 20 ? (int)(20 - strlen(text)) : 0, "");
+            print_column(text_of(token, columns[c]), 20);
         }
         printf("%-9s %-5s %-7s %-6" JSON_INTEGER_FORMAT " ", text_of(token, "state"), text_of(token, "type"),
                text_of(token, "algorithm"), number_of(token, "digits"));
@@ -224,9 +228,7 @@ static void print_profiles(const struct invocation *invocation, json_t *answer)
     json_array_foreach(json_object_get(answer, "profiles"), i, profile)
     {
         printf("%-4" JSON_INTEGER_FORMAT " ", number_of(profile, "id"));
-        const char *name = text_of(profile, "name");
-        print_escaped(name);
-        printf("%*s ", strlen(name) < 24 ? (int)(24 - strlen(name)) : 0, "");
+        print_column(text_of(profile, "name"), 24);
         printf("%-5s %-7s %-6" JSON_INTEGER_FORMAT " ", text_of(profile, "type"), text_of(profile, "algorithm"),
                number_of(profile, "digits"));
         bool totp = strcmp(text_of(profile, "type"), "totp") == 0;
@@ -260,5 +262,8 @@ int run_profile_change(struct invocation *invocation)
     if (!given(invocation, needed))
         return complain(EXIT_USAGE, "%s needs --%s", invocation->command->words,
                         strcmp(needed, "id") ? "name" : "profile");
+    /* The request has the act and the number in any case. */
+    if (strcmp(needed, "id") == 0 && json_object_size(invocation->request) <= 2)
+        return complain(EXIT_USAGE, "profile set: nothing to change; see otpring profile set --help");
     return ask_and_print(invocation, print_profile_changed);
 }

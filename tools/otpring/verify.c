@@ -1,5 +1,7 @@
 /* verify: one code, or a file of them, through libotpring when the daemon runs, else through the engine itself. */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,7 @@
 #include "os/arena.h"
 #include "otpring/client.h"
 
-enum { BATCH = 1024, LINE_MAX_SIZE = 4096 };
+enum { BATCH = 1024, LINE_MAX_SIZE = 4096, INPUT_SIZE = 1 << 16, PAUSE_MS = 3 };
 
 /* One way to verify, behind which the daemon or the engine stands. */
 struct verifier {
@@ -145,44 +147,124 @@ static int batch_ask(struct invocation *invocation, struct verifier *verifier, s
     return failed;
 }
 
+/* Lines of a file or a pipe. Whoever writes queries and waits for their verdicts before he writes more is answered:
+ * what was read is verified when nothing more comes for a moment. */
+struct input {
+    int file;
+    size_t at, end; /* of what was read and not taken yet */
+    bool ended;
+    char buffer[INPUT_SIZE];
+};
+
+/* Takes a line out of the buffer, without its end. A last line needs none. */
+static bool line_take(struct input *input, char **ret_line)
+{
+    char *from = input->buffer + input->at;
+    char *newline = memchr(from, '\n', input->end - input->at);
+    if (!newline && !(input->ended && input->at < input->end)) return false;
+    char *line_end = newline ? newline : input->buffer + input->end;
+    *line_end = 0;
+    input->at = newline ? (size_t)(newline + 1 - input->buffer) : input->end;
+    *ret_line = from;
+    return true;
+}
+
+static bool pauses(const struct input *input)
+{
+    struct pollfd poller = {.fd = input->file, .events = POLLIN};
+    return poll(&poller, 1, PAUSE_MS) == 0;
+}
+
+/* Reads more; false when the line that stands in the buffer is too long, or the input cannot be read. */
+static bool input_fill(struct input *input)
+{
+    size_t kept = input->end - input->at;
+    if (kept >= LINE_MAX_SIZE) return false;
+    memmove(input->buffer, input->buffer + input->at, kept);
+    input->at = 0;
+    input->end = kept;
+    ssize_t got;
+    do got = read(input->file, input->buffer + kept, INPUT_SIZE - 1 - kept);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) return false;
+    input->end += (size_t)got;
+    input->ended = got == 0;
+    return true;
+}
+
+/* False: it is no query. Blank lines are passed over. */
+static bool line_add(struct batch *batch, char *line)
+{
+    line[strcspn(line, "\r")] = 0;
+    if (!*line) return true;
+    char *copy = strdup(line);
+    size_t at = batch->count;
+    batch->parsed[at] = NULL;
+    if (!copy || strlen(line) >= LINE_MAX_SIZE || !line_parse(copy, &batch->parsed[at], &batch->queries[at])) {
+        json_decref(batch->parsed[at]);
+        free(copy);
+        return false;
+    }
+    batch->lines[batch->count++] = copy;
+    return true;
+}
+
+static int batch_flush(struct invocation *invocation, struct verifier *verifier, struct batch *batch, int *status)
+{
+    int failed = batch_ask(invocation, verifier, batch, status);
+    fflush(stdout);
+    return failed;
+}
+
+/* Who pipes lines in must know how far they got: every line before a bad one has its verdict, none behind. */
+static int input_verify(struct invocation *invocation, struct verifier *verifier, struct input *input,
+                        struct batch *batch, int *status)
+{
+    unsigned long long number = 1;
+    for (int failed = EXIT_DONE; !failed;) {
+        char *line;
+        bool taken = line_take(input, &line);
+        if (!taken && input->ended) return batch_flush(invocation, verifier, batch, status);
+        if (!taken && batch->count > 0 && pauses(input)) failed = batch_flush(invocation, verifier, batch, status);
+        if (failed) return failed;
+        if (taken ? line_add(batch, line) : input_fill(input)) {
+            number += taken;
+            if (batch->count == BATCH) failed = batch_flush(invocation, verifier, batch, status);
+            if (failed) return failed;
+            continue;
+        }
+        failed = batch_flush(invocation, verifier, batch, status);
+        return failed ? failed
+                      : complain(EXIT_USAGE,
+                                 "%s: line %llu is not company, user and code; the lines before it were verified, "
+                                 "none from there on",
+                                 invocation->batch_path, number);
+    }
+    return EXIT_DONE;
+}
+
 static int verify_batch(struct invocation *invocation)
 {
     bool standard = strcmp(invocation->batch_path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(invocation->batch_path, "re");
-    if (!file) return complain(EXIT_USAGE, "%s: %s", invocation->batch_path, strerror(errno));
+    int file = standard ? STDIN_FILENO : open(invocation->batch_path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return complain(EXIT_USAGE, "%s: %s", invocation->batch_path, strerror(errno));
     struct verifier verifier;
     int failed = verifier_open(invocation, &verifier);
     if (failed) return failed;
     struct batch *batch = calloc(1, sizeof *batch);
+    struct input *input = calloc(1, sizeof *input);
     int status = EXIT_DONE;
-    char line[LINE_MAX_SIZE];
-    for (unsigned long long number = 1; batch && !failed && fgets(line, sizeof line, file); number++) {
-        size_t length = strcspn(line, "\r\n");
-        bool whole = line[length] != 0 || feof(file);
-        line[length] = 0;
-        if (length == 0 && whole) continue;
-        char *copy = strdup(line);
-        size_t at = batch->count;
-        if (!whole || !copy || !line_parse(copy, &batch->parsed[at], &batch->queries[at])) {
-            free(copy);
-            /* Who pipes lines in must know how far they got: every line before has its verdict, none behind. */
-            failed = batch_ask(invocation, &verifier, batch, &status);
-            fflush(stdout);
-            if (!failed)
-                failed = complain(EXIT_USAGE,
-                                  "%s: line %llu is not company, user and code; the lines before it were verified, "
-                                  "none from there on",
-                                  invocation->batch_path, number);
-            break;
-        }
-        batch->lines[batch->count++] = copy;
-        if (batch->count == BATCH) failed = batch_ask(invocation, &verifier, batch, &status);
+    if (batch && input) {
+        input->file = file;
+        failed = input_verify(invocation, &verifier, input, batch, &status);
+        secret_wipe(input->buffer, sizeof input->buffer);
+        batch_clear(batch);
+    } else {
+        failed = complain(EXIT_UNAVAILABLE, "not enough memory");
     }
-    secret_wipe(line, sizeof line);
-    if (batch && !failed) failed = batch_ask(invocation, &verifier, batch, &status);
-    if (batch) batch_clear(batch);
     free(batch);
-    if (!standard) fclose(file);
+    free(input);
+    if (!standard) close(file);
     if (verifier.client) otpring_close(verifier.client);
     if (verifier.local) local_close(verifier.local);
     return failed ? failed : status;

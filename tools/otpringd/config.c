@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/moment.h"
 
 static struct result refuse(char ret_error[CONFIG_ERROR_SIZE], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -75,21 +76,6 @@ static bool parse_mode(const char *text, unsigned *ret_value)
     if (*end || value & ~0666UL) return false;
     *ret_value = (unsigned)value;
     return true;
-}
-
-/* Seconds since 1970, or a UTC time as in 2026-01-31T12:00:00Z. */
-static bool parse_time(const char *text, int64_t *ret_ms)
-{
-    uint64_t seconds;
-    struct tm parts = {0};
-    if (parse_number(text, 1ULL << 40, &seconds)) {
-        *ret_ms = (int64_t)seconds * 1000;
-        return seconds > 0;
-    }
-    const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    if (!end || *end) return false;
-    *ret_ms = (int64_t)timegm(&parts) * 1000;
-    return *ret_ms > 0;
 }
 
 /* ---- settings ---- */
@@ -212,7 +198,7 @@ struct result config_set(struct config *config, const char *name, const char *va
         set = parse_mode(value, (unsigned *)(void *)to);
         break;
     case SETTING_TIME:
-        set = parse_time(value, (int64_t *)(void *)to);
+        set = moment_parse(value, (int64_t *)(void *)to);
         break;
     }
     char text[96];

@@ -205,6 +205,19 @@ static void keep_report(struct result result, struct result *said)
         log_line(LOG_LEVEL_NOTICE, "housekeeping goes on");
 }
 
+/* Who reads the log later finds names there, not numbers. What stands in the way (a full disk) is tried again at the
+ * next turn: verification does not wait for a name. */
+static void clients_name(struct daemon *daemon, struct core_worker *worker)
+{
+    static struct core_client clients[CONFIG_CLIENTS_MAX];
+    if (!atomic_exchange(&daemon->names_due, false)) return;
+    pthread_mutex_lock(&daemon->mutex);
+    uint32_t count = daemon->config.client_count;
+    memcpy(clients, daemon->config.clients, count * sizeof *clients);
+    pthread_mutex_unlock(&daemon->mutex);
+    if (result_failed(core_clients_name(worker, clients, count))) atomic_store(&daemon->names_due, true);
+}
+
 static struct result keep(struct daemon_thread *thread, struct os *os)
 {
     struct daemon *daemon = thread->daemon;
@@ -212,9 +225,12 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
     struct core_worker *worker;
     struct result said = result_ok();
     TRY(plain_worker_create(core, os, &worker));
+    atomic_store(&daemon->names_due, true);
+    clients_name(daemon, worker);
     thread_serving(thread, os, NULL);
     while (!atomic_load(&daemon->finish)) {
         bool more = false;
+        clients_name(daemon, worker);
         struct result result = core_keep(worker, &more);
         keep_report(result, &said);
         TRY(os_step(os, more && !result_failed(result) ? 0 : keep_wait_ns(core), NULL));
@@ -258,10 +274,20 @@ static bool thread_start(struct daemon *daemon, struct daemon_thread *thread, co
     return serving;
 }
 
+/* A thread may end by itself at any time, and says so in its state. */
+static bool thread_made(struct daemon_thread *thread)
+{
+    if (!thread->daemon) return false;
+    pthread_mutex_lock(&thread->daemon->mutex);
+    bool made = thread->state != THREAD_NONE;
+    pthread_mutex_unlock(&thread->daemon->mutex);
+    return made;
+}
+
 /* Waits for a thread that was told to stop; false when it failed. */
 static bool thread_join(struct daemon_thread *thread)
 {
-    if (thread->state == THREAD_NONE) return true;
+    if (!thread_made(thread)) return true;
     pthread_join(thread->thread, NULL);
     thread->state = THREAD_NONE;
     if (!result_failed(thread->result)) return true;
@@ -293,11 +319,11 @@ bool daemon_stop(struct daemon *daemon)
 {
     bool well = true;
     for (uint32_t i = 0; i < daemon->worker_count; i++)
-        if (daemon->verify[i].state != THREAD_NONE) thread_tell(&daemon->verify[i], server_worker_stop);
-    if (daemon->admin.state != THREAD_NONE) thread_tell(&daemon->admin, server_worker_stop);
+        if (thread_made(&daemon->verify[i])) thread_tell(&daemon->verify[i], server_worker_stop);
+    if (thread_made(&daemon->admin)) thread_tell(&daemon->admin, server_worker_stop);
     for (uint32_t i = 0; i < daemon->worker_count; i++) well &= thread_join(&daemon->verify[i]);
     well &= thread_join(&daemon->admin);
-    if (daemon->housekeeper.state != THREAD_NONE) {
+    if (thread_made(&daemon->housekeeper)) {
         atomic_store(&daemon->finish, true);
         pthread_mutex_lock(&daemon->mutex);
         if (daemon->housekeeper.os) os_wake(daemon->housekeeper.os);
@@ -322,8 +348,11 @@ const struct daemon_thread *daemon_casualty(struct daemon *daemon)
 struct result daemon_reload_clients(struct daemon *daemon, const struct config *config)
 {
     TRY(server_clients_replace(daemon->clients, config->clients, config->client_count));
+    pthread_mutex_lock(&daemon->mutex);
     memcpy(daemon->config.clients, config->clients, sizeof config->clients);
     daemon->config.client_count = config->client_count;
+    pthread_mutex_unlock(&daemon->mutex);
+    atomic_store(&daemon->names_due, true);
     for (uint32_t i = 0; i < daemon->worker_count; i++) thread_tell(&daemon->verify[i], server_worker_reload);
     return result_ok();
 }

@@ -49,7 +49,8 @@ struct daemon {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     pthread_t main;
-    _Atomic bool finish; /* the housekeeper's turn to end */
+    _Atomic bool finish;    /* the housekeeper's turn to end */
+    _Atomic bool names_due; /* clients whose names the journal may not have yet */
 };
 
 /* Everything that serves; false: said why, and nothing is left running. */

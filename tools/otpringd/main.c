@@ -84,15 +84,22 @@ static void tell_progress(void *context, const char *what, uint64_t done, uint64
                  (unsigned long long)of, (double)done / (seconds_now() - opening_s));
 }
 
+/* A name that is not one is bad use, as a bad value of any other setting. */
+static bool kernel_known(const struct config *config)
+{
+    const struct kernel *kernel;
+    const char *name = config->kernel[0] ? config->kernel : NULL;
+    if (!result_failed(kernel_choose(name, &kernel))) return true;
+    log_line(LOG_LEVEL_ERROR, "there is no kernel \"%s\" for this CPU; otpringd --version lists them",
+             name ? name : getenv("OTPRING_KERNEL"));
+    return false;
+}
+
 static bool engine_start(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
     const struct kernel *kernel;
-    if (result_failed(kernel_choose(config->kernel[0] ? config->kernel : NULL, &kernel))) {
-        log_line(LOG_LEVEL_ERROR, "there is no kernel \"%s\" for this CPU; otpringd --version lists them",
-                 config->kernel);
-        return false;
-    }
+    if (result_failed(kernel_choose(config->kernel[0] ? config->kernel : NULL, &kernel))) return false;
     struct engine_options options = {
         .folder = config->store,
         .key_path = config->key,
@@ -336,6 +343,7 @@ int main(int argc, char **argv)
         log_line(LOG_LEVEL_ERROR, "%s", error);
         return EXIT_BAD_USE;
     }
+    if (!kernel_known(&daemon->config)) return EXIT_BAD_USE;
     process_no_dumps();
     limit_raise(RLIMIT_MEMLOCK);
     limit_raise(RLIMIT_NOFILE);

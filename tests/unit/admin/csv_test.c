@@ -58,6 +58,25 @@ static void columns_come_in_any_order_and_default(void **unused)
     assert_int_equal(token.look_ahead, 20);
 }
 
+static void t0_and_profile_are_columns_too(void **unused)
+{
+    (void)unused;
+    struct csv_token token;
+    const char *head = "company,user,secret,type,digits,t0,counter,profile";
+    csv_is(parse(head, "a,b,GEZDGNBVGY3TQOJQ,,,1000000000,,", &token), OK);
+    assert_int_equal(token.parameters.t0_s, 1000000000);
+    assert_int_equal(token.profile, -1);
+    csv_is(parse(head, "a,b,GEZDGNBVGY3TQOJQ,,,,5,3", &token), OK);
+    assert_int_equal(token.profile, 3);
+    assert_int_equal(token.counter, 5);
+    csv_is(parse(head, "a,b,GEZDGNBVGY3TQOJQ,,,-1,,", &token), BAD_T0);
+    csv_is(parse(head, "a,b,GEZDGNBVGY3TQOJQ,hotp,,5,,", &token), BAD_T0);
+    csv_is(parse(head, "a,b,GEZDGNBVGY3TQOJQ,,8,,,3", &token), BAD_PROFILE);
+    csv_is(parse(head, "a,b,GEZDGNBVGY3TQOJQ,,,0,,3", &token), BAD_PROFILE);
+    csv_is(parse(head, "a,b,GEZDGNBVGY3TQOJQ,,,,,65535", &token), BAD_PROFILE);
+    csv_is(parse(head, "a,b,GEZDGNBVGY3TQOJQ,,,,,strict", &token), BAD_PROFILE);
+}
+
 static void bad_lines_say_what_is_bad(void **unused)
 {
     (void)unused;
@@ -84,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_follow_rfc_4180),
         cmocka_unit_test(columns_come_in_any_order_and_default),
+        cmocka_unit_test(t0_and_profile_are_columns_too),
         cmocka_unit_test(bad_lines_say_what_is_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

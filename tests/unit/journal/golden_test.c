@@ -49,7 +49,7 @@ static void each_golden_journal_checks_as_it_did_when_it_was_made(void **state)
         snprintf(store, sizeof store, TESTS_FOLDER "/golden/journal/%s", goldens[i].name);
         snprintf(folder, sizeof folder, "%s/journal", store);
         read_key(store, key);
-        struct result result = journal_check(os, folder, key, NULL, &report);
+        struct result result = journal_check(os, folder, &(struct journal_check_options){.public_key = key}, &report);
         print_message("%s: %s at %llu (%s)\n", goldens[i].name, result_name(result),
                       (unsigned long long)report.bad_position, report.finding);
         assert_code(result, goldens[i].expected);
@@ -59,6 +59,39 @@ static void each_golden_journal_checks_as_it_did_when_it_was_made(void **state)
         assert_int_equal(report.signed_through, goldens[i].signed_through);
     }
     os_destroy(os);
+}
+
+static bool begins_at_16(const struct slot_act *act, const uint8_t *payload, uint64_t first_position)
+{
+    (void)act;
+    (void)payload;
+    return first_position == 16;
+}
+
+/* The second segment of the good journal, whose first nobody removed. */
+static void a_journal_without_its_oldest_segment_is_found_out(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/otpring-golden-XXXXXX", command[600];
+    struct os *os;
+    assert_non_null(mkdtemp(folder));
+    snprintf(command, sizeof command, "cp %s/golden/journal/good/journal/0000000000000002.seg %s/", TESTS_FOLDER,
+             folder);
+    assert_int_equal(system(command), 0);
+    assert_ok(os_uring_create(&(struct os_uring_options){.entries = 16}, &os));
+    struct journal_check_report report;
+    struct journal_check_options options = {0};
+    assert_code(journal_check(os, folder, &options, &report), JOURNAL_MISSING);
+    assert_int_equal(report.bad_position, 16);
+    assert_int_equal(report.last_position, 21);
+    print_message("%s\n", report.finding);
+    options.part = true;
+    assert_ok(journal_check(os, folder, &options, &report));
+    options = (struct journal_check_options){.begins_at = begins_at_16};
+    assert_ok(journal_check(os, folder, &options, &report));
+    os_destroy(os);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
 }
 
 static void a_golden_block_has_its_fields_at_the_promised_offsets(void **state)
@@ -79,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_golden_journal_checks_as_it_did_when_it_was_made),
+        cmocka_unit_test(a_journal_without_its_oldest_segment_is_found_out),
         cmocka_unit_test(a_golden_block_has_its_fields_at_the_promised_offsets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,7 +136,7 @@ static void threads_append_while_the_housekeeper_rotates_seals_and_recycles(void
     struct journal_check_report report;
     uint64_t blocks = 0;
     vault_public_key(vault, key);
-    assert_ok(journal_check(os, folder, key, NULL, &report));
+    assert_ok(journal_check(os, folder, &(struct journal_check_options){.public_key = key}, &report));
     assert_int_equal(report.signed_through, report.last_position - 2);
     assert_ok(journal_open(os, &options, vault, 0, count, &blocks, &journal, &bad_position));
     assert_int_equal(blocks, THREADS * BLOCKS_EACH);

@@ -19,7 +19,7 @@ static void create_sealing(struct rig *rig, uint64_t seed)
 
 static struct result check(struct rig *rig, struct journal_check_report *ret_report)
 {
-    return journal_check(rig->main_os, "/j", public_key, NULL, ret_report);
+    return journal_check(rig->main_os, "/j", &(struct journal_check_options){.public_key = public_key}, ret_report);
 }
 
 static void fill(struct rig *rig, unsigned count, uint32_t slots)
@@ -129,9 +129,37 @@ static void macs_verify_with_the_first_key_walked_forward(void **state)
     assert_true(vault_mac_segment(rig.vault) > vault_mac_segment(early) + 2);
     rig_close(&rig);
     struct journal_check_report report;
-    assert_ok(journal_check(rig.main_os, "/j", public_key, early, &report));
+    assert_ok(journal_check(rig.main_os, "/j",
+                            &(struct journal_check_options){.public_key = public_key, .vault = early}, &report));
     assert_true(report.macs_checked >= 4);
     vault_close(early);
+    rig_destroy(&rig);
+}
+
+/* A housekeeper that comes late seals several segments at once, in one that comes after them all; then they go, and
+ * their seals stay. */
+static void a_journal_that_recycles_checks_however_late_its_seals_come(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct journal_check_report report;
+    create_sealing(&rig, 9);
+    rig.options.spare_count = 12;
+    rig.options.keep_size = 1;
+    assert_ok(rig_ready(&rig, 0));
+    for (unsigned round = 0; round < 12; round++) {
+        for (unsigned i = 0; i < 4 * (round % 5 + 1); i++) {
+            while (!rig_append(&rig, i % 3, 200, NULL)) assert_true(rig_step(&rig));
+        }
+        assert_true(rig_drain(&rig));
+        rig.now_ms += 5000;
+        assert_ok(rig_keep(&rig));
+        struct result result = check(&rig, &report);
+        if (result_failed(result)) print_message("round %u: %s\n", round, report.finding);
+        assert_ok(result);
+    }
+    assert_true(report.first_position > 1);
+    rig_close(&rig);
     rig_destroy(&rig);
 }
 
@@ -347,6 +375,7 @@ int main(void)
         cmocka_unit_test(an_idle_journal_seals_once_and_then_rests),
         cmocka_unit_test(seals_and_checkpoints_verify_after_crashes_at_any_point),
         cmocka_unit_test(macs_verify_with_the_first_key_walked_forward),
+        cmocka_unit_test(a_journal_that_recycles_checks_however_late_its_seals_come),
         cmocka_unit_test(each_flipped_byte_of_sealed_blocks_and_seals_is_found),
         cmocka_unit_test(a_forger_who_mends_every_checksum_is_found_by_the_seal),
         cmocka_unit_test(a_forged_checkpoint_does_not_verify),
