@@ -1,5 +1,6 @@
 #include "genesis.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -85,6 +86,10 @@ void genesis_make(void)
 {
     static struct machine machine;
     const struct os_sim_options world = {.seed = 1, .wall_ms = (int64_t)TOKENS_WALL_S * 1000, .disk_size = 8 << 20};
+    /* Thousands of engines are opened and closed: their memory stays with the process. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    mallopt(M_TOP_PAD, 64 << 20);
     tokens_make();
     machine_keys();
     model_start(&genesis_model);
