@@ -1,274 +1,215 @@
 /* Accept, journal, answer, crash, recover: a model in Promela, checked exhaustively by Spin (tests/model/model_test.py).
  *
- * Two workers judge one code of one token, STEPS steps of it, each turn of a worker as in engine/core and
- * engine/journal: read the word, swap it to a greater one, take a position, write the block, wait until it and all
- * before it are durable, answer. A REPLAYED verdict carries the word that it rests on. A block in flight reaches the
- * disk at any time, in any order. The machine may die at any moment, CRASHES times, and in the middle of recovery: what
- * was in flight is then there or not. Recovery reads from position 1 to the first gap, takes the greatest word, burns
- * what it finds behind the gap, and writes the burns before it serves. A checkpoint may move the words into the store.
+ * WORKERS workers judge codes of one token, steps 0 .. STEPS - 1. A turn goes as in engine/core and engine/journal: read
+ * the word, swap it to a greater one, take a position and write the block, wait until it and all before it are durable,
+ * answer. A REPLAYED verdict carries the word that it rests on. Blocks in flight reach the medium at any time, in any
+ * order. The machine may die at any moment, CRASHES times, also in the middle of a recovery: what was in flight is then
+ * there or not, memory is gone. Recovery reads from the checkpoint to the first gap, takes the greatest word, and burns
+ * what lies behind the gap. A checkpoint notes its position, then reads the word, and is put down when every turn begun
+ * by then is durable.
  *
- * Promise 1: a step is accepted at most once, told to clients (accepted[]).
- * Promise 2: what was told is in what recovery finds (the assertions at the end of recover).
+ * Promise 1: no step is told ACCEPTED twice. Promise 2: what was told is in what recovery finds.
  *
- * Each MUTANT_* leaves one rule out; the check must then fail. */
+ * All is one process of guarded steps, so that a crash can take the workers' memory away at once; each step is one
+ * atomic access or one event of the disk. Each MUTANT_* leaves one rule out, and the check must then fail. */
 
-#define STEPS 2
-#define WORKERS 2
 #ifndef BLOCKS
-#define BLOCKS 4 /* positions that a run of the model may use */
+#define BLOCKS 4 /* positions that there is room for */
 #endif
 #ifndef CRASHES
-#define CRASHES 1
+#define CRASHES 2
 #endif
+#define STEPS 2
+#define WORKERS 2
 
-/* The disk: what stands at each position. word: the floor in its record (0: no record there); durable: it has reached
- * the medium. Positions are 1 .. BLOCKS; verdict: 1 accepted, 2 replayed, 3 burned. */
-typedef block { byte word; byte verdict; byte step; bool written; bool durable }
-block disk[BLOCKS + 1];
+/* Of a worker: what it does next. */
+#define IDLE 0
+#define READ 1
+#define SWAPPED 2
+#define WAITING 3
 
-byte floor;            /* the token word in memory: the least step still acceptable */
-byte store_word;       /* the checkpoint: the word, and the position through which records are in it */
+/* The disk, by position: the word of its record; whether the block was written, and reached the medium. */
+byte word[BLOCKS + 1];
+bool written[BLOCKS + 1];
+bool durable[BLOCKS + 1];
+byte store_word;     /* the checkpoint: the word, and the position through which records are in it */
 byte store_position;
-byte next = 1;         /* position_next */
-byte through = 0;      /* durable_through */
-byte incarnation = 1;
-byte crashes = 0;
-bool down = false;     /* memory is gone; workers begin anew */
-bool serving = true;
 
-byte accepted[STEPS];  /* told to clients */
-byte told_word;        /* the greatest floor that a told verdict stood for */
+/* Memory. */
+byte doing[WORKERS];
+byte step[WORKERS];
+byte seen[WORKERS];  /* the word read; then the word of the record */
+bool right[WORKERS]; /* ACCEPTED */
+byte position[WORKERS];
+byte floor_word;     /* the token word: the least step still acceptable */
+byte next = 1;
+byte through;        /* durable-through */
+byte saving;         /* the checkpoint: 0 idle, 1 position noted, 2 word read */
+byte saving_position, saving_word, saving_begun;
 
-/* A process of a run that ended does nothing more. */
-#define DEAD (down || era != incarnation)
+/* What clients know. */
+bool accepted[STEPS];
+byte told_word;
 
-inline advance() {
+byte crashes;
+
+inline memory_gone() {
+    i = 0;
     do
-    :: through + 1 < next && disk[through + 1].durable -> through++
+    :: i < WORKERS -> doing[i] = IDLE; step[i] = 0; seen[i] = 0; right[i] = false; position[i] = 0; i++
+    :: else -> break
+    od;
+    floor_word = 0;
+    saving = 0; saving_position = 0; saving_word = 0; saving_begun = 0
+}
+
+inline turn_begin(w) {
+    if
+    :: step[w] = 0
+    :: step[w] = 1
+    fi;
+    seen[w] = floor_word;
+    doing[w] = READ
+}
+
+inline turn_judge(w) {
+    if
+    :: step[w] < seen[w] -> right[w] = false; doing[w] = SWAPPED
+#ifdef MUTANT_NO_SWAP
+    :: step[w] >= seen[w] ->
+        floor_word = step[w] + 1; seen[w] = step[w] + 1; right[w] = true; doing[w] = SWAPPED
+#else
+    :: step[w] >= seen[w] && floor_word == seen[w] ->
+        floor_word = step[w] + 1; seen[w] = step[w] + 1; right[w] = true; doing[w] = SWAPPED
+    :: step[w] >= seen[w] && floor_word != seen[w] -> seen[w] = floor_word /* lost the race: looks again */
+#endif
+    fi
+}
+
+inline turn_append(w) {
+    position[w] = next;
+    word[next] = seen[w];
+#ifdef MUTANT_REPLAY_WITHOUT_WORD
+    word[next] = (right[w] -> seen[w] : 0);
+#endif
+    written[next] = true;
+    durable[next] = false;
+    next++;
+    doing[w] = WAITING
+}
+
+inline turn_answer(w) {
+    if
+    :: right[w] ->
+        assert(!accepted[step[w]]); /* promise 1 */
+        accepted[step[w]] = true
+    :: else -> skip
+    fi;
+    told_word = (seen[w] > told_word -> seen[w] : told_word);
+    doing[w] = IDLE; step[w] = 0; seen[w] = 0; right[w] = false; position[w] = 0
+}
+
+inline block_lands() {
+    /* any one of those in flight */
+    i = 1;
+    do
+    :: i < next && written[i] && !durable[i] -> durable[i] = true; break
+    :: i < next -> i++
+    :: i >= next -> break
+    od;
+    do
+    :: through + 1 < next && durable[through + 1] -> through++
     :: else -> break
     od
 }
 
-/* A worker's turn. Everything up to a switch of workers is one atomic step in the engine too: one atomic access. */
-proctype worker(byte era) {
-    byte step, seen, word, position, verdict;
-    bool going = true;
+/* Power fails: a block in flight is there or not. */
+inline crash() {
+    crashes++;
+    i = 1;
     do
-    :: !going || DEAD || next > BLOCKS -> break
-    :: else ->
+    :: i < next && written[i] && !durable[i] ->
         if
-        :: step = 0
-        :: step = 1
+        :: durable[i] = true
+        :: written[i] = false; word[i] = 0
         fi;
-        verdict = 0;
-        do
-        :: verdict != 0 || DEAD -> break
-        :: else ->
-            seen = floor;
-            if
-            :: step >= seen ->
-                atomic {
-                    if
-#ifdef MUTANT_NO_SWAP
-                    :: true -> floor = step + 1; word = step + 1; verdict = 1
-#else
-                    :: floor == seen -> floor = step + 1; word = step + 1; verdict = 1
-                    :: else -> skip /* lost the race: looks again */
-#endif
-                    fi
-                }
-            :: else -> word = seen; verdict = 2
-            fi
-        od;
-        if
-        :: DEAD || next > BLOCKS -> going = false
-        :: else ->
-            atomic {
-                /* the critical section: position and place */
-                if
-                :: DEAD || next > BLOCKS -> going = false
-                :: else ->
-                    position = next;
-                    next++;
-                    disk[position].word = word;
-                    disk[position].verdict = verdict;
-                    disk[position].step = step;
-                    disk[position].written = true;
-                    disk[position].durable = false
-                fi
-            };
-            if
-            :: !going -> skip
-            :: else ->
-#ifndef MUTANT_ANSWER_EARLY
-#ifdef MUTANT_ANSWER_OUT_OF_ORDER
-                (DEAD || disk[position].durable);
-#else
-                (DEAD || through >= position);
-#endif
-#endif
-                atomic {
-                    if
-                    :: DEAD -> going = false
-                    :: else ->
-                        /* told */
-                        if
-                        :: verdict == 1 ->
-                            accepted[step]++;
-                            assert(accepted[step] <= 1) /* promise 1 */
-                        :: else -> skip
-                        fi;
-                        if
-                        :: word > told_word -> told_word = word
-                        :: else -> skip
-                        fi;
-                        seen = 0; word = 0; position = 0; verdict = 0; step = 0
-                    fi
-                }
-            fi
-        fi
-    od
+        i++
+    :: i < next && !(written[i] && !durable[i]) -> i++
+    :: i >= next -> break
+    od;
+    memory_gone()
 }
 
-/* The disk: a block in flight reaches the medium, in any order. */
-proctype medium() {
-    byte i;
+inline recover() {
+    found = store_word;
+    i = store_position + 1;
     do
-    :: atomic { !down && next > 1 ->
-           /* any one that is in flight */
-           i = 1;
-           do
-           :: i < next && (!disk[i].written || disk[i].durable) -> i++
-           :: i < next && disk[i].written && !disk[i].durable ->
-               if
-               :: disk[i].durable = true; break
-               :: i++
-               fi
-           :: i >= next -> break
-           od;
-           advance();
-           i = 0 }
-    :: (down && crashes == CRASHES && next > BLOCKS) -> break
-    od
-}
-
-/* Position noted first, the words read then, and only when all that was begun is durable are they put. */
-proctype checkpoint() {
-    byte position, word, begun;
-    byte era;
-    do
-    :: atomic { !down && serving && through > store_position ->
-#ifdef MUTANT_CHECKPOINT_AHEAD
-           position = next - 1;
-#else
-           position = through;
-#endif
-           era = incarnation }
-       word = floor;
-       begun = next - 1;
-#ifndef MUTANT_CHECKPOINT_AHEAD
-       (DEAD || through >= begun);
-#endif
-       atomic {
-           if
-           :: DEAD -> skip
-           :: else ->
-               store_word = (word > store_word -> word : store_word);
-               store_position = position
-           fi;
-           position = 0; word = 0; begun = 0 }
-    :: down && crashes == CRASHES -> break
-    od
-}
-
-/* Power fails, and the machine starts again; it may fail once more before it serves. */
-proctype machine() {
-    byte i, word, end, burned;
-    do
-    :: crashes < CRASHES ->
-        atomic {
-            down = true;
-            serving = false;
-            crashes++;
-            /* what was in flight is there or not; memory is gone */
-            i = 1;
-            do
-            :: i < next ->
-                if
-                :: disk[i].written && !disk[i].durable ->
-                    if
-                    :: disk[i].durable = true
-                    :: disk[i].written = false; disk[i].word = 0; disk[i].verdict = 0
-                    fi
-                :: else -> skip
-                fi;
-                i++
-            :: else -> break
-            od;
-            floor = 0
-        };
-        /* recovery: from the checkpoint to the first gap, then what lies behind it */
-        atomic {
-            word = store_word;
-#ifdef MUTANT_NO_STORE
-            word = 0;
-#endif
-            i = store_position + 1;
-            do
-            :: i < next && disk[i].written ->
+    :: i < next && written[i] ->
 #ifdef MUTANT_LAST_WINS
-                word = disk[i].word;
+        found = word[i];
 #else
-                word = (disk[i].word > word -> disk[i].word : word);
+        found = (word[i] > found -> word[i] : found);
 #endif
-                i++
-            :: else -> break
-            od;
-            end = i;
-            burned = 0;
-            /* intact blocks behind the gap: never told, consumed all the same */
-            do
-            :: i < next ->
-                if
-                :: disk[i].written -> burned = (disk[i].word > burned -> disk[i].word : burned)
-                :: else -> skip
-                fi;
-                disk[i].written = false;
-                disk[i].durable = false;
-                disk[i].word = 0;
-                i++
-            :: else -> break
-            od;
-            next = end;
-            through = end - 1;
-            i = 0
-        };
-        /* promise 2: what was told is there */
-        assert((word > burned -> word : burned) >= told_word);
-        assert(word >= told_word);
-        atomic {
-#ifndef MUTANT_NO_BURN
-            word = (burned > word -> burned : word);
-#endif
-            floor = word;
-            incarnation++;
-            down = false;
-            serving = true;
-            word = 0; end = 0; burned = 0
-        };
-        run worker(incarnation);
-        run worker(incarnation)
-    :: crashes < CRASHES && false -> skip
-    :: crashes == CRASHES -> break
-    od
+        i++
+    :: else -> break
+    od;
+    assert(found >= told_word); /* promise 2 */
+    through = i - 1;
+    /* Behind the gap: consumed, though nobody was told; the record of it is the next run's first. */
+    burned = 0;
+    do
+    :: i < next ->
+        burned = (written[i] && word[i] > burned -> word[i] : burned);
+        written[i] = false; durable[i] = false; word[i] = 0;
+        i++
+    :: else -> break
+    od;
+    next = through + 1;
+    floor_word = found;
+    if
+    :: burned > found && next <= BLOCKS ->
+        floor_word = burned;
+        word[next] = burned; written[next] = true; durable[next] = true;
+        next++; through++
+    :: else -> skip
+    fi;
+    found = 0; burned = 0
 }
 
-init {
-    atomic {
-        run worker(1);
-        run worker(1);
-        run medium();
-        run checkpoint();
-        run machine()
-    }
+active proctype engine() {
+    byte i, w, found, burned;
+    do
+    :: atomic { next <= BLOCKS && doing[0] == IDLE -> turn_begin(0) }
+    :: atomic { next <= BLOCKS && doing[1] == IDLE -> turn_begin(1) }
+    :: atomic { doing[0] == READ -> turn_judge(0) }
+    :: atomic { doing[1] == READ -> turn_judge(1) }
+    :: atomic { doing[0] == SWAPPED && next <= BLOCKS -> turn_append(0) }
+    :: atomic { doing[1] == SWAPPED && next <= BLOCKS -> turn_append(1) }
+#ifdef MUTANT_ANSWER_EARLY
+    :: atomic { doing[0] == WAITING -> turn_answer(0) }
+    :: atomic { doing[1] == WAITING -> turn_answer(1) }
+#else
+#ifdef MUTANT_ANSWER_OUT_OF_ORDER
+    :: atomic { doing[0] == WAITING && durable[position[0]] -> turn_answer(0) }
+    :: atomic { doing[1] == WAITING && durable[position[1]] -> turn_answer(1) }
+#else
+    :: atomic { doing[0] == WAITING && through >= position[0] -> turn_answer(0) }
+    :: atomic { doing[1] == WAITING && through >= position[1] -> turn_answer(1) }
+#endif
+#endif
+    :: atomic { through + 1 < next -> block_lands(); i = 0 }
+#ifdef MUTANT_WORDS_BEFORE_POSITION
+    :: atomic { saving == 0 -> saving_word = floor_word; saving_begun = next - 1; saving = 1 }
+    :: atomic { saving == 1 && through > store_position -> saving_position = through; saving = 2 }
+#else
+    :: atomic { saving == 0 && through > store_position -> saving_position = through; saving = 1 }
+    :: atomic { saving == 1 -> saving_word = floor_word; saving_begun = next - 1; saving = 2 }
+#endif
+    :: atomic { saving == 2 && through >= saving_begun && doing[0] != SWAPPED && doing[1] != SWAPPED ->
+           store_word = saving_word;
+           store_position = saving_position;
+           saving = 0; saving_position = 0; saving_word = 0; saving_begun = 0 }
+    :: atomic { crashes < CRASHES -> crash(); recover(); i = 0 }
+    :: atomic { crashes + 1 < CRASHES -> crash(); crashes++; recover(); memory_gone(); recover(); i = 0 } /* and again before it serves */
+    od
 }
