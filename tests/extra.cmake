@@ -49,3 +49,6 @@ if(FUSE3_FOUND)
 endif()
 # The deterministic simulator; see tests/sim.
 include(sim/sim.cmake)
+# The Spin model and its mutants.
+add_test(NAME model/spin COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/model/model_test.py)
+set_tests_properties(model/spin PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800 LABELS heavy)
