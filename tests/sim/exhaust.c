@@ -69,7 +69,7 @@ static void settle(struct trial *of)
         if (!machine_step(&of->machine)) return;
 }
 
-static void ask(struct trial *of, unsigned slot)
+static void send(struct trial *of, unsigned slot)
 {
     static const uint8_t tokens[] = {TOKEN_HOTP_A, TOKEN_HOTP_B, TOKEN_TOTP_A, TOKEN_TWO_HOTP};
     if (of->model.frames[0][slot].state == MODEL_SENT) return;
@@ -86,6 +86,11 @@ static void ask(struct trial *of, unsigned slot)
     if (core_frame(of->machine.workers[0], &offered, &error) == CORE_ERROR)
         model_break(&of->model, "a frame was refused: error %u", error);
     core_turn(of->machine.workers[0]);
+}
+
+static void ask(struct trial *of, unsigned slot)
+{
+    send(of, slot);
     settle(of);
 }
 
@@ -285,6 +290,147 @@ static void phase_exhaust(const struct phase *phase)
     }
 }
 
+/* ---- every subset of what was in flight ---- */
+
+enum { SUBSET_BLOCKS = 3, SUBSET_SECTORS = 8 };
+
+/* A number in base 3: of each block, or of each sector of one block while the others are kept. */
+struct subset {
+    uint32_t number;
+    bool by_sector;
+    unsigned block; /* by_sector: which one */
+};
+
+static enum os_sim_fate fate(void *context, unsigned write, unsigned sector)
+{
+    const struct subset *subset = context;
+    if (subset->by_sector && write != subset->block) return OS_SIM_KEPT;
+    uint32_t number = subset->number;
+    for (unsigned i = subset->by_sector ? sector : write; i > 0; i--) number /= OS_SIM_FATES;
+    enum os_sim_fate chosen = number % OS_SIM_FATES;
+    /* A block that is torn as a whole: its first half is there. */
+    if (!subset->by_sector && chosen == OS_SIM_TORN) chosen = sector < SUBSET_SECTORS / 2 ? OS_SIM_KEPT : OS_SIM_LOST;
+    return chosen;
+}
+
+static void subset_try(struct trial *of, struct subset *subset)
+{
+    struct os_sim_world *left;
+    snprintf(now_trying, sizeof now_trying, "subset %u %s %u", subset->number,
+             subset->by_sector ? "of the sectors of" : "of", subset->block);
+    CHECK(os_sim_world_fork_chosen(of->world, fate, subset, &left).code == OK);
+    const struct check_world world = {.world = left, .store = of->store, .shape = &shape};
+    check_crash(&world, &of->model, subset->number);
+    os_sim_world_destroy(left);
+    tried++;
+    if (!of->model.broken[0]) return;
+    printf("broken: %s: %s\n", now_trying, of->model.broken);
+    exit(1);
+}
+
+/* Three turns in flight, nothing of them on the disk yet. */
+static void subsets(void)
+{
+    struct trial *of = &trial;
+    uint64_t before = tried;
+    *of = (struct trial){0};
+    genesis_fork(1, &of->world, &of->store, &of->model);
+    of->model.now_step = TOKENS_WALL_S / 30;
+    of->model.reasons = EVERY_REASON;
+    phase_start(of);
+    CHECK(of->open);
+    keep(of, 50);
+    for (unsigned i = 0; i < 3; i++) ask(of, i);
+    for (unsigned i = 0; i < SUBSET_BLOCKS; i++) send(of, i);
+    struct subset subset = {0};
+    for (subset.number = 0; subset.number < 27; subset.number++) subset_try(of, &subset);
+    subset.by_sector = true;
+    for (subset.block = 0; subset.block < SUBSET_BLOCKS; subset.block += 2)
+        for (subset.number = 0; subset.number < 6561; subset.number++) subset_try(of, &subset);
+    printf("counted: %llu subsets of three blocks in flight, of two of them by sector: lost, kept, torn\n",
+           (unsigned long long)(tried - before));
+    settle(of);
+    take_apart(of);
+}
+
+/* ---- a process that dies in its start, and the power that fails in the next one ---- */
+
+enum { PAIR_DRAWS = 3, PAIR_OPS_MAX = 400 };
+
+struct pair {
+    uint64_t died_at, cut_at; /* disk operations of the first start, and of the second */
+    uint64_t first_ops, second_ops;
+    uint64_t draw;
+    const struct os_sim_world *world; /* of the one that is starting */
+    struct store *store;
+    struct model model;
+    bool second_reached;
+};
+static struct pair pair;
+
+static void second_start(void *context)
+{
+    (void)context;
+    if (++pair.second_ops != pair.cut_at) return;
+    const struct check_world world = {.world = pair.world, .store = pair.store, .shape = &shape};
+    pair.second_reached = true;
+    tried++;
+    for (uint64_t i = 0; i < PAIR_DRAWS; i++) check_crash(&world, &pair.model, pair.draw++);
+    if (!pair.model.broken[0]) return;
+    printf("broken: %s: %s\n", now_trying, pair.model.broken);
+    exit(1);
+}
+
+static void start_on(struct os_sim_world *world, struct store *store)
+{
+    struct machine machine;
+    struct result result = machine_open(&machine, world, store, &shape, 0);
+    if (!result_failed(result)) machine_close(&machine);
+}
+
+static void first_start(void *context)
+{
+    (void)context;
+    if (++pair.first_ops != pair.died_at) return;
+    const struct os_sim_world *before = pair.world;
+    for (pair.cut_at = 1, pair.second_reached = true; pair.second_reached && pair.cut_at < PAIR_OPS_MAX;
+         pair.cut_at++) {
+        struct os_sim_world *world;
+        struct store *store;
+        snprintf(now_trying, sizeof now_trying,
+                 "a process that died at operation %llu of its start, power cut at %llu of the next",
+                 (unsigned long long)pair.died_at, (unsigned long long)pair.cut_at);
+        CHECK(os_sim_world_fork(before, pair.draw++, true, &world).code == OK);
+        CHECK(store_memory_copy(pair.store, &store).code == OK);
+        pair.second_ops = 0;
+        pair.second_reached = false;
+        pair.world = world;
+        os_sim_watch(world, second_start, NULL);
+        start_on(world, store);
+        pair.world = before;
+        store_close(store);
+        os_sim_world_destroy(world);
+    }
+}
+
+static void two_starts(void)
+{
+    uint64_t before = tried;
+    for (pair.died_at = 1; pair.died_at < PAIR_OPS_MAX; pair.died_at++) {
+        struct os_sim_world *world;
+        genesis_fork(1, &world, &pair.store, &pair.model);
+        pair.first_ops = 0;
+        pair.world = world;
+        os_sim_watch(world, first_start, NULL);
+        start_on(world, pair.store);
+        store_close(pair.store);
+        os_sim_world_destroy(world);
+        if (pair.first_ops < pair.died_at) break;
+    }
+    printf("counted: %llu pairs of a process that dies in its start and a power cut in the next one\n",
+           (unsigned long long)(tried - before));
+}
+
 static void died(int number)
 {
     printf("broken: %s: the engine's own check failed\n", now_trying);
@@ -303,7 +449,9 @@ int main(int count, char **texts)
         for (int j = 1; j < count; j++) wanted = wanted || strcmp(texts[j], phases[i].name) == 0;
         if (wanted) phase_exhaust(&phases[i]);
     }
-    printf("counted: %llu single faults, each followed by %llu starts in all\n", (unsigned long long)tried,
+    if (count == 1 || strcmp(texts[1], "subsets") == 0) subsets();
+    if (count == 1 || strcmp(texts[1], "two-starts") == 0) two_starts();
+    printf("counted: %llu faults and subsets, followed by %llu starts in all\n", (unsigned long long)tried,
            (unsigned long long)check_counts()->schedules);
     return 0;
 }
