@@ -50,7 +50,7 @@ def branches_of(program, profile):
     for data in json.loads(exported)["data"]:
         for file in data["files"]:
             name = os.path.relpath(os.path.realpath(file["filename"]), TOP)
-            if not name.startswith("engine/"):
+            if not name.startswith(tuple(f"engine/{room}/" for room in ROOMS)):
                 continue
             for branch in file.get("branches", []):
                 found[name, branch[0], branch[1]] = branch[4:6]
