@@ -203,10 +203,13 @@ static struct result disarm(struct os *os, struct recovery *recovery, uint64_t n
     return result_ok();
 }
 
+/* What a dead process renamed may be seen and not yet safe, as what it wrote (step R1): were names changed on top of
+ * it, a power cut could keep the later change and lose the earlier one, and leave a hole. */
 static struct result collect_spares(struct os *os, struct recovery *recovery)
 {
     struct folder *folder = &recovery->folder;
     struct keeper *keeper = &recovery->journal->keeper;
+    TRY(file_sync_folder(os, folder->path));
     keeper->spares = calloc(folder->spare_count + folder->count + 1, sizeof *keeper->spares);
     if (!keeper->spares) return result_of(NO_MEMORY);
     for (size_t i = 0; i < folder->spare_count; i++)

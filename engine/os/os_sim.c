@@ -579,6 +579,45 @@ struct result os_sim_world_fork(const struct os_sim_world *from, uint64_t seed, 
     return result_ok();
 }
 
+/* One write that was in flight, sector by sector. */
+static void land_chosen(struct os_sim_world *world, const struct os_sim_world *from, unsigned write,
+                        enum os_sim_fate (*choose)(void *context, unsigned write, unsigned sector), void *context)
+{
+    const struct os_op *op = from->pending[write].op;
+    const struct handle *handle = handle_of(from, op);
+    if ((op->kind != OS_WRITE && op->kind != OS_WRITE_DSYNC) || !handle || handle->file < 0) return;
+    for (uint32_t at = 0; at < op->size; at += SIM_SECTOR) {
+        enum os_sim_fate fate = choose(context, write, at / SIM_SECTOR);
+        if (fate == OS_SIM_LOST) continue;
+        uint32_t size = fate == OS_SIM_TORN ? SIM_SECTOR / 2 : SIM_SECTOR;
+        sim_disk_land(&world->disk, handle->file, op->offset + at, (const uint8_t *)op->buffer + at, size);
+    }
+}
+
+/* Sectors that were written without a sync before are kept as they are. */
+static uint64_t keep_all(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+struct result os_sim_world_fork_chosen(const struct os_sim_world *from,
+                                       enum os_sim_fate (*choose)(void *context, unsigned write, unsigned sector),
+                                       void *context, struct os_sim_world **ret_world)
+{
+    struct os_sim_world *world = calloc(1, sizeof *world);
+    if (!world) return result_of(NO_MEMORY);
+    world->options = from->options;
+    world->wall_ms = from->wall_ms;
+    world->boot_ms = 1000;
+    world->synchronised = from->synchronised;
+    sim_disk_copy(&from->disk, &world->disk);
+    for (unsigned i = 0; i < from->pending_count; i++) land_chosen(world, from, i, choose, context);
+    sim_disk_crash(&world->disk, keep_all, NULL);
+    *ret_world = world;
+    return result_ok();
+}
+
 void os_sim_watch(struct os_sim_world *world, void (*watch)(void *context), void *context)
 {
     world->watch = watch;

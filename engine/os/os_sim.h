@@ -61,6 +61,12 @@ void os_sim_crash(struct os_sim_world *world);
  * whole or not at all; clocks go on. Else the boot clock starts anew. */
 struct result os_sim_world_fork(const struct os_sim_world *world, uint64_t seed, bool process_only,
                                 struct os_sim_world **ret_world) MUST_USE;
+/* The same for a power cut, with the writes in flight chosen: `choose` says of each 512-byte sector of each of them
+ * what became of it. What was written before, and names, are kept. For going through every subset. */
+enum os_sim_fate { OS_SIM_LOST, OS_SIM_KEPT, OS_SIM_TORN, OS_SIM_FATES };
+struct result os_sim_world_fork_chosen(const struct os_sim_world *world,
+                                       enum os_sim_fate (*choose)(void *context, unsigned write, unsigned sector),
+                                       void *context, struct os_sim_world **ret_world) MUST_USE;
 /* `watch` is called whenever the world is about to change for good: before each disk operation takes effect. It may
  * fork the world, not step it. */
 void os_sim_watch(struct os_sim_world *world, void (*watch)(void *context), void *context);

@@ -331,6 +331,11 @@ void sim_disk_tear(struct sim_disk *disk, int file_index, uint64_t offset, const
     }
 }
 
+void sim_disk_land(struct sim_disk *disk, int file, uint64_t offset, const uint8_t *bytes, uint32_t size)
+{
+    if (sim_disk_write(disk, file, offset, bytes, size) > 0) sim_disk_sync_range(disk, file, offset, size);
+}
+
 static void file_crash(struct sim_disk *disk, struct sim_file *file, uint64_t (*draw)(void *), void *context)
 {
     uint64_t end = file->durable_size;

@@ -78,6 +78,8 @@ int sim_disk_find(const struct sim_disk *disk, const char *path);
 /* A write that was in flight at the crash: each sector lands, is torn, or is lost. Call before sim_disk_crash. */
 void sim_disk_tear(struct sim_disk *disk, int file, uint64_t offset, const uint8_t *buffer, uint32_t size,
                    uint64_t (*draw)(void *), void *context);
+/* Puts a part of a write that was in flight down for good. */
+void sim_disk_land(struct sim_disk *disk, int file, uint64_t offset, const uint8_t *bytes, uint32_t size);
 /* Leaves what survived: the draw decides over each volatile sector and over which changes of names were kept: in half
  * of the crashes a prefix of them, as a file system with a journal does, else each for itself. */
 void sim_disk_crash(struct sim_disk *disk, uint64_t (*draw)(void *), void *context);

@@ -6,7 +6,9 @@
  * Commands are lines written to `control`, done when the write returns:
  *
  *     cut SEED    the power fails: each volatile block is kept or lost by the seed, and until `revive` everything fails
- * with EIO revive      the power is back
+ *                 with EIO
+ *     fail        writes and syncs fail with EIO until `revive`; reads go on, and nothing is lost
+ *     revive      the power is back
  *
  * Reading `control` gives counts. Everything is in memory and gone when the program ends. */
 #define FUSE_USE_VERSION 31
@@ -31,6 +33,7 @@ static struct {
     uint64_t size;
     uint64_t dirty_count, write_count, sync_count, kept_count, lost_count;
     bool dead;
+    bool failing;
 } disk;
 
 static const char image_path[] = "/image";
@@ -116,8 +119,10 @@ static int control_write(const char *bytes, size_t size)
     memcpy(line, bytes, size);
     if (sscanf(line, "cut %" SCNu64, &seed) == 1)
         disk_cut(seed);
+    else if (strncmp(line, "fail", 4) == 0)
+        disk.failing = true;
     else if (strncmp(line, "revive", 6) == 0)
-        disk.dead = false;
+        disk.dead = disk.failing = false;
     else
         return -EINVAL;
     return (int)size;
@@ -203,7 +208,7 @@ static int fs_write(const char *path, const char *bytes, size_t size, off_t offs
 {
     (void)info;
     if (is_control(path)) return control_write(bytes, size);
-    if (disk.dead) return -EIO;
+    if (disk.dead || disk.failing) return -EIO;
     if (size == 0) return 0;
     if ((uint64_t)offset >= disk.size || size > disk.size - (uint64_t)offset) return -ENOSPC;
     memcpy(disk.now + offset, bytes, size);
@@ -217,7 +222,7 @@ static int fs_fsync(const char *path, int data_only, struct fuse_file_info *info
     (void)data_only;
     (void)info;
     if (is_control(path)) return 0;
-    if (disk.dead) return -EIO;
+    if (disk.dead || disk.failing) return -EIO;
     disk_sync();
     return 0;
 }
@@ -227,7 +232,7 @@ static int fs_fallocate(const char *path, int mode, off_t offset, off_t size, st
 {
     (void)info;
     if (!is_image(path) || !(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))) return -EOPNOTSUPP;
-    if (disk.dead) return -EIO;
+    if (disk.dead || disk.failing) return -EIO;
     if (offset < 0 || size <= 0 || (uint64_t)offset >= disk.size) return -EINVAL;
     if ((uint64_t)size > disk.size - (uint64_t)offset) size = (off_t)(disk.size - (uint64_t)offset);
     memset(disk.now + offset, 0, (size_t)size);

@@ -3,6 +3,7 @@
 #
 #     device_up DIR SIZE_MIB   makes it; the file system is DIR/mount
 #     device_cut SEED          the power fails: unsynced 4 KiB blocks are kept or lost by the seed, all I/O fails from now on
+#     device_fail              writes and syncs fail with EIO from now on, reads do not; device_remount ends it
 #     device_remount           the power is back: a new loop device, the journal of ext4 replayed. Close all files first
 #     device_down              takes everything away
 #     device_counts            what the disk counted: writes, syncs, volatile, kept, lost
@@ -72,6 +73,10 @@ device_cut() {
     echo "cut $1" >"$DEVICE_DIR/fuse/control"
 }
 
+device_fail() {
+    echo fail >"$DEVICE_DIR/fuse/control"
+}
+
 device_detach() {
     for _ in $(seq 100); do
         mountpoint -q "$DEVICE_DIR/mount" || break
@@ -110,9 +115,9 @@ device_counts() {
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     case "${1:-}" in
-    up | cut | remount | down | counts) "device_$1" "${@:2}" ;;
+    up | cut | fail | remount | down | counts) "device_$1" "${@:2}" ;;
     *)
-        echo "usage: power_cut_device.sh up DIR SIZE_MIB | cut SEED | remount | down | counts" >&2
+        echo "usage: power_cut_device.sh up DIR SIZE_MIB | cut SEED | fail | remount | down | counts" >&2
         exit 2
         ;;
     esac

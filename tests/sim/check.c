@@ -419,7 +419,8 @@ static void crash(const struct check_world *of, struct model *model, uint64_t se
     counts.schedules++;
     counts.process_deaths += check->process_only;
     world_make(check);
-    check->crash_in = depth + 1 < CHECK_DEPTH_MAX && one_in(check, NESTED_SHARE) ? 1 + draw(check) % 24 : 0;
+    check->crash_in =
+        depth + 1 < CHECK_DEPTH_MAX && one_in(check, NESTED_SHARE) ? 1 + draw(check) % (one_in(check, 2) ? 24 : 96) : 0;
     os_sim_watch(check->world, watch, check);
     struct result result = machine_open(&check->machine, check->world, check->store, of->shape, of->restore_now_ms);
     if (result_failed(result)) {

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "genesis.h"
 #include "run.h"
 
 struct arguments {
@@ -90,15 +92,13 @@ static void job(const struct arguments *arguments, unsigned index, struct totals
     arguments_now = arguments;
     signal(SIGABRT, died);
     signal(SIGSEGV, died);
-    run_prepare();
+    genesis_make();
     check_thorough(arguments->thorough);
-    struct run_report last = {0};
     for (uint64_t i = index; arguments->seeds == 0 || i < arguments->seeds; i += arguments->jobs) {
         if (!one_seed(arguments, arguments->seed + i, totals)) break;
         if (arguments->minutes > 0 && now_s() >= end_s) break;
         if (arguments->schedules && check_counts()->schedules * arguments->jobs >= arguments->schedules) break;
     }
-    (void)last;
     const struct check_counts *counts = check_counts();
     totals->schedules = counts->schedules;
     totals->deaths = counts->process_deaths;
@@ -133,7 +133,21 @@ static void add_up(struct totals *all, const struct totals *one)
     for (size_t i = 0; i < sizeof *all / sizeof(uint64_t); i++) to[i] += from[i];
 }
 
-static void print_totals(const struct totals *all, double seconds)
+static void print_rate(const struct totals *all, double seconds)
+{
+    struct rusage own, children;
+    getrusage(RUSAGE_SELF, &own);
+    getrusage(RUSAGE_CHILDREN, &children);
+    double used =
+        (double)(own.ru_utime.tv_sec + children.ru_utime.tv_sec + own.ru_stime.tv_sec + children.ru_stime.tv_sec);
+    used +=
+        (double)(own.ru_utime.tv_usec + children.ru_utime.tv_usec + own.ru_stime.tv_usec + children.ru_stime.tv_usec) *
+        1e-6;
+    printf("measured: %.0f crash schedules a minute; %.0f a minute of one core's time\n",
+           (double)all->schedules / seconds * 60, used > 0 ? (double)all->schedules / used * 60 : 0.0);
+}
+
+static void print_totals(const struct totals *all)
 {
     printf(
         "counted: %llu crash schedules (%llu of them in a recovery, %llu of the process alone) at %llu points of %llu "
@@ -147,7 +161,6 @@ static void print_totals(const struct totals *all, double seconds)
            (unsigned long long)all->verdicts[3], (unsigned long long)all->verdicts[4],
            (unsigned long long)all->verdicts[5], (unsigned long long)all->verdicts[6],
            (unsigned long long)all->verdicts[7], (unsigned long long)all->verdicts[9]);
-    printf("measured: %.0f crash schedules a minute\n", seconds > 0 ? (double)all->schedules / seconds * 60 : 0.0);
 }
 
 static int fault_of(const char *name)
@@ -222,6 +235,7 @@ int main(int count, char **texts)
         }
         while (wait(NULL) > 0) continue;
     }
-    print_totals(&all, now_s() - started_s);
+    print_totals(&all);
+    print_rate(&all, now_s() - started_s);
     return all.broken ? 1 : 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "core/state.h"
+#include "genesis.h"
 #include "schedule.h"
 
 enum { SWITCHES_MAX = 2000000, POISON_STEPS = 2000 };
@@ -28,7 +29,8 @@ struct run {
     struct model model;
     uint64_t points;
     unsigned frames_left;
-    unsigned working; /* workers that have not ended */
+    unsigned act_share; /* one act in so many turns of the housekeeper, of each kind */
+    unsigned working;   /* workers that have not ended */
     bool taken[MODEL_SESSIONS][MODEL_SLOTS];
     bool suspended;
     unsigned moving_at; /* 0, 1; 2: removed, to be added again at moving_to */
@@ -43,9 +45,6 @@ struct run {
 };
 
 static struct run *running; /* what the store's functions, which know a transaction alone, belong to */
-static struct os_sim_world *genesis_world;
-static struct store *genesis_store;
-static struct model genesis_model;
 
 static uint64_t draw(struct run *run)
 {
@@ -292,20 +291,6 @@ static uint32_t ordinal_of(struct run *run, enum account account)
     return UINT32_MAX;
 }
 
-static struct result token_add(struct core_worker *worker, enum token token, enum account account, uint16_t profile)
-{
-    uint32_t ordinal;
-    struct result result;
-    struct core_token_spec spec = {.company = TOKENS_COMPANY,
-                                   .user = tokens_user(account),
-                                   .label = "",
-                                   .profile = profile,
-                                   .seed = tokens_about(token)->seed,
-                                   .seed_size = sizeof tokens_about(token)->seed};
-    TRY(core_token_add(worker, &machine_actor, &spec, 1, &result, &ordinal));
-    return result;
-}
-
 static struct result act_switch(struct run *run)
 {
     bool suspend = !run->suspended;
@@ -332,7 +317,7 @@ static struct result act_move(struct run *run)
     }
     unsigned to = run->moving_to;
     model_move(&run->model, to, true, false);
-    TRY(token_add(run->machine.keeper, TOKEN_MOVING, to ? ACCOUNT_MOVING_B : ACCOUNT_MOVING_A, 1));
+    TRY(genesis_enrol(run->machine.keeper, TOKEN_MOVING, to ? ACCOUNT_MOVING_B : ACCOUNT_MOVING_A));
     model_move(&run->model, to, true, true);
     run->moving_at = to;
     return result_ok();
@@ -348,7 +333,7 @@ static struct result act_unlock(struct run *run)
 
 static struct result administer(struct run *run)
 {
-    switch (draw(run) % 40) {
+    switch (draw(run) % run->act_share) {
     case 0:
         return act_switch(run);
     case 1:
@@ -519,6 +504,8 @@ static void shape_draw(struct run *run)
     run->shape.depth_max = depths[draw(run) % 3];
     run->shape.segment_size = one_in(run, 6) ? 64 << 10 : 128 << 10; /* the small ones often leave no room */
     run->shape.keep_size = one_in(run, 3) ? 64 << 10 : 64 << 20;
+    run->act_share = one_in(run, 3) ? 10 : 40;
+    schedule_shares(one_in(run, 3) ? 48 : 6, one_in(run, 3) ? 224 : 96);
     run->shape.checkpoint_bytes = one_in(run, 2) ? 32 << 10 : 1 << 20;
 }
 
@@ -564,10 +551,8 @@ void run_seed(const struct run_options *options, struct run_report *ret_report)
                                     : draw(&run) % RUN_FAULT_COUNT;
     shape_draw(&run);
     struct store *inner;
-    CHECK(os_sim_world_fork(genesis_world, draw(&run), false, &run.world).code == OK);
-    CHECK(store_memory_copy(genesis_store, &inner).code == OK);
+    genesis_fork(draw(&run), &run.world, &inner, &run.model);
     store_wrap(&run.store, inner);
-    run.model = genesis_model;
     run.model.reasons = 1u << OTPRING_REASON_NO_ROOM;
     os_sim_watch(run.world, point, &run);
     struct result result = machine_open(&run.machine, run.world, &run.store.store, &run.shape, 0);
@@ -591,77 +576,4 @@ const char *run_fault_name(enum run_fault fault)
 {
     static const char *const names[] = {"crashes", "writes", "space", "clock", "rot", "lies", "restore"};
     return names[fault];
-}
-
-/* ---- the store that every run begins with ---- */
-
-static unsigned greeted;
-static void genesis_answered(void *context, const struct core_answer *answer)
-{
-    (void)context;
-    (void)answer;
-}
-
-static void genesis_hello(void *context, const struct core_hello_answer *answer)
-{
-    (void)context;
-    genesis_model.sessions[greeted++] = answer->hello.session;
-}
-
-static struct result profiles_set(struct core_worker *worker)
-{
-    for (uint16_t id = 0; id < 2; id++) {
-        struct profile_row row;
-        CHECK(core_profile_get(worker->core, id, &row));
-        row.throttle_free = MODEL_THROTTLE_FREE;
-        row.throttle_base_s = MODEL_THROTTLE_BASE_S;
-        row.throttle_max_s = MODEL_THROTTLE_MAX_S;
-        TRY(core_profile_set(worker, &machine_actor, &row, &id));
-    }
-    return result_ok();
-}
-
-static struct result tokens_enrol(struct core_worker *worker)
-{
-    for (unsigned token = 0; token < TOKEN_COUNT; token++)
-        TRY(token_add(worker, token, tokens_about(token)->account, tokens_about(token)->totp ? 0 : 1));
-    return result_ok();
-}
-
-static struct result genesis(struct machine *machine)
-{
-    const struct machine_shape shape = {
-        .segment_size = 128 << 10, .depth_max = 4, .keep_size = 64 << 20, .checkpoint_bytes = 1 << 20};
-    const struct machine_callbacks callbacks = {genesis_answered, genesis_hello, NULL};
-    TRY(machine_init(genesis_store));
-    TRY(machine_open(machine, genesis_world, genesis_store, &shape, 0));
-    TRY(machine_workers(machine, 0, &callbacks));
-    bool more = true;
-    while (more) TRY(core_keep(machine->keeper, &more));
-    TRY(profiles_set(machine->keeper));
-    TRY(tokens_enrol(machine->keeper));
-    for (unsigned i = 0; i < MODEL_SESSIONS; i++) {
-        const struct otpring_wire_hello hello = {
-            .version_min = 1, .version_max = 1, .slots = MODEL_SLOTS, .items_max = MODEL_ITEMS_MAX};
-        CHECK(core_hello(machine->keeper, &hello, &machine_client, i) == CORE_TAKEN);
-        core_turn(machine->keeper);
-        while (!core_drained(machine->keeper)) CHECK(machine_step(machine));
-    }
-    TRY(core_finish(machine->keeper));
-    machine_close(machine);
-    return result_ok();
-}
-
-void run_prepare(void)
-{
-    static struct machine machine;
-    const struct os_sim_options world = {.seed = 1, .wall_ms = (int64_t)TOKENS_WALL_S * 1000, .disk_size = 8 << 20};
-    tokens_make();
-    machine_keys();
-    model_start(&genesis_model);
-    CHECK(os_sim_world_create(&world, &genesis_world).code == OK);
-    CHECK(store_memory_create(&genesis_store).code == OK);
-    struct result result = genesis(&machine);
-    if (result_failed(result)) fprintf(stderr, "the first store cannot be made: %s\n", result_name(result));
-    CHECK(result.code == OK);
 }

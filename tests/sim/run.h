@@ -33,8 +33,7 @@ struct run_report {
     enum run_fault fault;
 };
 
-/* Once a process. */
-void run_prepare(void);
+/* After genesis_make. */
 void run_seed(const struct run_options *options, struct run_report *ret_report);
 const char *run_fault_name(enum run_fault fault);
 

@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 
+enum sim_access { SIM_LOAD, SIM_CHANGE, SIM_SWAP };
+
 enum { STACK_SIZE = 4 << 20, WAIT_NS_MAX = 40000, LOCKS_MAX = 8 };
 
 struct actor {
@@ -28,6 +30,7 @@ static struct {
     uint64_t switches_max;
     unsigned off;
     bool running;
+    unsigned shares[3]; /* by enum sim_access */
     const pthread_mutex_t *locks[LOCKS_MAX];
     unsigned lock_count;
 } schedule;
@@ -56,7 +59,6 @@ void schedule_yield(void)
     swapcontext(&schedule.actors[from].context, &schedule.actors[to].context);
 }
 
-enum sim_access { SIM_LOAD, SIM_CHANGE, SIM_SWAP };
 void sim_switch(enum sim_access access);
 int sim_mutex_lock(pthread_mutex_t *mutex);
 int sim_mutex_unlock(pthread_mutex_t *mutex);
@@ -64,8 +66,7 @@ int sim_mutex_unlock(pthread_mutex_t *mutex);
 void sim_switch(enum sim_access access)
 {
     if (!schedule.running || schedule.off || schedule.lock_count) return;
-    static const uint8_t shares[] = {[SIM_LOAD] = 8, [SIM_CHANGE] = 64, [SIM_SWAP] = 128};
-    if ((draw() & 0xff) < shares[access]) schedule_yield();
+    if ((draw() & 0xff) < schedule.shares[access]) schedule_yield();
 }
 
 int sim_mutex_lock(pthread_mutex_t *mutex)
@@ -83,6 +84,12 @@ int sim_mutex_unlock(pthread_mutex_t *mutex)
         break;
     }
     return pthread_mutex_unlock(mutex);
+}
+
+void schedule_shares(unsigned loads, unsigned swaps)
+{
+    schedule.shares[SIM_LOAD] = loads;
+    schedule.shares[SIM_CHANGE] = schedule.shares[SIM_SWAP] = swaps;
 }
 
 void schedule_off(void)

@@ -13,6 +13,8 @@ enum { SCHEDULE_ACTORS_MAX = 4 };
 /* Runs all actors until each has returned; false: they did not within `switches_max` switches. */
 bool schedule_run(void (*const *actors)(void *context), unsigned count, void *context, uint64_t seed,
                   uint64_t switches_max);
+/* Of 256 atomic loads, and of as many compare-and-swaps, so many let another actor go on. */
+void schedule_shares(unsigned loads, unsigned swaps);
 /* Lets another actor go on; nothing outside of schedule_run or while it is off. */
 void schedule_yield(void);
 /* Within an actor: no switches until on again. Nests. For work on other worlds in the middle of a run. */

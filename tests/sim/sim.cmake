@@ -2,29 +2,37 @@
 set(sim_folder ${CMAKE_CURRENT_LIST_DIR})
 file(GLOB sim_engine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/engine/core/*.c ${PROJECT_SOURCE_DIR}/engine/journal/*.c
      ${PROJECT_SOURCE_DIR}/engine/table/*.c)
-set(sim_store_sources ${PROJECT_SOURCE_DIR}/engine/store/store_memory.c ${PROJECT_SOURCE_DIR}/engine/store/treap.c
-    ${PROJECT_SOURCE_DIR}/engine/store/schema.c)
-file(GLOB sim_own_sources CONFIGURE_DEPENDS ${sim_folder}/*.c)
+add_library(sim_engine STATIC ${sim_engine_sources})
+target_compile_options(sim_engine PRIVATE -include ${sim_folder}/switch.h -O2)
+target_include_directories(sim_engine PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
+# clang-tidy reads each source once, as the engine is built; switch.h speaks of atomics in a way that only gcc takes.
+set_target_properties(sim_engine PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
+target_link_libraries(sim_engine PRIVATE PkgConfig::XXHASH)
 
-# sim_program(NAME [PLANTED-BUG]): the simulator, built soundly or with one planted bug.
-function(sim_program name)
-  add_library(${name}_engine STATIC EXCLUDE_FROM_ALL ${sim_engine_sources})
-  target_compile_options(${name}_engine PRIVATE -include ${sim_folder}/switch.h -O2)
-  target_include_directories(${name}_engine PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
-  # clang-tidy reads each source once, as the engine is built; switch.h speaks of atomics in a way that only gcc takes.
-  set_target_properties(${name}_engine PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
-  target_link_libraries(${name}_engine PRIVATE PkgConfig::XXHASH)
-  if(ARGN)
-    target_compile_definitions(${name}_engine PRIVATE ${ARGN})
-  endif()
-  add_executable(${name} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:sim_own>)
-  target_link_libraries(${name} PRIVATE ${name}_engine sim_store otpring_otp otpring_kernel otpring_vault otpring_os otpring_base
-                        PkgConfig::XXHASH PkgConfig::CRYPTO Threads::Threads)
-endfunction()
-
-add_library(sim_store STATIC EXCLUDE_FROM_ALL ${sim_store_sources})
+add_library(sim_store STATIC ${PROJECT_SOURCE_DIR}/engine/store/store_memory.c ${PROJECT_SOURCE_DIR}/engine/store/treap.c
+            ${PROJECT_SOURCE_DIR}/engine/store/schema.c)
 target_include_directories(sim_store PRIVATE ${PROJECT_SOURCE_DIR}/engine)
-add_library(sim_own OBJECT EXCLUDE_FROM_ALL ${sim_own_sources})
+
+file(GLOB sim_own_sources CONFIGURE_DEPENDS ${sim_folder}/*.c)
+list(FILTER sim_own_sources EXCLUDE REGEX "/(main|exhaust|run)\\.c$")
+add_library(sim_own OBJECT ${sim_own_sources})
 target_include_directories(sim_own PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
-sim_program(sim)
-set_target_properties(sim PROPERTIES EXCLUDE_FROM_ALL OFF)
+
+foreach(program sim exhaust)
+  add_executable(${program} $<TARGET_OBJECTS:sim_own>)
+  target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(${program} PRIVATE sim_engine sim_store otpring_otp otpring_kernel otpring_vault otpring_os otpring_base
+                        PkgConfig::XXHASH PkgConfig::CRYPTO Threads::Threads)
+endforeach()
+target_sources(sim PRIVATE ${sim_folder}/main.c ${sim_folder}/run.c)
+target_sources(exhaust PRIVATE ${sim_folder}/exhaust.c)
+
+# Coroutines and sanitizers do not know of each other: the simulator runs in the plain builds.
+if(NOT OTPRING_SANITIZE)
+  add_test(NAME sim/promises COMMAND bash -c "exec $<TARGET_FILE:sim> --schedules \${OTPRING_SCHEDULES:-40000} --minutes \${OTPRING_SIM_MINUTES:-30} --jobs $(nproc)")
+  add_test(NAME sim/repeats COMMAND sim --seeds 60 --twice)
+  add_test(NAME sim/exhaust COMMAND exhaust)
+  add_test(NAME sim/canary COMMAND ${sim_folder}/canary.py ${CMAKE_BINARY_DIR})
+  set_tests_properties(sim/promises sim/canary PROPERTIES RUN_SERIAL ON TIMEOUT 3600)
+  set_tests_properties(sim/promises sim/repeats sim/exhaust sim/canary PROPERTIES LABELS heavy)
+endif()

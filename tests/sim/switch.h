@@ -22,36 +22,46 @@ int sim_mutex_unlock(pthread_mutex_t *mutex);
 #undef atomic_compare_exchange_weak
 #undef atomic_compare_exchange_strong_explicit
 #undef atomic_compare_exchange_weak_explicit
-#define SIM_COMPARE_EXCHANGE(object, expected, desired)                                                                \
+#undef atomic_load
+#undef atomic_load_explicit
+#undef atomic_fetch_or
+#undef atomic_fetch_and
+#ifdef __clang__
+#define SIM_SWAPPED(object, expected, desired)                                                                         \
+    __c11_atomic_compare_exchange_strong(object, expected, desired, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define SIM_LOADED(object) __c11_atomic_load(object, __ATOMIC_SEQ_CST)
+#define SIM_ORED(object, value) __c11_atomic_fetch_or(object, value, __ATOMIC_SEQ_CST)
+#define SIM_ANDED(object, value) __c11_atomic_fetch_and(object, value, __ATOMIC_SEQ_CST)
+#else
+#define SIM_SWAPPED(object, expected, desired)                                                                         \
     __extension__({                                                                                                    \
-        sim_switch(SIM_SWAP);                                                                                          \
         __auto_type sim_object_ = (object);                                                                            \
         __typeof__((void)0, *sim_object_) sim_desired_ = (desired);                                                    \
         __atomic_compare_exchange(sim_object_, (expected), &sim_desired_, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);      \
     })
-#define atomic_compare_exchange_strong(object, expected, desired) SIM_COMPARE_EXCHANGE(object, expected, desired)
-#define atomic_compare_exchange_weak(object, expected, desired) SIM_COMPARE_EXCHANGE(object, expected, desired)
+#define SIM_LOADED(object)                                                                                             \
+    __extension__({                                                                                                    \
+        __auto_type sim_from_ = (object);                                                                              \
+        __typeof__((void)0, *sim_from_) sim_value_;                                                                    \
+        __atomic_load(sim_from_, &sim_value_, __ATOMIC_SEQ_CST);                                                       \
+        sim_value_;                                                                                                    \
+    })
+#define SIM_ORED(object, value) __atomic_fetch_or(object, value, __ATOMIC_SEQ_CST)
+#define SIM_ANDED(object, value) __atomic_fetch_and(object, value, __ATOMIC_SEQ_CST)
+#endif
+
+#define atomic_compare_exchange_strong(object, expected, desired)                                                      \
+    (sim_switch(SIM_SWAP), SIM_SWAPPED(object, expected, desired))
+#define atomic_compare_exchange_weak(object, expected, desired)                                                        \
+    (sim_switch(SIM_SWAP), SIM_SWAPPED(object, expected, desired))
 #define atomic_compare_exchange_strong_explicit(object, expected, desired, success, failure)                           \
-    SIM_COMPARE_EXCHANGE(object, expected, desired)
+    (sim_switch(SIM_SWAP), SIM_SWAPPED(object, expected, desired))
 #define atomic_compare_exchange_weak_explicit(object, expected, desired, success, failure)                             \
-    SIM_COMPARE_EXCHANGE(object, expected, desired)
-
-#undef atomic_load
-#undef atomic_load_explicit
-#define atomic_load(object)                                                                                            \
-    (sim_switch(SIM_LOAD), __extension__({                                                                             \
-         __auto_type sim_from_ = (object);                                                                             \
-         __typeof__((void)0, *sim_from_) sim_value_;                                                                   \
-         __atomic_load(sim_from_, &sim_value_, __ATOMIC_SEQ_CST);                                                      \
-         sim_value_;                                                                                                   \
-     }))
-#define atomic_load_explicit(object, order) atomic_load(object)
-
-#undef atomic_fetch_or
-#undef atomic_fetch_and
-#define atomic_fetch_or(object, value) (sim_switch(SIM_CHANGE), __atomic_fetch_or((object), (value), __ATOMIC_SEQ_CST))
-#define atomic_fetch_and(object, value)                                                                                \
-    (sim_switch(SIM_CHANGE), __atomic_fetch_and((object), (value), __ATOMIC_SEQ_CST))
+    (sim_switch(SIM_SWAP), SIM_SWAPPED(object, expected, desired))
+#define atomic_load(object) (sim_switch(SIM_LOAD), SIM_LOADED(object))
+#define atomic_load_explicit(object, order) (sim_switch(SIM_LOAD), SIM_LOADED(object))
+#define atomic_fetch_or(object, value) (sim_switch(SIM_CHANGE), SIM_ORED(object, value))
+#define atomic_fetch_and(object, value) (sim_switch(SIM_CHANGE), SIM_ANDED(object, value))
 
 #define pthread_mutex_lock(mutex) sim_mutex_lock(mutex)
 #define pthread_mutex_unlock(mutex) sim_mutex_unlock(mutex)

@@ -1,0 +1,66 @@
+"""The planted bugs: each a name, the file, and what stands there and what is put in its place.
+
+A bug is planted into a copy of its source, not into the engine: the engine has no line for it. Where the sound text is
+not found any more the canary fails and names the bug, so that it is planted anew where the code went.
+`seeds`: within so many of them, from 1 on, the simulator must find it; `fault`: the kind of run that is needed.
+"""
+
+BUGS = [
+    dict(name="answer-before-sync", file="engine/journal/append.c", seeds=40, fault="crashes",
+         old=".kind = OS_WRITE_DSYNC, .buffer = own->bytes", new=".kind = OS_WRITE, .buffer = own->bytes"),
+    dict(name="answer-out-of-order", file="engine/journal/append.c", seeds=200, fault="crashes",
+         old="own->state == BLOCK_WRITTEN && own->block.position <= durable;", new="own->state == BLOCK_WRITTEN; (void)durable;"),
+    dict(name="header-not-waited-for", file="engine/journal/append.c", seeds=200, fault="crashes",
+         old="if (!flight->done || !flight->segment->header_durable) break;", new="if (!flight->done) break;"),
+    dict(name="failed-sync-retried", file="engine/journal/append.c", seeds=200, fault="writes",
+         old="    own->state = BLOCK_WRITTEN;\n    if (result != own->size) {",
+         new="    if (result == -5 && own->op.kind == OS_WRITE_DSYNC) {\n        own->op.kind = OS_SYNC;\n"
+             "        os_submit(writer->os, &own->op);\n        return;\n    }\n    own->state = BLOCK_WRITTEN;\n"
+             "    if (own->op.kind == OS_SYNC && result == 0) result = own->size;\n    if (result != own->size) {"),
+    dict(name="poisoned-goes-on", file="engine/journal/append.c", seeds=40, fault="writes",
+         old="    if (result != own->size) {\n        journal_poison(journal);\n    } else {", new="    {"),
+    dict(name="no-replay-check", file="engine/core/judge.c", seeds=10, fault="crashes",
+         old="    if (pair->matched >= greatest(floor, low)) return pair->matched;\n    pair_cover",
+         new="    if (pair->matched >= low) return pair->matched;\n    pair_cover"),
+    dict(name="lost-race-accepted", file="engine/core/judge.c", seeds=100, fault="crashes",
+         old="    if (!swap(&pair->tail->token, choice->word, word)) return false;\n    outcome->token = word;\n    int64_t last",
+         new="    (void)swap(&pair->tail->token, choice->word, word);\n    outcome->token = word;\n    int64_t last"),
+    dict(name="charge-not-recorded", file="engine/core/judge.c", seeds=40, fault="crashes",
+         old="        outcome->budget = charged;\n    }\n    /* The floor", new="    }\n    /* The floor"),
+    dict(name="failures-reset-by-recovery", file="engine/core/recover.c", seeds=40, fault="crashes",
+         old="        word_raise(&hit.tail->budget, slot->budget);\n    }\n}\n\nstatic void prefetch_line",
+         new="        (void)hit;\n    }\n}\n\nstatic void prefetch_line"),
+    dict(name="last-word-wins", file="engine/core/recover.c", seeds=400, fault="crashes",
+         old="        word_raise(&hit.tail->token, slot->token);\n        if (slot->verdict",
+         new="        atomic_store(&hit.tail->token, slot->token);\n        if (slot->verdict"),
+    dict(name="torn-tail-not-burned", file="engine/core/recover.c", seeds=400, fault="rot",
+         old="        for (uint32_t i = 0; i < frame->item_count; i++) TRY(burn_note(recovery, &items[i]));\n", new=""),
+    dict(name="checkpoint-too-high", file="engine/core/checkpoint.c", seeds=100, fault="crashes",
+         old="    uint64_t position = journal_durable_through(core->journal);",
+         new="    uint64_t position = journal_status(core->journal).position_next + 1;"),
+    dict(name="answers-not-kept", file="engine/core/checkpoint.c", seeds=100, fault="crashes",
+         old="    struct result result = sessions_save(core->sessions, session_put, &saving);",
+         new="    struct result result = result_ok();\n    (void)session_put;"),
+    dict(name="retry-judged-afresh", file="engine/core/kept.c", seeds=40, fault="crashes",
+         old="    if (slot && !behind && !orphan) {", new="    if (slot && !behind && !orphan && time_ms < 0) {"),
+    dict(name="floor-lost-with-the-seed", file="engine/core/apply.c", seeds=400, fault="crashes",
+         old="fingerprint.floor = token_floor(act->token);", new="(void)fingerprint;"),
+    dict(name="floor-lost-at-restore", file="engine/core/restore.c", seeds=60, fault="restore",
+         old="        if (apply) word_raise(&hit->tail->token, raised);\n", new=""),
+    dict(name="counters-live-after-restore", file="engine/core/restore.c", seeds=60, fault="restore",
+         old="        if (!apply) return;\n        atomic_fetch_or", new="        if (apply || !apply) return;\n        atomic_fetch_or"),
+    dict(name="clock-believed", file="engine/core/clock.c", seeds=40, fault="clock",
+         old="    if (step_ms <= clock->step_limit_ms && step_ms >= -clock->step_limit_ms) return true;\n    int sure",
+         new="    if (step_ms <= INT64_MAX) return true;\n    int sure"),
+    dict(name="journal-time-falls", file="engine/core/clock.c", seeds=200, fault="clock",
+         old="    raise(&clock->journal_ms, (int64_t)now.boot_ms + atomic_load(&clock->journal_offset_ms));",
+         new="    atomic_store(&clock->journal_ms, now.wall_ms);"),
+    dict(name="dead-process-not-synced", file="engine/journal/open.c", seeds=400, fault="crashes",
+         old="    TRY(sync_tail(os, folder));\n", new="    (void)sync_tail;\n"),
+    dict(name="armed-without-folder-sync", file="engine/journal/spare.c", seeds=400, fault="crashes",
+         old="    if (!result_failed(result)) result = file_sync_folder(os, journal->folder);\n    if (result_failed(result)) {\n"
+             "        file_close(os, segment->file);",
+         new="    if (result_failed(result)) {\n        file_close(os, segment->file);"),
+    dict(name="tail-cut-at-a-bad-checksum", file="engine/journal/walk.c", seeds=100, fault="rot",
+         old="    if (!proven) TRY(committed(walk, &proven));\n    return proven", new="    (void)committed;\n    return proven"),
+]
