@@ -295,7 +295,7 @@ static void compute(const struct kernel *kernel, struct pair *pair, int64_t low,
     const void *midstates[PAIR_STEPS];
     uint64_t steps[PAIR_STEPS];
     uint32_t codes[PAIR_STEPS];
-    uint8_t digits[PAIR_STEPS], fits_all[PAIR_STEPS];
+    uint8_t digits[PAIR_STEPS], fits_all[PAIR_STEPS] = {0};
     struct kernel_match match = {
         .midstates = midstates, .counters = steps, .codes = codes, .digits = digits, .ret_fits = fits_all};
     size_t most = (size_t)least(high - low + 1, PAIR_STEPS);

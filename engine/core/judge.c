@@ -401,7 +401,9 @@ static uint8_t told_of(const struct outcome *outcome, bool hidden, bool sees_sta
 _Static_assert(offsetof(struct slot_verify, token) == 16 && offsetof(struct slot_verify, ordinal) == 40 &&
                    offsetof(struct slot_verify, item) == 48 && offsetof(struct slot_verify, verdict) == 56 &&
                    offsetof(struct slot_verify, drift) == 60 && offsetof(struct slot_verify, kind) == 63 &&
-                   offsetof(struct otpring_wire_answer, record) == 8,
+                   offsetof(struct otpring_wire_answer, record) == 8 &&
+                   offsetof(struct otpring_wire_query, company) == 0 &&
+                   offsetof(struct otpring_wire_query, account) == 8,
                "the words below");
 
 static inline void words_write(const struct judge *judge, const struct group_item *item, const struct outcome *outcome,
@@ -409,7 +411,7 @@ static inline void words_write(const struct judge *judge, const struct group_ite
 {
     const struct otpring_wire_query *query = item->query;
     uint64_t *words = (uint64_t *)(void *)item->slot;
-    memcpy(words, query->company, 16);
+    memcpy(words, query, 16); /* company and account come first */
     words[2] = outcome->token;
     words[3] = outcome->budget;
     words[4] = query->source;
@@ -448,7 +450,7 @@ static inline void record_straight(const struct judge *judge, const struct group
     uint64_t *words = (uint64_t *)(void *)item->slot, *answer = (uint64_t *)(void *)item->answer;
     uint64_t place = item->index | (uint64_t)item->frame->client_id << 16 | (uint64_t)judge->policy << 48;
     uint64_t record_index = item->record;
-    memcpy(name, query->company, 16);
+    memcpy(name, query, 16);
     words[0] = name[0];
     words[1] = name[1];
     words[2] = word;
