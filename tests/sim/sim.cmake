@@ -27,7 +27,7 @@ target_sources(exhaust PRIVATE ${sim_folder}/exhaust.c)
 
 # Coroutines and sanitizers do not know of each other: the simulator runs in the plain builds.
 if(NOT OTPRING_SANITIZE)
-  add_test(NAME sim/promises COMMAND bash -c "exec $<TARGET_FILE:sim> --schedules \${OTPRING_SCHEDULES:-40000} --minutes \${OTPRING_SIM_MINUTES:-30} --jobs $(nproc)")
+  add_test(NAME sim/promises COMMAND bash -c "exec $<TARGET_FILE:sim> --schedules \${OTPRING_SCHEDULES:-30000} --minutes \${OTPRING_SIM_MINUTES:-30} --jobs $(nproc)")
   add_test(NAME sim/repeats COMMAND sim --seeds 60 --twice)
   add_test(NAME sim/exhaust COMMAND exhaust)
   add_test(NAME sim/canary COMMAND ${sim_folder}/canary.py ${CMAKE_BINARY_DIR})
