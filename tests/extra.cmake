@@ -47,8 +47,10 @@ if(FUSE3_FOUND)
   target_link_libraries(forget_fs PRIVATE PkgConfig::FUSE3)
   set_target_properties(forget_fs PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
 endif()
-# The deterministic simulator; see tests/sim.
-include(sim/sim.cmake)
+# The deterministic simulator; see tests/sim. Coroutines and sanitizers do not know of each other: the plain builds alone.
+if(NOT OTPRING_SANITIZE)
+  include(sim/sim.cmake)
+endif()
 # The Spin model and its mutants.
 add_test(NAME model/spin COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/model/model_test.py)
 set_tests_properties(model/spin PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800 LABELS heavy)
