@@ -49,8 +49,10 @@ if(FUSE3_FOUND)
   target_link_libraries(forget_fs PRIVATE PkgConfig::FUSE3)
   set_target_properties(forget_fs PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tools)
 endif()
-# The deterministic simulator; see tests/sim.
-include(sim/sim.cmake)
+# The deterministic simulator; see tests/sim. Coroutines and sanitizers do not know of each other: the plain builds alone.
+if(NOT OTPRING_SANITIZE)
+  include(sim/sim.cmake)
+endif()
 # The crash test once more on rings that the kernel holds to what Linux 6.1 knows.
 add_test(NAME e2e/ring_6_1 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/once_test.py ${CMAKE_BINARY_DIR}/tools)
 set_tests_properties(e2e/ring_6_1 PROPERTIES RUN_SERIAL ON ENVIRONMENT "OTPRING_RING_FEATURES=6.1;OTPRING_KILLS=3")

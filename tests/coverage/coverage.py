@@ -38,7 +38,7 @@ def programs():
     targets = [f"unit_{path.parent.name}_{path.stem}" for path in units]
     run(["ninja", "-C", BUILD, *targets, "sim", "exhaust"])
     commands = [[BUILD / "tests" / target] for target in targets]
-    commands.append([BUILD / "tests" / "sim", "--schedules", os.environ.get("OTPRING_COVERAGE_SCHEDULES", "8000")])
+    commands.append([BUILD / "tests" / "sim", "--schedules", os.environ.get("OTPRING_COVERAGE_SCHEDULES", "4000")])
     return commands + [[BUILD / "tests" / "exhaust"]]
 
 

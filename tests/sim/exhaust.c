@@ -2,7 +2,8 @@
  * Nth allocation fails, once or from then on, for every N until the phase gets by without meeting it. After each the
  * machine is started again without faults, after a power cut and after the death of the process, and the model judges.
  *
- *   exhaust [PHASE...]     Exit 1 when a promise was broken; prints phase, fault and N. */
+ *   exhaust [PHASE... | subsets | two-starts]     Without words: all. subsets alone: by sector of all three blocks.
+ * Exit 1 when a promise was broken; prints phase, fault and N. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -329,7 +330,7 @@ static void subset_try(struct trial *of, struct subset *subset)
 }
 
 /* Three turns in flight, nothing of them on the disk yet. */
-static void subsets(void)
+static void subsets(unsigned by_sector_count)
 {
     struct trial *of = &trial;
     uint64_t before = tried;
@@ -345,17 +346,17 @@ static void subsets(void)
     struct subset subset = {0};
     for (subset.number = 0; subset.number < 27; subset.number++) subset_try(of, &subset);
     subset.by_sector = true;
-    for (subset.block = 0; subset.block < SUBSET_BLOCKS; subset.block += 2)
+    for (subset.block = 0; subset.block < by_sector_count; subset.block++)
         for (subset.number = 0; subset.number < 6561; subset.number++) subset_try(of, &subset);
-    printf("counted: %llu subsets of three blocks in flight, of two of them by sector: lost, kept, torn\n",
-           (unsigned long long)(tried - before));
+    printf("counted: %llu subsets of three blocks in flight, of %u of them by sector: lost, kept, torn\n",
+           (unsigned long long)(tried - before), by_sector_count);
     settle(of);
     take_apart(of);
 }
 
 /* ---- a process that dies in its start, and the power that fails in the next one ---- */
 
-enum { PAIR_DRAWS = 3, PAIR_OPS_MAX = 400 };
+enum { PAIR_DRAWS = 2, PAIR_OPS_MAX = 400 };
 
 struct pair {
     uint64_t died_at, cut_at; /* disk operations of the first start, and of the second */
@@ -449,7 +450,8 @@ int main(int count, char **texts)
         for (int j = 1; j < count; j++) wanted = wanted || strcmp(texts[j], phases[i].name) == 0;
         if (wanted) phase_exhaust(&phases[i]);
     }
-    if (count == 1 || strcmp(texts[1], "subsets") == 0) subsets();
+    if (count == 1) subsets(1);
+    if (count > 1 && strcmp(texts[1], "subsets") == 0) subsets(SUBSET_BLOCKS);
     if (count == 1 || strcmp(texts[1], "two-starts") == 0) two_starts();
     printf("counted: %llu faults and subsets, followed by %llu starts in all\n", (unsigned long long)tried,
            (unsigned long long)check_counts()->schedules);
