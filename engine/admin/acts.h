@@ -40,6 +40,7 @@ struct act {
     json_t *request;
     json_t *answer; /* an object with "ok" */
     unsigned waits; /* for journal room, so far */
+    bool partly;    /* some of it is done: it is not to be served from its beginning again */
 };
 
 /* Fields of a request. A field of the wrong type is BAD_JSON; detail names it. Absent optional ones leave ret as it is.

@@ -85,12 +85,17 @@ static struct result profile_named(struct importing *importing, const struct csv
     return result_ok();
 }
 
+/* A new profile waits for journal room here: lines before this one may be done, and are not to be taken again. */
 static struct result profile_take(struct importing *importing, const struct csv_token *token)
 {
+    struct result result;
     if (token->profile >= 0) return profile_named(importing, token);
     if (same_profile(importing, token)) return result_ok();
     importing->profile_known = false;
-    TRY(admin_profile_for(importing->act, &token->parameters, token->look_ahead, &importing->profile));
+    do {
+        result = admin_profile_for(importing->act, &token->parameters, token->look_ahead, &importing->profile);
+    } while (act_again(importing->act, result));
+    TRY(result);
     importing->parameters = token->parameters;
     importing->look_ahead = token->look_ahead;
     importing->profile_known = true;

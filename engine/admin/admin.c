@@ -159,16 +159,27 @@ static bool room_short(struct result result)
     return result.code == JOURNAL_NO_ROOM || result.code == FULL;
 }
 
+enum { WAIT_NS = 5000000 };
+
+/* Alone, a seal that is on its way holds up the change of segments until somebody lets the ring go on. */
+static struct result room_wait(struct admin *admin)
+{
+    TRY(admin_keep(admin));
+    if (!admin->options.alone) return result_ok();
+    TRY(os_step(admin->options.os, WAIT_NS, NULL));
+    core_poll(admin->options.worker);
+    return result_ok();
+}
+
 bool act_again(struct act *act, struct result result)
 {
-    enum { WAITS_MAX = 2000 }; /* of 5 ms each; a spare is written in less */
+    enum { WAITS_MAX = 2000 }; /* a spare is written in less than one */
     if (!room_short(result) || act->waits == WAITS_MAX) return false;
     act->waits++;
     struct core_status status;
-    bool kept = !result_failed(admin_keep(act->admin));
+    bool kept = !result_failed(room_wait(act->admin));
     core_status(act->admin->core, &status);
-    /* A full disk is not waited for: it takes an operator. Who gave up once does not begin again: a part of the act may
-     * have been done. */
+    /* A full disk is not waited for: it takes an operator. */
     if (!kept || status.journal.no_room) act->waits = WAITS_MAX;
     return act->waits < WAITS_MAX;
 }
@@ -186,7 +197,7 @@ static struct result act_serve(struct act *act)
             json_object_clear(act->answer);
             batch_clear(&act->admin->batch);
             result = act_table[i].serve(act);
-        } while (act_again(act, result));
+        } while (!act->partly && act_again(act, result));
         return result;
     }
     return act_detail(act, BAD_JSON, "there is no act \"%.40s\"", name);
@@ -252,7 +263,7 @@ struct result admin_keep(struct admin *admin)
 {
     bool more = true;
     if (!admin->options.alone) {
-        struct os_op pause = {.kind = OS_TIMER, .timeout_ns = 5000000};
+        struct os_op pause = {.kind = OS_TIMER, .timeout_ns = WAIT_NS};
         return os_result(os_run(admin->options.os, &pause));
     }
     for (int i = 0; more && i < 64; i++) TRY(core_keep(admin->options.worker, &more));
@@ -270,6 +281,7 @@ struct result batch_add(struct act *act)
                                               batch->count - from, batch->results + from, batch->ordinals + from);
         if (!result_failed(result)) {
             while (from < batch->count && !room_short(batch->results[from])) from++;
+            act->partly = act->partly || from > 0;
             if (from < batch->count) result = batch->results[from];
         }
         if (from == batch->count || act_again(act, result)) continue;

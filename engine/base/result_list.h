@@ -88,6 +88,7 @@ X(BACKUP_INSIDE, RESULT_REFUSE, "a backup must lie outside the store that it is 
 X(STORE_SEED_LIVE, RESULT_REFUSE, "this seed is live on another token")
 X(FLOOR_UNKNOWN, RESULT_REFUSE,
   "its counter is not known since the restore; resynchronise it first, with two adjacent unused codes")
+X(PROFILES_FULL, RESULT_REFUSE, "there are as many profiles as there can be (4096); use one of them")
 X(STORE_IN_USE, RESULT_REFUSE, "in use; type, algorithm, period and T0 cannot change")
 X(STORE_RESTORED, RESULT_REFUSE,
   "the store is a restored backup or a copy: --take-over also needs the present time, confirmed by --restore-now TIME")

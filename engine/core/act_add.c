@@ -87,7 +87,14 @@ struct adding {
     const struct core_actor *actor;
     int64_t now_ms;
     size_t added; /* records in the batch, not yet in the table */
+    uint32_t lines_before[KERNEL_ALGORITHM_COUNT];
 };
+
+/* Nothing was written of what was given lines: who tries again while room is short does not use up the table. */
+static void lines_give_back(const struct adding *adding)
+{
+    memcpy(adding->core->lines_next, adding->lines_before, sizeof(adding->lines_before));
+}
 
 static struct result ordinal_next(const struct adding *adding, enum kernel_algorithm algorithm, uint32_t *ret_ordinal)
 {
@@ -160,6 +167,7 @@ static struct result add_all(struct adding *adding, struct core_worker *worker, 
         ret_results[i] = add_one(adding, &specs[i], &ret_ordinals[i], &broken);
         if (broken) {
             store_abort(core->store, adding->txn);
+            lines_give_back(adding);
             return ret_results[i];
         }
     }
@@ -173,7 +181,10 @@ static struct result add_all(struct adding *adding, struct core_worker *worker, 
         return result_ok();
     }
     store_abort(core->store, adding->txn);
+    /* Of a block that failed under way nobody knows what is on the disk. */
+    if (written.code == JOURNAL_NO_ROOM || written.code == FULL) lines_give_back(adding);
     if (batch->durable_slots == 0) return written;
+    /* Settling takes the lines of the durable ones again. */
     results_cut(batch, written, count, ret_results);
     act_settle(core, NULL, false);
     return result_ok();
@@ -188,6 +199,7 @@ struct result core_token_add(struct core_worker *worker, const struct core_actor
     TRY(act_enter(worker));
     struct adding adding = {
         .core = core, .actor = actor, .now_ms = clock_journal_ms(&core->clock, os_time(worker->os))};
+    memcpy(adding.lines_before, core->lines_next, sizeof(adding.lines_before));
     struct result result = store_begin(core->store, true, &adding.txn);
     if (!result_failed(result)) result = add_all(&adding, worker, specs, count, ret_results, ret_ordinals);
     act_leave(core);

@@ -129,7 +129,7 @@ static struct result id_find(struct core *core, uint16_t wished, uint16_t *ret_i
             return result_ok();
         }
     }
-    return result_of(FULL);
+    return result_of(PROFILES_FULL);
 }
 
 /* Under the act mutex. */

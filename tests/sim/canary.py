@@ -29,8 +29,8 @@ class Build:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder).resolve()
         self.compile = {}
-        for entry in json.loads((self.folder / "compile_commands.json").read_text()):
-            if "sim_engine.dir" in entry.get("output", entry["command"]):
+        for entry in json.loads(run(["ninja", "-t", "compdb"], self.folder).stdout):
+            if "sim_engine.dir" in entry["output"] and entry["output"].endswith(".o"):
                 self.compile[os.path.relpath(entry["file"], TOP)] = entry
         made = run(["ninja", "-t", "commands", "sim"], self.folder).stdout.strip().splitlines()[-1]
         self.link = shlex.split(re.sub(r"^: && | && :$", "", made))

@@ -1,4 +1,5 @@
 /* Requests in JSON, on a real store. */
+#include "admin/acts.h"
 #include "admin_fixture.h"
 
 static void hostile_requests_are_refused_before_anything_is_done(void **unused)
@@ -257,6 +258,64 @@ static void twenty_thousand_lines_are_imported_and_bad_ones_told_by_number(void 
     fixture_remove(&fixture);
 }
 
+/* The first lines are a whole batch, added by then; every later one wants a profile of its own, and so many records of
+ * profiles do not fit the segments that are ready. */
+static void an_import_that_waits_for_journal_room_does_not_begin_again(void **unused)
+{
+    (void)unused;
+    enum { SAME = ADMIN_BATCH_MAX, OWN = 1500 };
+    struct fixture fixture;
+    char *text = malloc((SAME + OWN) * 96);
+    size_t at = (size_t)sprintf(text, "company,user,secret,type,period\n");
+    for (int i = 0; i < SAME + OWN; i++) {
+        uint8_t seed[20] = {2};
+        char secret[64];
+        memcpy(seed + 4, &i, 4);
+        admin_ok(otp_base32_encode(seed, sizeof(seed), secret, sizeof(secret)));
+        at += (size_t)sprintf(text + at, "acme,user%05d,%s,totp,%d\n", i, secret, i < SAME ? 30 : 31 + i - SAME);
+    }
+    fixture_make(&fixture, 65536);
+    fixture_close(&fixture, false);
+    fixture.options.core.journal.segment_size = 3 << 20;
+    fixture.options.core.journal.spare_count = 1;
+    admin_ok(fixture_open(&fixture));
+    json_t *request = json_pack("{s:s,s:s}", "act", "import", "text", text);
+    char *json = json_dumps(request, 0);
+    json_t *answer = ask_text(&fixture, json);
+    assert_true(json_is_true(json_object_get(answer, "ok")));
+    assert_int_equal(json_array_size(json_object_get(answer, "refused")), 0);
+    assert_int_equal(number_in(answer, "added"), SAME + OWN);
+    json_decref(answer);
+    admin_text_free(json);
+    json_decref(request);
+    free(text);
+    fixture_remove(&fixture);
+}
+
+static void attempts_without_journal_room_use_up_no_lines(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    uint8_t seed[20] = {3};
+    struct core_token_spec spec = {
+        .company = "acme", .user = "ann", .label = "", .seed = seed, .seed_size = sizeof(seed)};
+    struct core_actor actor = {0};
+    struct result added;
+    uint32_t ordinal;
+    fixture_make(&fixture, 64);
+    fixture_close(&fixture, false);
+    /* A block and little more: what the start wrote leaves no room for the next one. */
+    fixture.options.core.journal.segment_size = (1 << 20) + (64 << 10);
+    fixture.options.core.journal.spare_count = 1;
+    admin_ok(fixture_open(&fixture));
+    const uint32_t *lines = fixture.engine->core->lines_next;
+    uint32_t before = lines[KERNEL_SHA1];
+    for (int i = 0; i < 100; i++)
+        admin_is(core_token_add(fixture.worker, &actor, &spec, 1, &added, &ordinal), JOURNAL_NO_ROOM);
+    assert_int_equal(lines[KERNEL_SHA1], before);
+    fixture_remove(&fixture);
+}
+
 static void otpauth_lines_are_imported_under_their_issuer_or_the_company_given(void **unused)
 {
     (void)unused;
@@ -293,6 +352,8 @@ int main(void)
         cmocka_unit_test(a_batch_is_added_and_a_company_purged),
         cmocka_unit_test(a_batch_tells_which_of_it_were_refused),
         cmocka_unit_test(twenty_thousand_lines_are_imported_and_bad_ones_told_by_number),
+        cmocka_unit_test(an_import_that_waits_for_journal_room_does_not_begin_again),
+        cmocka_unit_test(attempts_without_journal_room_use_up_no_lines),
         cmocka_unit_test(otpauth_lines_are_imported_under_their_issuer_or_the_company_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

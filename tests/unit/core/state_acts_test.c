@@ -152,6 +152,21 @@ static void names_are_compared_in_full(void **unused)
     state_destroy(state);
 }
 
+static void more_profiles_than_there_can_be_are_refused(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(9);
+    struct profile_row row;
+    uint16_t id;
+    assert_true(core_profile_get(state->core, HOTP, &row));
+    for (int i = 0; i < CORE_PROFILES_MAX; i++) atomic_store(&state->core->profiles[i].used, true);
+    row.id = UINT16_MAX;
+    state_is(core_profile_set(state->worker, &state_actor, &row, &id), PROFILES_FULL);
+    state_crash(state);
+    state_ok(state_open(state));
+    state_destroy(state);
+}
+
 static void a_profile_in_use_keeps_what_its_codes_mean(void **unused)
 {
     (void)unused;
@@ -281,6 +296,7 @@ int main(void)
         cmocka_unit_test(a_suspended_token_accepts_nothing_until_resumed),
         cmocka_unit_test(an_account_takes_tokens_to_its_limit_and_again_after_removal),
         cmocka_unit_test(names_are_compared_in_full),
+        cmocka_unit_test(more_profiles_than_there_can_be_are_refused),
         cmocka_unit_test(a_profile_in_use_keeps_what_its_codes_mean),
         cmocka_unit_test(an_unlock_resets_failures_and_survives_a_crash),
         cmocka_unit_test(two_adjacent_codes_at_the_desk_raise_the_floor),
