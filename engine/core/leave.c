@@ -7,16 +7,6 @@
 
 #include "base/check.h"
 
-enum { PREFETCH_FRAMES = 8 };
-
-/* A turn of thousands of small frames is larger than the nearer caches. Always inline: gcc 12 drops calls of a function
- * that only prefetches. */
-static inline __attribute__((always_inline)) void frame_prefetch(const struct turn *turn, uint32_t index)
-{
-    const uint8_t *bytes = (const uint8_t *)&turn->frames[index < turn->frame_count ? index : 0];
-    for (size_t at = 0; at < sizeof *turn->frames; at += 64) __builtin_prefetch(bytes + at, 1);
-}
-
 static void answer_frame(struct turn *turn, struct turn_frame *frame)
 {
     struct core_worker *worker = turn->worker;
@@ -90,8 +80,6 @@ void turn_settled(struct block_owner *owner, struct result result)
     for (uint32_t i = 0; i < turn->hello_count; i++) sessions_recorded(sessions, turn->hellos[i].act.id);
     for (uint32_t i = 0; i < turn->frame_count; i++) {
         struct turn_frame *frame = &turn->frames[i];
-        if (i + PREFETCH_FRAMES < turn->frame_count) session_ticket_prefetch(&frame[PREFETCH_FRAMES].ticket);
-        frame_prefetch(turn, i + 2 * PREFETCH_FRAMES);
         /* What waits for others stays in flight: its answers are not to be given to a retry yet. */
         frame->released = !frame->judged.needs_others;
         sessions_settle(sessions, &frame->ticket, turn->answers + frame->answer_first, turn->journal_ms,
@@ -110,7 +98,6 @@ static bool leave(struct turn *turn, uint32_t *waiting)
     answer_hellos(turn);
     for (uint32_t i = 0; i < turn->frame_count; i++) {
         struct turn_frame *frame = &turn->frames[i];
-        frame_prefetch(turn, i + PREFETCH_FRAMES);
         if (frame->answered) continue;
         bool waits = frame->judged.needs_others && !turn->others_durable;
         if (turn->poisoned || (waits && poisoned)) {

@@ -333,8 +333,7 @@ enum session_admit sessions_offer(struct sessions *sessions, const struct otprin
                                               .slot = header->slot,
                                               .count = header->count,
                                               .recorded = session->recorded,
-                                              .act = session->act,
-                                              .kept = (const uint8_t *)session_slot(session, header->slot)};
+                                              .act = session->act};
         memcpy(ret_ticket->mac, mac, 16);
     }
     session_unlock(session);

@@ -225,15 +225,7 @@ struct session_ticket {
     bool recorded; /* the session's record is in the journal */
     struct act_session act;
     uint8_t mac[16];
-    const uint8_t *kept; /* what settling will write: the slot and its answers */
 };
-
-/* Thousands of slots do not stay in cache between the taking of a frame and its settling. */
-static inline __attribute__((always_inline)) void session_ticket_prefetch(const struct session_ticket *ticket)
-{
-    __builtin_prefetch(ticket->kept, 1);
-    __builtin_prefetch(ticket->kept + 64, 1);
-}
 
 enum session_admit sessions_offer(struct sessions *sessions, const struct otpring_wire_header *header, uint16_t client,
                                   const uint8_t mac[16], struct session_ticket *ret_ticket,
