@@ -98,6 +98,7 @@ X(RESTORE_TIME, RESULT_REFUSE,
   "the present time")
 X(STORE_PENDING, RESULT_RETRY,
   "an act is durable in the journal but the store has no room for it yet; nothing else is administered until it has")
+X(CHANGE_TOO_LARGE, RESULT_REFUSE, "more in one act than a block of the journal takes; ask for less at once")
 X(NAME_TAKEN, RESULT_REFUSE, "another company or user has the same 16-byte name; choose another spelling")
 X(SEED_FLOOR_AHEAD, RESULT_REFUSE,
   "this seed was used before with other parameters; the steps kept as used could not be passed in years")

@@ -53,6 +53,7 @@ struct slot_act *act_record(struct core *core, enum core_act kind, const struct 
     struct slot_act *act = (struct slot_act *)at;
     act->act = (uint16_t)kind;
     act->uid = actor ? actor->uid : UINT32_MAX;
+    act->operator_id = actor ? actor->operator_id : 0;
     act->ordinal = UINT32_MAX;
     act->payload_size = payload_size;
     act->slot_count = (uint16_t)payload_slots;

@@ -81,17 +81,16 @@ static struct result floor_find(struct core *core, struct store_txn *txn, const 
     return result_ok();
 }
 
-struct adding {
-    struct core *core;
-    struct store_txn *txn;
-    const struct core_actor *actor;
-    int64_t now_ms;
-    size_t added; /* records in the batch, not yet in the table */
-    uint32_t lines_before[KERNEL_ALGORITHM_COUNT];
-};
+struct adding adding_begin(struct core_worker *worker, const struct core_actor *actor)
+{
+    struct core *core = worker->core;
+    struct adding adding = {
+        .core = core, .actor = actor, .now_ms = clock_journal_ms(&core->clock, os_time(worker->os))};
+    memcpy(adding.lines_before, core->lines_next, sizeof(adding.lines_before));
+    return adding;
+}
 
-/* Nothing was written of what was given lines: who tries again while room is short does not use up the table. */
-static void lines_give_back(const struct adding *adding)
+void adding_give_back(const struct adding *adding)
 {
     memcpy(adding->core->lines_next, adding->lines_before, sizeof(adding->lines_before));
 }
@@ -107,10 +106,8 @@ static struct result ordinal_next(const struct adding *adding, enum kernel_algor
     return result_ok();
 }
 
-/* Judges one, and puts its record into the batch and its rows into the transaction. ret_broken: the transaction is
- * lost. */
-static struct result add_one(struct adding *adding, const struct core_token_spec *spec, uint32_t *ret_ordinal,
-                             bool *ret_broken)
+struct result adding_token(struct adding *adding, const struct core_token_spec *spec, uint32_t *ret_ordinal,
+                           bool *ret_broken)
 {
     struct core *core = adding->core;
     struct profile_row profile;
@@ -164,10 +161,10 @@ static struct result add_all(struct adding *adding, struct core_worker *worker, 
     struct act_batch *batch = &core->state->batch;
     for (size_t i = 0; i < count; i++) {
         bool broken = false;
-        ret_results[i] = add_one(adding, &specs[i], &ret_ordinals[i], &broken);
+        ret_results[i] = adding_token(adding, &specs[i], &ret_ordinals[i], &broken);
         if (broken) {
             store_abort(core->store, adding->txn);
-            lines_give_back(adding);
+            adding_give_back(adding);
             return ret_results[i];
         }
     }
@@ -182,7 +179,7 @@ static struct result add_all(struct adding *adding, struct core_worker *worker, 
     }
     store_abort(core->store, adding->txn);
     /* Of a block that failed under way nobody knows what is on the disk. */
-    if (written.code == JOURNAL_NO_ROOM || written.code == FULL) lines_give_back(adding);
+    if (written.code == JOURNAL_NO_ROOM || written.code == FULL) adding_give_back(adding);
     if (batch->durable_slots == 0) return written;
     /* Settling takes the lines of the durable ones again. */
     results_cut(batch, written, count, ret_results);
@@ -197,9 +194,7 @@ struct result core_token_add(struct core_worker *worker, const struct core_actor
     struct core *core = worker->core;
     if (count == 0 || count > STATE_ACTS_MAX) return result_of(BAD_ARGUMENT);
     TRY(act_enter(worker));
-    struct adding adding = {
-        .core = core, .actor = actor, .now_ms = clock_journal_ms(&core->clock, os_time(worker->os))};
-    memcpy(adding.lines_before, core->lines_next, sizeof(adding.lines_before));
+    struct adding adding = adding_begin(worker, actor);
     struct result result = store_begin(core->store, true, &adding.txn);
     if (!result_failed(result)) result = add_all(&adding, worker, specs, count, ret_results, ret_ordinals);
     act_leave(core);

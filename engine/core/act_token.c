@@ -28,10 +28,7 @@ static struct result change_check(struct core *core, enum core_act act, const ui
     return result;
 }
 
-/* Flag first, then the change count: a judge that read the word before the raise fails its swap, one that reads it
- * after sees the flag. The floor of a removed token is final with this, since nobody can swap the word of a suspended
- * line. */
-static uint64_t change_apply(enum core_act act, const struct table_hit *hit)
+uint64_t act_token_raise(enum core_act act, const struct table_hit *hit)
 {
     if (act != ACT_TOKEN_RESUME) atomic_fetch_or(&hit->tail->flags, TABLE_SUSPENDED);
     return atomic_fetch_add(&hit->tail->token, 1) + 1;
@@ -53,7 +50,7 @@ static struct result change_write(struct core_worker *worker, const struct core_
         CHECK(table_line(core->table, ordinals[i], &hit));
         struct slot_act *act = act_record(core, kind, actor, 0, NULL);
         act->ordinal = ordinals[i];
-        act->token = change_apply(kind, &hit);
+        act->token = act_token_raise(kind, &hit);
         memcpy(act->name, core->state->names[i], TABLE_NAME_SIZE);
     }
     TRY(act_write_block(worker, block, journal_ms));
@@ -170,6 +167,16 @@ struct result core_token_resync(struct core_worker *worker, const struct core_ac
     return result;
 }
 
+uint64_t act_budget_reset(const struct table_hit *first, int64_t journal_ms)
+{
+    uint64_t seen = atomic_load(&first->tail->budget), budget;
+    do {
+        budget = throttle_reset(seen, (uint32_t)(journal_ms / 1000));
+        CHECK(budget > seen);
+    } while (!atomic_compare_exchange_weak(&first->tail->budget, &seen, budget));
+    return budget;
+}
+
 static struct result unlock_write(struct core_worker *worker, const struct core_actor *actor, const uint8_t name[16],
                                   const struct table_hit *first)
 {
@@ -177,15 +184,10 @@ static struct result unlock_write(struct core_worker *worker, const struct core_
     struct journal_block *block;
     int64_t journal_ms;
     TRY(core_record_begin(worker, &block, &journal_ms));
-    uint64_t seen = atomic_load(&first->tail->budget), budget;
-    do {
-        budget = throttle_reset(seen, (uint32_t)(journal_ms / 1000));
-        CHECK(budget > seen);
-    } while (!atomic_compare_exchange_weak(&first->tail->budget, &seen, budget));
     struct slot_act *act = act_record(core, ACT_ACCOUNT_UNLOCK, actor, 0, NULL);
     memcpy(act->name, name, sizeof(act->name));
     act->ordinal = first->ordinal;
-    act->budget = budget;
+    act->budget = act_budget_reset(first, journal_ms);
     TRY(act_write_block(worker, block, journal_ms));
     act_settle(core, NULL, false);
     return result_ok();

@@ -159,6 +159,8 @@ struct result act_apply_store(struct core *core, struct store_txn *txn, const st
     }
     case ACT_CLIENT:
         return act_client_store(core, txn, act, payload);
+    case ACT_CHANGE:
+        return change_store(core, txn, act, payload);
     default:
         return result_ok(); /* the journal alone keeps it */
     }

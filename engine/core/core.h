@@ -50,6 +50,7 @@ enum core_act {
     ACT_RESTORE = 14,       /* a restored backup was taken over; payload says from where and to which time */
     ACT_BACKUP = 15,
     ACT_CLIENT = 16, /* a client's name was configured; payload: struct act_client. Only once while the name stays */
+    ACT_CHANGE = 17, /* an act of a room above: change.h says what its payload is made of */
 };
 
 /* Payload of ACT_RESTORE. */
@@ -194,7 +195,8 @@ void core_stop(struct core *core);
  * ---- */
 
 struct core_actor {
-    uint32_t uid; /* who asks, for the record */
+    uint32_t uid;         /* who asks, for the record */
+    uint32_t operator_id; /* the same by name; 0: nobody but the uid */
 };
 
 struct core_token_spec {

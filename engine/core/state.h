@@ -33,8 +33,32 @@ struct act_batch {
 
 struct recovery;
 
+/* Tokens on their way into the batch (act_add.c). */
+struct adding {
+    struct core *core;
+    struct store_txn *txn;
+    const struct core_actor *actor;
+    int64_t now_ms;
+    size_t added; /* records in the batch, not yet in the table */
+    uint32_t lines_before[KERNEL_ALGORITHM_COUNT];
+};
+
+/* The one change in the making (change.c), under the act mutex. */
+struct core_change {
+    struct core_worker *worker;
+    struct core_actor actor;
+    struct adding adding;  /* holds the transaction */
+    struct result failure; /* once the transaction is lost: the commit gives it again */
+    bool open;             /* a record of ACT_CHANGE takes rows */
+    uint32_t record_at;    /* its slot in the batch */
+    uint32_t record_size;  /* bytes of its payload so far */
+    uint16_t row_count;
+    uint32_t slots_max; /* of one block */
+};
+
 struct core_state {
     struct act_batch batch;
+    struct core_change change;
     _Atomic bool pending; /* the batch is durable, store or table do not have all of it */
     bool pending_store;
     uint8_t names[STATE_ACTS_MAX][TABLE_NAME_SIZE]; /* of the tokens that an act is about */
@@ -107,6 +131,24 @@ struct result act_retry(struct core *core) MUST_USE;
 struct result act_simple(struct core_worker *worker, enum core_act act, const struct core_actor *actor,
                          const void *payload, uint32_t payload_size) MUST_USE;
 
+/* ---- parts of acts that a change is made of ---- */
+
+/* The mutex is held; the caller begins the transaction. */
+struct adding adding_begin(struct core_worker *worker, const struct core_actor *actor);
+/* Judges one token, and puts its record into the batch and its rows into the transaction. ret_broken: the transaction
+ * is lost. */
+struct result adding_token(struct adding *adding, const struct core_token_spec *spec, uint32_t *ret_ordinal,
+                           bool *ret_broken) MUST_USE;
+/* Nothing was written of what was given lines: who tries again while room is short does not use up the table. */
+void adding_give_back(const struct adding *adding);
+/* ACT_TOKEN_REMOVE, _SUSPEND, _RESUME on the line, between core_record_begin and commit: gives the token word. Flag
+ * first, then the change count: a judge that read the word before the raise fails its swap, one that reads it after
+ * sees the flag. The floor of a removed token is final with this, since nobody can swap the word of a suspended line.
+ */
+uint64_t act_token_raise(enum core_act act, const struct table_hit *hit);
+/* ACT_ACCOUNT_UNLOCK, the same way: gives the budget word. */
+uint64_t act_budget_reset(const struct table_hit *first, int64_t journal_ms);
+
 /* ---- the meaning of acts (apply.c) ---- */
 
 /* Payload of ACT_TOKEN_ADD. */
@@ -135,6 +177,10 @@ struct result profile_check(const struct profile_row *row, int64_t now_s) MUST_U
 void profile_publish(struct core *core, const struct profile_row *row);
 struct profile_row profile_default(enum otp_type type);
 struct otp_parameters profile_parameters(const struct profile_row *row);
+
+/* The rows of ACT_CHANGE (change_record.c). */
+struct result change_store(struct core *core, struct store_txn *txn, const struct slot_act *act,
+                           const uint8_t *payload) MUST_USE;
 
 /* The row of ACT_CLIENT (act_client.c). */
 struct result act_client_store(struct core *core, struct store_txn *txn, const struct slot_act *act,

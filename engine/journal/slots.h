@@ -106,7 +106,8 @@ struct slot_act {
     uint32_t uid;          /* of whoever asked */
     uint16_t act;          /* enum core_act */
     uint16_t slot_count;   /* of the payload */
-    uint8_t reserved[15];
+    uint32_t operator_id;  /* the named operator who asked; 0: none */
+    uint8_t reserved[11];
     uint8_t kind;
 };
 _Static_assert(sizeof(struct slot_act) == 64, "a slot is 64 bytes");

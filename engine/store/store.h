@@ -22,6 +22,19 @@ enum store_map {
     STORE_WORDS,        /* block of token and budget words: first ordinal of the block, 4 bytes big-endian */
     STORE_SESSIONS,     /* session id, 8 bytes big-endian */
     STORE_UNKNOWN,      /* block number of the unknown-names table, 4 bytes big-endian */
+    /* The world of people. Core carries these rows and knows the meaning of STORE_GATES alone: core/change.h. */
+    STORE_GATES,       /* name, 16 bytes; its second half zero: a company. Whether somebody may pass without a code */
+    STORE_COMPANIES,   /* first half of a name, 8 bytes */
+    STORE_USERS,       /* name, 16 bytes */
+    STORE_STOCK,       /* token number, 8 bytes big-endian */
+    STORE_DEVICES,     /* device number, 8 bytes big-endian */
+    STORE_INVITATIONS, /* name, 16 bytes */
+    STORE_OUTBOX,      /* message number, 8 bytes big-endian */
+    STORE_OPERATORS,   /* operator number, 4 bytes big-endian */
+    STORE_REQUESTS,    /* request number, 8 bytes big-endian */
+    STORE_COUNTERS,    /* text: the last number given out, of each kind */
+    STORE_ORDER,       /* secondary keys, so that no list scans a table: kind 1, then big-endian fields in order */
+    STORE_PERSON_KEYS, /* name, 16 bytes: a person's sealed key. Never in the journal, so that it can be destroyed */
     STORE_MAP_COUNT
 };
 

@@ -28,9 +28,26 @@ enum {
 };
 
 static const char *const map_names[STORE_MAP_COUNT] = {
-    [STORE_META] = "meta",         [STORE_PROFILES] = "profiles",         [STORE_TOKENS] = "tokens",
-    [STORE_ACCOUNTS] = "accounts", [STORE_FINGERPRINTS] = "fingerprints", [STORE_WORDS] = "words",
-    [STORE_SESSIONS] = "sessions", [STORE_UNKNOWN] = "unknown",
+    [STORE_META] = "meta",
+    [STORE_PROFILES] = "profiles",
+    [STORE_TOKENS] = "tokens",
+    [STORE_ACCOUNTS] = "accounts",
+    [STORE_FINGERPRINTS] = "fingerprints",
+    [STORE_WORDS] = "words",
+    [STORE_SESSIONS] = "sessions",
+    [STORE_UNKNOWN] = "unknown",
+    [STORE_GATES] = "gates",
+    [STORE_COMPANIES] = "companies",
+    [STORE_USERS] = "users",
+    [STORE_STOCK] = "stock",
+    [STORE_DEVICES] = "devices",
+    [STORE_INVITATIONS] = "invitations",
+    [STORE_OUTBOX] = "outbox",
+    [STORE_OPERATORS] = "operators",
+    [STORE_REQUESTS] = "requests",
+    [STORE_COUNTERS] = "counters",
+    [STORE_ORDER] = "order",
+    [STORE_PERSON_KEYS] = "person-keys",
 };
 
 struct store_lmdb {

@@ -36,7 +36,7 @@ struct name_filter {
 struct name_filter name_filter_of(const char *company, const char *user);
 
 /* One record of a block, by its slot; false where the filters leave it out. `line` gets the text without a newline. */
-enum { LINE_SIZE = 1024 };
+enum { LINE_SIZE = 1536 };
 bool record_line(const struct log_options *options, const struct name_filter *filter,
                  const struct journal_block_view *block, uint32_t slot, char line[LINE_SIZE]);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/core.h"
+#include "core/change.h"
 #include "log.h"
 
 static const char *act_name(unsigned act, char number[16])
@@ -27,6 +27,7 @@ static const char *act_name(unsigned act, char number[16])
         [ACT_RESTORE] = "RESTORE",
         [ACT_BACKUP] = "BACKUP",
         [ACT_CLIENT] = "CLIENT",
+        [ACT_CHANGE] = "CHANGE",
     };
     if (act < sizeof names / sizeof names[0] && names[act]) return names[act];
     snprintf(number, 16, "%u", act);
@@ -56,6 +57,31 @@ static void time_text(int64_t time_ms, char ret_text[64])
 static void hex_text(const uint8_t *bytes, unsigned size, char *ret_text)
 {
     for (unsigned i = 0; i < size; i++) snprintf(ret_text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+enum { REASON_TEXT = 2 + 6 * CORE_CHANGE_REASON_MAX / 2 + 1, CHANGE_TEXT = REASON_TEXT + 160 };
+
+/* As a JSON string of plain ASCII, in both outputs: what is not is written \uXXXX. The text is valid UTF-8 of at most
+ * CORE_CHANGE_REASON_MAX bytes; a sequence of n bytes takes at most 3n characters. */
+static void reason_text(const char *reason, char ret_text[REASON_TEXT])
+{
+    char *to = ret_text;
+    *to++ = '"';
+    for (const unsigned char *at = (const unsigned char *)reason; *at;) {
+        unsigned more = *at < 0xc0 ? 0 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : 3;
+        uint32_t point = more == 0 ? *at : *at & (0x3fu >> more);
+        for (at++; more > 0; more--) point = point << 6 | (*at++ & 0x3fu);
+        if (point == '"' || point == '\\')
+            to += sprintf(to, "\\%c", (int)point);
+        else if (point < 0x7f)
+            *to++ = (char)point;
+        else if (point < 0x10000)
+            to += sprintf(to, "\\u%04x", point);
+        else
+            to += sprintf(to, "\\u%04x\\u%04x", 0xd7c0 + (point >> 10), 0xdc00 + (point & 0x3ff));
+    }
+    *to++ = '"';
+    *to = 0;
 }
 
 struct name_filter name_filter_of(const char *company, const char *user)
@@ -122,12 +148,15 @@ static bool verify_line(const struct log_options *options, const struct place *p
 }
 
 /* The engine's own acts (a start, a session, a client named) have no administrator behind them. */
-static void actor_text(const struct log_options *options, uint32_t uid, char ret_text[24])
+static void actor_text(const struct log_options *options, const struct slot_act *act, char ret_text[64])
 {
-    if (uid == UINT32_MAX)
-        snprintf(ret_text, 24, options->json ? "null" : "engine");
+    if (act->uid == UINT32_MAX)
+        snprintf(ret_text, 64, options->json ? "null" : "engine");
     else
-        snprintf(ret_text, 24, options->json ? "%u" : "uid=%u", uid);
+        snprintf(ret_text, 64, options->json ? "%u" : "uid=%u", act->uid);
+    if (act->operator_id == 0) return;
+    size_t size = strlen(ret_text);
+    snprintf(ret_text + size, 64 - size, options->json ? ",\"operator\":%u" : ",operator=%u", act->operator_id);
 }
 
 static const char *act_client_name(const struct slot_act *act, const uint8_t *payload)
@@ -139,28 +168,47 @@ static const char *act_client_name(const struct slot_act *act, const uint8_t *pa
     return client_name(client.id);
 }
 
+/* What an act of a room above core says of itself: its name, the number it is about, and why. */
+static void change_text(const struct log_options *options, const struct slot_act *act, const uint8_t *payload,
+                        char ret_text[CHANGE_TEXT])
+{
+    struct core_change_view view;
+    char reason[REASON_TEXT];
+    ret_text[0] = 0;
+    if (act->act != ACT_CHANGE || result_failed(core_change_decode(payload, act->payload_size, &view))) return;
+    reason_text(view.reason, reason);
+    if (options->json)
+        snprintf(ret_text, CHANGE_TEXT, ",\"change\":\"%s\",\"subject\":%" PRIu64 ",\"rows\":%u,\"reason\":%s",
+                 view.name, view.subject, view.row_count, view.reason[0] ? reason : "null");
+    else
+        snprintf(ret_text, CHANGE_TEXT, " %s %" PRIu64 " %s", view.name, view.subject, view.reason[0] ? reason : "-");
+}
+
 static bool act_line(const struct log_options *options, const struct place *place, const struct slot_act *act,
-                     const char *client, char line[LINE_SIZE])
+                     const uint8_t *payload, char line[LINE_SIZE])
 {
     char number[16];
     char name[33];
     char token[32];
-    char actor[24];
+    char actor[64];
+    char change[CHANGE_TEXT];
     bool about_token = act->act >= ACT_TOKEN_ADD && act->act <= ACT_TOKEN_RESYNC && act->ordinal != UINT32_MAX;
+    const char *client = act_client_name(act, payload);
     if (options->verdict) return false;
     hex_text(act->name, 16, name);
     snprintf(token, sizeof token, "%u", act->ordinal);
-    actor_text(options, act->uid, actor);
+    actor_text(options, act, actor);
+    change_text(options, act, payload, change);
     const char *what = act_name(act->act, number);
     if (!options->json)
-        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s ACT %s %s %s %s%s%s", place->position, place->slot, place->time,
-                 what, name, about_token ? token : "-", actor, client ? " " : "", client ? client : "");
+        snprintf(line, LINE_SIZE, "%" PRIu64 ".%u %s ACT %s %s %s %s%s%s%s", place->position, place->slot, place->time,
+                 what, name, about_token ? token : "-", actor, client ? " " : "", client ? client : "", change);
     else
         snprintf(line, LINE_SIZE,
                  "{\"position\":%" PRIu64
-                 ",\"index\":%u,\"time\":\"%s\",\"act\":\"%s\",\"account\":\"%s\",\"token\":%s,\"uid\":%s%s%s%s}",
+                 ",\"index\":%u,\"time\":\"%s\",\"act\":\"%s\",\"account\":\"%s\",\"token\":%s,\"uid\":%s%s%s%s%s}",
                  place->position, place->slot, place->time, what, name, about_token ? token : "null", actor,
-                 client ? ",\"client_name\":\"" : "", client ? client : "", client ? "\"" : "");
+                 client ? ",\"client_name\":\"" : "", client ? client : "", client ? "\"" : "", change);
     return true;
 }
 
@@ -215,8 +263,7 @@ bool record_line(const struct log_options *options, const struct name_filter *fi
         return fits(filter, verify.name) && verify_line(options, &place, &verify, line);
     case SLOT_ACT: {
         memcpy(&act, at, sizeof act);
-        const char *client = act_client_name(&act, at + JOURNAL_SLOT_SIZE);
-        return fits(filter, act.name) && act_line(options, &place, &act, client, line);
+        return fits(filter, act.name) && act_line(options, &place, &act, at + JOURNAL_SLOT_SIZE, line);
     }
     default:
         return options->own && filter->size == 0 && !options->verdict && own_record(options, &place, at, line);
