@@ -2,6 +2,9 @@
 find_package(Python3 3.11 COMPONENTS Interpreter)
 if(Python3_FOUND)
   add_test(NAME python/client COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/python/otpring_client_test.py)
+  # A second implementation of OCRA, and the vectors that it makes for the engine's own.
+  add_test(NAME python/ocra_reference COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/python/ocra_reference.py check
+           ${CMAKE_CURRENT_SOURCE_DIR}/vectors)
 endif()
 add_executable(example_auth_server ${CMAKE_CURRENT_SOURCE_DIR}/examples/auth_server.c)
 target_link_libraries(example_auth_server PRIVATE otpring::otpring)

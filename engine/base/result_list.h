@@ -48,6 +48,12 @@ X(BAD_JSON, RESULT_REFUSE, "not a valid request")
 X(BAD_DIGITS, RESULT_REFUSE, "digits must be 6, 7 or 8")
 X(BAD_PERIOD, RESULT_REFUSE, "the period must be 1 to 3600 seconds")
 X(BAD_SECRET_SIZE, RESULT_REFUSE, "a secret must have 10 to 128 bytes")
+X(BAD_SUITE, RESULT_REFUSE, "not an OCRA suite, such as OCRA-1:HOTP-SHA1-6:QN08 (RFC 6287, section 6)")
+X(BAD_CHALLENGE, RESULT_REFUSE,
+  "the challenge is missing, longer than its OCRA suite says, or has characters that the suite does not have")
+X(BAD_PIN_HASH, RESULT_REFUSE, "the PIN's hash is missing, or not of the kind that the OCRA suite says")
+X(BAD_SESSION_INFORMATION, RESULT_REFUSE, "the session information is missing, or longer than the OCRA suite says")
+X(BAD_RESPONSE, RESULT_REFUSE, "the response does not have the digits that the OCRA suite says")
 X(STEP_TOO_FAR, RESULT_REFUSE, "the token's steps could leave 32 bits within 50 years")
 /* wire */
 X(WIRE_BAD_SIZE, RESULT_CLOSE, "the frame's size does not fit its kind and count")

@@ -1,4 +1,5 @@
-/* Single blocks with the best that the CPU has for them: for the making of midstates. Any thread. */
+/* Single blocks with the best that the CPU has for them: for midstates and for messages of several blocks.
+ * Any thread. */
 #ifndef OTPRING_KERNEL_COMPRESS_H
 #define OTPRING_KERNEL_COMPRESS_H
 

@@ -76,6 +76,12 @@ struct result kernel_choose(const char *name, const struct kernel **ret_kernel) 
  * block are hashed first. ret_midstates has kernel_midstates_size(algorithm) bytes. */
 void kernel_midstates(enum kernel_algorithm algorithm, const uint8_t *seed, size_t seed_size, void *ret_midstates);
 
+/* HMAC of one message of any size from a seed's midstates, with the single-block instructions of this CPU; ret_digest
+ * gets 20, 32 or 64 bytes. The time depends on the algorithm and size alone. */
+enum { KERNEL_DIGEST_SIZE_MAX = 64 };
+void kernel_hmac(enum kernel_algorithm algorithm, const void *midstates, const uint8_t *message, size_t size,
+                 uint8_t ret_digest[KERNEL_DIGEST_SIZE_MAX]);
+
 /* SHA-256 of each, side by side, with the best kernel that this CPU has. The time depends on count and size alone. */
 void kernel_sha256_many(const struct kernel_messages *messages);
 
