@@ -21,6 +21,7 @@ enum { COMPANY_SIZE = 64, ACCOUNTS_PER_REQUEST = 1000, ACCOUNT_SEED_SIZE_MAX = 6
 struct account_progress {
     uint32_t next; /* the step to be sent next */
     bool failed;   /* its last item was wrong: the next must not be */
+    bool probe;    /* whether the step before was accepted is not known: something was UNAVAILABLE */
 };
 
 struct accounts {

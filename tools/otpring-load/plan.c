@@ -136,7 +136,11 @@ static void place_account(struct plan *plan, uint32_t place)
     }
     state->next = plan->accounts->progress[account].next;
     if (plan->accounts->progress[account].failed) state->flags |= FAILED;
-    if (state->next) state->flags |= ACCEPTED_ONCE;
+    if (plan->accounts->progress[account].probe) {
+        state->flags |= PROBE;
+    } else if (state->next) {
+        state->flags |= ACCEPTED_ONCE;
+    }
     if (plan->options->totp) return;
     load_window(plan, place);
     if (plan->jobs->count >= JOBS_AT_ONCE) run_jobs(plan);
@@ -172,8 +176,11 @@ void plan_save(const struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->order_count; i++) {
         const struct plan_account *state = &plan->states[i];
+        bool unsure = state->flags & UNSURE;
         plan->accounts->progress[plan->order[i]] =
-            (struct account_progress){.next = state->next, .failed = state->flags & FAILED};
+            (struct account_progress){.next = unsure ? state->resume : state->next,
+                                      .failed = state->flags & FAILED,
+                                      .probe = unsure || state->flags & PROBE};
     }
 }
 

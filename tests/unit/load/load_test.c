@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "otpring-load/load.h"
 
@@ -137,6 +138,39 @@ static void unavailable_answers_are_counted_apart_and_the_model_finds_its_way_ag
     fake_daemon_stop(daemon);
 }
 
+/* What was in doubt when a run ended still is when the next one of the series begins. */
+static void doubt_outlives_a_run_of_a_series(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    struct fake_daemon *daemon = fake_daemon_start(FAKE_OFTEN_UNAVAILABLE);
+    struct load_options options = quick(daemon);
+    char path[] = "/tmp/otpring-series-XXXXXX", *out = NULL;
+    size_t out_size;
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    for (int i = 0; i < 6; i++) assert_int_equal(dprintf(file, "--seconds 0.1 --warmup 0.05\n"), 28);
+    close(file);
+    options.series_path = path;
+    FILE *out_file = open_memstream(&out, &out_size);
+    assert_int_equal(load_run(&options, &stop, out_file, stderr), LOAD_DONE);
+    fclose(out_file);
+    unlink(path);
+    int runs = 0;
+    for (const char *line = out; line && *line; line = strchr(line, '\n') + 1) {
+        json_t *result = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+        if (json_object_get(result, "unavailable")) {
+            assert_true(number(result, "unavailable") > 0);
+            assert_int_equal(number(result, "unexpected"), 0);
+            runs++;
+        }
+        json_decref(result);
+    }
+    assert_int_equal(runs, 6);
+    free(out);
+    fake_daemon_stop(daemon);
+}
+
 static void cut_connections_are_taken_up_again_without_a_wrong_verdict(void **state)
 {
     (void)state;
@@ -217,6 +251,7 @@ int main(void)
         cmocka_unit_test(few_accounts_are_used_many_times_in_flight_and_stay_foreseen),
         cmocka_unit_test(a_daemon_that_accepts_a_code_twice_is_found_out),
         cmocka_unit_test(unavailable_answers_are_counted_apart_and_the_model_finds_its_way_again),
+        cmocka_unit_test(doubt_outlives_a_run_of_a_series),
         cmocka_unit_test(cut_connections_are_taken_up_again_without_a_wrong_verdict),
         cmocka_unit_test(an_open_loop_keeps_its_rate_and_writes_its_percentiles),
         cmocka_unit_test(an_interrupted_run_removes_its_accounts),
