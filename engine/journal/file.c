@@ -102,11 +102,12 @@ void file_making_name(uint64_t number, char ret_name[FILE_NAME_SIZE])
     snprintf(ret_name, FILE_NAME_SIZE, "spare-%" PRIu64 ".new", number);
 }
 
-struct result source_create(struct os *os, uint32_t window_size, struct source *ret_source)
+struct result source_create(struct os *os, uint32_t window_size, uint32_t read_size, struct source *ret_source)
 {
     uint8_t *window = aligned_alloc(OS_BLOCK_SIZE, window_size);
     if (!window) return result_of(NO_MEMORY);
-    *ret_source = (struct source){.os = os, .file = -1, .window = window, .window_size = window_size};
+    *ret_source =
+        (struct source){.os = os, .file = -1, .window = window, .window_size = window_size, .read_size = read_size};
     return result_ok();
 }
 
@@ -128,12 +129,18 @@ void source_refresh(struct source *source)
     source->have = 0;
 }
 
-static struct result fill(struct source *source, uint64_t offset)
+static struct result fill(struct source *source, uint64_t offset, uint32_t size)
 {
     uint64_t left = source->size - offset;
-    uint32_t want = left < source->window_size ? (uint32_t)left : source->window_size;
+    uint32_t want = size > source->read_size ? size : source->read_size;
+    if (left < want) want = (uint32_t)left;
+    uint32_t kept = 0;
+    if (offset >= source->at && offset < source->at + source->have) {
+        kept = (uint32_t)(source->at + source->have - offset);
+        memmove(source->window, source->window + (offset - source->at), kept);
+    }
     source->at = offset;
-    source->have = 0;
+    source->have = kept;
     while (source->have < want) {
         struct os_op op = {.kind = OS_READ,
                            .file = source->file,
@@ -158,7 +165,7 @@ struct result source_get(struct source *source, uint64_t offset, uint32_t size, 
         return result_ok();
     }
     bool inside = offset >= source->at && offset + size <= source->at + source->have;
-    if (!inside) TRY(fill(source, offset));
+    if (!inside) TRY(fill(source, offset, size));
     *ret_bytes = size <= source->have - (offset - source->at) ? source->window + (offset - source->at) : NULL;
     return result_ok();
 }

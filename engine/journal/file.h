@@ -32,11 +32,13 @@ struct source {
     uint64_t size; /* bytes of the file that may be read */
     uint8_t *window;
     uint32_t window_size;
+    uint32_t read_size; /* bytes read at once, where not more are asked for */
     uint64_t at;
     uint32_t have;
 };
 
-struct result source_create(struct os *os, uint32_t window_size, struct source *ret_source) MUST_USE;
+struct result source_create(struct os *os, uint32_t window_size, uint32_t read_size,
+                            struct source *ret_source) MUST_USE;
 void source_destroy(struct source *source);
 void source_set(struct source *source, int file, uint64_t size);
 /* Forgets what was read, so that the next look sees the disk. */

@@ -124,7 +124,7 @@ struct result folder_read(struct os *os, const char *path, const uint8_t *store_
     struct source source = {0};
     struct result result = folder.path ? os_list(os, path, each_name, &folder) : result_of(NO_MEMORY);
     if (!result_failed(result) && folder.no_memory) result = result_of(NO_MEMORY);
-    if (!result_failed(result)) result = source_create(os, SEGMENT_HEADER_SIZE, &source);
+    if (!result_failed(result)) result = source_create(os, SEGMENT_HEADER_SIZE, SEGMENT_HEADER_SIZE, &source);
     if (folder.count > 0) qsort(folder.files, folder.count, sizeof *folder.files, by_number);
     for (size_t i = 0; i < folder.count && !result_failed(result); i++)
         result = read_header(os, &folder, &source, &folder.files[i], store_id);

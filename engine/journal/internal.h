@@ -76,7 +76,9 @@ struct keeper {
     struct segment *read_segment;
     uint64_t read_offset;
     uint64_t read_position; /* next to be read */
-    uint64_t target;        /* 0: none */
+    const uint8_t *block;   /* in the source's window: what is left of the block being hashed */
+    uint32_t block_left;
+    uint64_t target; /* 0: none */
     struct page_tree leaves;
     bool last_seal; /* journal_finish: the closing seal of the segment being written was begun */
     /* the own record in flight */

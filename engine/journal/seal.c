@@ -5,7 +5,9 @@
 #include "base/check.h"
 #include "journal/internal.h"
 
-enum { STEP_BYTES = 16 << 20, WINDOW_SIZE = 2 << 20, SEAL_PAUSE_MS = 1000 };
+/* A step is short (some 0.1 ms), since between steps the thread lets others run, and reads are small, since the device
+ * serves them in turn with the workers' blocks. */
+enum { STEP_BYTES = 64 << 10, READ_SIZE = 128 << 10, WINDOW_SIZE = 2 << 20, SEAL_PAUSE_MS = 1000 };
 
 /* What workers may change about a segment, read together. */
 struct progress {
@@ -52,11 +54,12 @@ static struct result read_from(struct journal *journal, struct os *os, struct se
         file_segment_name(segment->number, name);
         TRY(file_open(os, journal->folder, name, OS_OPEN_READ | OS_OPEN_DIRECT, &segment->file));
     }
-    if (!keeper->source.window) TRY(source_create(os, WINDOW_SIZE, &keeper->source));
+    if (!keeper->source.window) TRY(source_create(os, WINDOW_SIZE, READ_SIZE, &keeper->source));
     keeper->source.os = os;
     source_set(&keeper->source, segment->file, segment->size);
     keeper->read_segment = segment;
     keeper->read_offset = SEGMENT_HEADER_SIZE;
+    keeper->block_left = 0;
     keeper->read_position = segment->first;
     return result_ok();
 }
@@ -106,20 +109,30 @@ static struct result next_segment(struct journal *journal, struct os *os)
     return read_from(journal, os, next);
 }
 
+/* The next block, or what is left of the one that the last step began. */
+static struct result more_to_hash(struct journal *journal, struct os *os)
+{
+    struct keeper *keeper = &journal->keeper;
+    if (keeper->block_left > 0) return result_ok();
+    TRY(next_segment(journal, os));
+    TRY(read_block(keeper, &keeper->block, &keeper->block_left));
+    keeper->read_offset += keeper->block_left;
+    return result_ok();
+}
+
 static struct result read_leaves(struct journal *journal, struct os *os, bool *ret_done)
 {
     struct keeper *keeper = &journal->keeper;
     uint64_t first = keeper->seals.sealed_through + 1;
     if (!keeper->read_segment) TRY(seek(journal, os, first));
     keeper->source.os = os;
-    for (uint64_t read = 0; keeper->read_position <= keeper->target && read < STEP_BYTES;) {
-        TRY(next_segment(journal, os));
-        const uint8_t *bytes;
-        uint32_t size;
-        TRY(read_block(keeper, &bytes, &size));
-        if (keeper->read_position >= first) page_tree_add(&keeper->leaves, bytes, size);
-        keeper->read_offset += size;
-        keeper->read_position++;
+    for (uint32_t read = 0; keeper->read_position <= keeper->target && read < STEP_BYTES;) {
+        TRY(more_to_hash(journal, os));
+        uint32_t size = keeper->block_left < STEP_BYTES - read ? keeper->block_left : STEP_BYTES - read;
+        if (keeper->read_position >= first) page_tree_add(&keeper->leaves, keeper->block, size);
+        keeper->block += size;
+        keeper->block_left -= size;
+        keeper->read_position += keeper->block_left == 0;
         read += size;
     }
     *ret_done = keeper->read_position > keeper->target;

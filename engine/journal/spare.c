@@ -6,7 +6,8 @@
 #include "base/check.h"
 #include "journal/internal.h"
 
-enum { CHUNK_SIZE = 1 << 20, CHUNKS_PER_STEP = 4, NO_ROOM_PAUSE_MS = 1000 };
+/* Small writes, since the device serves them in turn with the workers' blocks. */
+enum { CHUNK_SIZE = 256 << 10, CHUNKS_PER_STEP = 4, NO_ROOM_PAUSE_MS = 1000 };
 
 static struct result begin_making(struct journal *journal, struct os *os)
 {

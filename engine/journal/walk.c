@@ -11,7 +11,8 @@ struct result walk_create(struct os *os, const struct folder *folder, struct wal
         if (folder->files[i].size > largest) largest = folder->files[i].size;
     largest = (largest + JOURNAL_BLOCK_ALIGNMENT - 1) / JOURNAL_BLOCK_ALIGNMENT * JOURNAL_BLOCK_ALIGNMENT;
     struct walk walk = {.os = os, .folder = folder};
-    TRY(source_create(os, largest < WINDOW_SIZE ? (uint32_t)largest : WINDOW_SIZE, &walk.source));
+    uint32_t window_size = largest < WINDOW_SIZE ? (uint32_t)largest : WINDOW_SIZE;
+    TRY(source_create(os, window_size, window_size, &walk.source));
     *ret_walk = walk;
     return result_ok();
 }

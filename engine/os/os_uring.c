@@ -377,6 +377,7 @@ struct result os_uring_create(const struct os_uring_options *options, struct os 
     uring->os.functions = &uring_functions;
     uring->owner = pthread_self();
     uring->spin_ns = options->spin_ns;
+    machine_short_slice();
     uring->wake_file = eventfd(0, EFD_CLOEXEC);
     struct result result = uring->wake_file < 0
                                ? result_of(OS_FAILED)

@@ -89,6 +89,8 @@ static const int allowed[] = {
     SCMP_SYS(futex),
     SCMP_SYS(sched_yield),
     SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_getattr),
+    SCMP_SYS(sched_setattr),
     SCMP_SYS(getcpu),
     SCMP_SYS(rseq),
     SCMP_SYS(set_robust_list),
