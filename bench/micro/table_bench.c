@@ -11,6 +11,8 @@
 
 enum { BATCH = 256, SIZES_MAX = 5 };
 
+static const struct kernel_stages *stages;
+
 struct bench {
     struct table *table;
     uint64_t tokens;
@@ -56,15 +58,20 @@ static void batch_pass(void *argument)
     names_choose(bench);
     const void *pointers[BATCH], *addresses[BATCH];
     uint64_t hashes[BATCH];
-    static struct table_probe probes[BATCH];
+    static struct table_probes probes[BATCH / STAGE_ITEMS_MAX];
     for (int i = 0; i < BATCH; i++) pointers[i] = names[i];
-    table_hash_batch(bench->table, pointers, BATCH, hashes, addresses);
+    for (int i = 0; i < BATCH; i += STAGE_ITEMS_MAX)
+        table_hash_batch(bench->table, stages, pointers + i, STAGE_ITEMS_MAX, hashes + i, addresses + i);
     for (int i = 0; i < BATCH; i++) __builtin_prefetch(addresses[i]);
-    table_probe_batch(bench->table, hashes, BATCH, probes, addresses);
-    for (int i = 0; i < BATCH; i++) __builtin_prefetch(addresses[i], 1);
-    for (int i = 0; i < BATCH; i++) {
-        struct table_hit hit = probes[i].hit;
-        if (probes[i].kind != TABLE_PROBE_ONE || !table_hit_is(&hit, hashes[i])) {
+    for (int i = 0; i < BATCH; i += STAGE_ITEMS_MAX) {
+        struct table_probes *found = &probes[i / STAGE_ITEMS_MAX];
+        table_probe_batch(bench->table, stages, hashes + i, STAGE_ITEMS_MAX, found);
+        for (int k = 0; k < STAGE_ITEMS_MAX; k++) __builtin_prefetch(found->lines[k], 1);
+    }
+    for (uint32_t i = 0; i < BATCH; i++) {
+        const struct table_probes *found = &probes[i / STAGE_ITEMS_MAX];
+        struct table_hit hit = table_probe_hit(found, i % STAGE_ITEMS_MAX);
+        if (!(found->one >> i % STAGE_ITEMS_MAX & 1) || !table_hit_is(&hit, hashes[i])) {
             if (table_find_hash(bench->table, hashes[i], hits) != 1) abort();
             hit = hits[0];
         }
@@ -98,6 +105,9 @@ int main(int argc, char **argv)
     static char labels[SIZES_MAX][2][48];
     const char *limit = getenv("TABLE_BENCH_TOKENS_MAX");
     uint64_t tokens = 1000, tokens_max = limit ? strtoull(limit, NULL, 10) : 10000000;
+    const struct kernel *kernel;
+    if (result_failed(kernel_choose(NULL, &kernel))) abort();
+    stages = kernel->stages;
     arena_allow_unlocked(true);
     bench_register("names alone (part of all below)", names_pass, &benches[0], BATCH);
     for (int i = 0; i < SIZES_MAX && (tokens <= tokens_max || i == 0); i++, tokens *= 10) {

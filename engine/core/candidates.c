@@ -45,13 +45,12 @@ static uint32_t fits(uint32_t truncated, unsigned digits, uint32_t code)
     return (uint32_t)(((uint64_t)differs - 1) >> 32);
 }
 
-/* `fit` is all ones or zero. Gives 1 when the step counts as a match, else 0. */
-static uint32_t pair_note(struct pair *pair, int64_t step, uint32_t fit)
+/* `fit` is all ones or zero. */
+static void pair_note(struct pair *pair, int64_t step, uint32_t fit)
 {
     int64_t counts = (int64_t)(int32_t)(fit & pair->live), matched = pair->matched;
     int64_t later = -(int64_t)(step > matched);
     pair->matched = matched ^ ((matched ^ step) & counts & later);
-    return (uint32_t)counts & 1;
 }
 
 /* ---- batches over many pairs ---- */
@@ -66,39 +65,37 @@ static void prefetch_now(struct group *group)
 static void batch_run(const struct kernel *kernel, struct group *group, enum kernel_algorithm algorithm)
 {
     struct batch *batch = &group->batches[algorithm];
-    if (batch->count == 0) return;
-    bool loads = group->prefetch_waits && batch->count == CHUNK_ITEMS;
-    kernel->match[algorithm](&(struct kernel_match){.count = batch->count,
-                                                    .midstates = batch->midstates,
-                                                    .counters = batch->steps,
-                                                    .codes = batch->codes,
-                                                    .digits = batch->digits,
+    const struct stage_tries *tries = &batch->tries;
+    uint32_t count = tries->count, straight = batch->straight;
+    if (count == 0) return;
+    bool loads = group->prefetch_waits && count == CHUNK_ITEMS;
+    kernel->match[algorithm](&(struct kernel_match){.count = count,
+                                                    .midstates = tries->midstates,
+                                                    .counters = tries->steps,
+                                                    .codes = tries->codes,
+                                                    .digits = tries->digits,
                                                     .ret_fits = batch->fits,
                                                     .prefetch = loads ? group->prefetch : NULL});
     if (loads) group->prefetch_waits = false;
-    uint32_t matches = 0, count = batch->count;
-    for (uint32_t i = 0; i < count; i++)
-        matches += pair_note(&group->pairs[batch->pairs[i]], (int64_t)batch->steps[i], 0u - batch->fits[i]);
-    group->match_count += matches;
-    batch->count = 0;
+    for (uint32_t i = 0; i < straight; i++) group->fits[tries->items[i]] = batch->fits[i];
+    for (uint32_t i = straight; i < count; i++)
+        pair_note(&group->pairs[batch->pairs[i]], (int64_t)tries->steps[i], 0u - batch->fits[i]);
+    batch->tries.count = batch->straight = 0;
 }
 
-static inline void batch_add(const struct kernel *kernel, struct group *group, uint32_t pair_index, int64_t step)
+static void batch_add(const struct kernel *kernel, struct group *group, uint32_t pair_index, int64_t step)
 {
     const struct pair *pair = &group->pairs[pair_index];
-    const struct judge_profile *profile = pair->profile;
-    const void *midstates = pair->midstates;
-    uint32_t code = pair->code;
-    uint8_t digits = profile->digits;
-    enum kernel_algorithm algorithm = profile->algorithm;
+    enum kernel_algorithm algorithm = pair->profile->algorithm;
     struct batch *batch = &group->batches[algorithm];
-    uint32_t at = batch->count;
-    batch->midstates[at] = midstates;
-    batch->steps[at] = (uint64_t)step;
-    batch->codes[at] = code;
-    batch->digits[at] = digits;
+    struct stage_tries *tries = &batch->tries;
+    uint32_t at = tries->count;
+    tries->midstates[at] = pair->midstates;
+    tries->steps[at] = (uint64_t)step;
+    tries->codes[at] = pair->code;
+    tries->digits[at] = pair->profile->digits;
     batch->pairs[at] = pair_index;
-    batch->count = at + 1;
+    tries->count = at + 1;
     if (at + 1 == CHUNK_ITEMS) batch_run(kernel, group, algorithm);
 }
 
@@ -169,20 +166,16 @@ static void pair_add_hit(struct judge *judge, struct group *group, struct group_
 }
 
 /* The lines of a name; most have one, and the probe found it. */
-static void item_look(struct judge *judge, struct group *group, struct group_item *item, uint64_t hash,
-                      const struct table_probe *probe)
+static void item_look(struct judge *judge, struct group *group, struct group_item *item, const struct chunk *chunk,
+                      uint32_t i)
 {
-    struct table_hit found[TABLE_ACCOUNT_TOKENS_MAX];
-    const struct table_hit *hits = &probe->hit;
-    unsigned count = probe->kind != TABLE_PROBE_NONE;
-    if (count && (probe->kind == TABLE_PROBE_MANY || !table_hit_is(&probe->hit, hash))) {
-        count = table_find_hash(judge->core->table, hash, found);
-        hits = found;
-    }
+    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX] = {table_probe_hit(&chunk->probes, i)};
+    uint64_t hash = chunk->hashes[i];
+    bool one = chunk->probes.one >> i & 1, many = chunk->probes.many >> i & 1;
+    unsigned count = one;
+    if (many || (one && !table_hit_is(&hits[0], hash))) count = table_find_hash(judge->core->table, hash, hits);
     item->pair_first = group->pair_count;
-    item->pair_count = item->live_count = 0;
-    item->first = NULL;
-    for (unsigned i = 0; i < count; i++) pair_add_hit(judge, group, item, &hits[i]);
+    for (unsigned h = 0; h < count; h++) pair_add_hit(judge, group, item, &hits[h]);
     if (count) {
         item->first = hits[0].tail;
         item->first_ordinal = hits[0].ordinal;
@@ -203,29 +196,126 @@ static void try_expected(struct judge *judge, struct group *group, const struct 
     }
 }
 
-static void stage_hash(const struct table *table, struct chunk *chunk, const void **ret_addresses)
+static bool company_allowed(const struct core_client *client, const uint8_t company[8])
 {
-    chunk->lookup_count = 0;
-    for (uint32_t i = 0; i < chunk->count; i++) {
-        if (chunk->items[i].preset) continue;
-        chunk->names[chunk->lookup_count] = chunk->items[i].query->company; /* and account, which follows */
-        chunk->lookups[chunk->lookup_count++] = (uint8_t)i;
-    }
-    table_hash_batch(table, chunk->names, chunk->lookup_count, chunk->hashes, ret_addresses);
+    if (client->company_count == 0) return true;
+    bool allowed = false;
+    for (uint32_t i = 0; i < client->company_count && i < CORE_CLIENT_COMPANIES_MAX; i++)
+        allowed |= memcmp(client->companies[i], company, 8) == 0;
+    return allowed;
 }
 
-static void stage_look(struct judge *judge, struct group *group, struct chunk *chunk)
+/* By digits modulo 16; all but 6, 7 and 8 fit no code. */
+static bool code_fits(uint32_t code, uint8_t digits)
 {
-    group->pair_count = group->match_count = 0;
-    for (uint32_t i = 0; i < chunk->lookup_count; i++) {
-        struct group_item *item = &chunk->items[chunk->lookups[i]];
-        int64_t expected = straight_look(judge, group, item, chunk->hashes[i], &chunk->probes[i]);
-        if (expected >= 0) {
-            batch_add(judge->kernel, group, item->pair_first, expected);
-        } else {
-            item_look(judge, group, item, chunk->hashes[i], &chunk->probes[i]);
-            try_expected(judge, group, item);
-        }
+    static const uint32_t limits[16] = {[6] = 1000000, [7] = 10000000, [8] = 100000000};
+    return digits < 16 && code < limits[digits & 15];
+}
+
+/* What the query itself decides, before anything is looked up. */
+static void preset(struct group_item *item)
+{
+    const struct otpring_wire_query *query = item->query;
+    const struct judged_frame *frame = item->frame;
+    const struct otpring_wire_pair *pair =
+        frame->method == OTPRING_WIRE_RESYNC ? (const struct otpring_wire_pair *)(const void *)query : NULL;
+    if (query->kind != OTPRING_QUERY_CODE || query->source_class > 1 || query->flags || (pair && pair->reserved)) {
+        item->preset = OTPRING_MALFORMED;
+        item->preset_reason = OTPRING_REASON_RESERVED;
+    } else if (!code_fits(query->code, query->digits) || (pair && !code_fits(pair->code_next, query->digits))) {
+        item->preset = OTPRING_MALFORMED;
+        item->preset_reason = OTPRING_REASON_CODE_RANGE;
+    } else if (!company_allowed(frame->client, query->company)) {
+        item->preset = OTPRING_REJECTED;
+        item->preset_reason = OTPRING_REASON_COMPANY;
+    }
+}
+
+/* The item as the general way has it, before anything is looked up. */
+static struct group_item *item_make(struct group *group, const struct chunk *chunk, uint32_t i)
+{
+    struct group_item *item = &group->items[i];
+    *item = (struct group_item){
+        .query = chunk->queries[i],
+        .frame = chunk->frames[i],
+        .slot = (struct slot_verify *)(void *)(group->slots + (size_t)chunk->records[i] * JOURNAL_SLOT_SIZE),
+        .answer = chunk->answers[i],
+        .first_ordinal = NO_ORDINAL,
+        .record = chunk->records[i],
+        .index = (uint16_t)chunk->places[i]};
+    return item;
+}
+
+struct group_item *group_item_general(struct judge *judge, struct group *group, const struct chunk *chunk, uint32_t i)
+{
+    struct group_item *item = item_make(group, chunk, i);
+    struct table_tail *tail = chunk->probes.tails[i];
+    struct judge_profile *profile = &judge->profiles->profiles[group->states[i] >> 32 & 0xffff];
+    item->first = tail;
+    item->first_ordinal = chunk->probes.ordinals[i];
+    item->pair_first = group->pair_count;
+    item->live_count = 1;
+    struct pair *pair = pair_add(group, item, profile);
+    pair->midstates = chunk->probes.lines[i];
+    pair->tail = tail;
+    pair->ordinal = chunk->probes.ordinals[i];
+    pair->blocked = false;
+    pair->live = UINT32_MAX;
+    pair->expected = pair->low = pair->high = (int64_t)group->expected[i];
+    pair->matched = group->fits[i] ? pair->expected : -1;
+    return item;
+}
+
+static void stage_hash(const struct judge *judge, struct group *group, struct chunk *chunk)
+{
+    table_hash_batch(judge->core->table, judge->kernel->stages, chunk->queries, chunk->count, chunk->hashes,
+                     group->prefetch);
+}
+
+static void stage_probe(const struct judge *judge, struct group *group, struct chunk *chunk)
+{
+    table_probe_batch(judge->core->table, judge->kernel->stages, chunk->hashes, chunk->count, &chunk->probes);
+    memcpy(group->prefetch + CHUNK_ITEMS, chunk->probes.lines, sizeof chunk->probes.lines);
+}
+
+static void look_straight(struct judge *judge, struct group *group, const struct chunk *chunk)
+{
+    struct stage_tries *tries[KERNEL_ALGORITHM_COUNT];
+    for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++) tries[a] = &group->batches[a].tries;
+    struct stage_look look = {.count = chunk->count,
+                              .wanted = chunk->plain & chunk->probes.one,
+                              .queries = chunk->queries,
+                              .hashes = chunk->hashes,
+                              .ordinals = chunk->probes.ordinals,
+                              .lines = chunk->probes.lines,
+                              .tails = chunk->probes.tails,
+                              .profiles = judge->profiles->words,
+                              .profile_count = judge->profiles->count,
+                              .flags = STRAIGHT_FLAGS,
+                              .record_last = STRAIGHT_LAST,
+                              .ret_states = group->states,
+                              .ret_expected = group->expected,
+                              .ret_lasts = group->lasts};
+    memcpy(look.tries, tries, sizeof tries);
+    judge->kernel->stages->look(&look);
+    group->straight = look.ret_straight;
+    for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++) {
+        group->batches[a].straight = tries[a]->count;
+        if (tries[a]->count == CHUNK_ITEMS) batch_run(judge->kernel, group, a);
+    }
+}
+
+static void stage_look(struct judge *judge, struct group *group, const struct chunk *chunk)
+{
+    group->pair_count = 0;
+    look_straight(judge, group, chunk);
+    for (uint64_t left = items_mask(chunk->count) & ~group->straight; left; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        struct group_item *item = item_make(group, chunk, i);
+        preset(item);
+        if (item->preset) continue;
+        item_look(judge, group, item, chunk, i);
+        try_expected(judge, group, item);
     }
     batches_run(judge->kernel, group);
 }
@@ -252,13 +342,27 @@ static void add_rest(struct judge *judge, struct group *group, uint32_t p)
     pair->high = high;
 }
 
+/* Which of the items on the straight way have a code that fits. */
+static uint64_t straight_fitting(const struct group *group, uint32_t count)
+{
+    uint64_t fitting = 0;
+    for (uint32_t from = 0; from < count; from += 8) {
+        uint64_t bytes;
+        memcpy(&bytes, group->fits + from, sizeof bytes);
+        fitting |= (bytes * 0x0102040810204080u >> 56) << from; /* each byte is 0 or 1 */
+    }
+    return fitting & group->straight;
+}
+
 static void stage_rest(struct judge *judge, struct group *group, const struct chunk *chunk)
 {
-    /* Every item has a pair at least, and every pair matched. */
-    if (group->match_count == group->pair_count) return;
-    for (uint32_t i = 0; i < chunk->lookup_count; i++) {
-        const struct group_item *item = &chunk->items[chunk->lookups[i]];
-        if (any_matched(group, item) || item->frame->method != OTPRING_WIRE_VERIFY) continue;
+    uint64_t fitting = straight_fitting(group, chunk->count);
+    for (uint64_t left = group->straight & ~fitting; left; left &= left - 1)
+        (void)group_item_general(judge, group, chunk, (uint32_t)__builtin_ctzll(left));
+    group->straight = fitting;
+    for (uint64_t left = items_mask(chunk->count) & ~fitting; left; left &= left - 1) {
+        const struct group_item *item = &group->items[__builtin_ctzll(left)];
+        if (item->preset || item->frame->method != OTPRING_WIRE_VERIFY || any_matched(group, item)) continue;
         for (uint32_t p = item->pair_first; p < item->pair_first + item->pair_count; p++) add_rest(judge, group, p);
     }
     batches_run(judge->kernel, group);
@@ -267,17 +371,16 @@ static void stage_rest(struct judge *judge, struct group *group, const struct ch
 struct chunk *group_advance(struct judge *judge, struct group *group)
 {
     uint64_t begun_ns = judge_mark(judge, -1, 0);
-    const struct table *table = judge->core->table;
     struct chunk *hashed = group_filling(group);
     struct chunk *probed = &group->chunks[(group->advanced + 2) % CHUNK_STAGES];
     struct chunk *looked = &group->chunks[(group->advanced + 1) % CHUNK_STAGES];
     group->advanced++;
-    stage_hash(table, hashed, group->prefetch);
-    table_probe_batch(table, probed->hashes, probed->count ? probed->lookup_count : 0, probed->probes,
-                      group->prefetch + CHUNK_ITEMS);
+    stage_hash(judge, group, hashed);
+    stage_probe(judge, group, probed);
+    begun_ns = judge_mark(judge, 0, begun_ns);
     group->prefetch_waits = hashed->count + probed->count > 0;
-    if (looked->count == 0) looked->lookup_count = 0;
-    if (looked->lookup_count < CHUNK_ITEMS) prefetch_now(group);
+    if (looked->count < CHUNK_ITEMS) prefetch_now(group);
+    profile_words_refresh(judge->profiles, judge->wall_s);
     stage_look(judge, group, looked);
     prefetch_now(group);
     begun_ns = judge_mark(judge, 1, begun_ns);
@@ -308,7 +411,7 @@ static void compute(const struct kernel *kernel, struct pair *pair, int64_t low,
         match.count = (size_t)least(high - low + 1, PAIR_STEPS);
         for (size_t i = 0; i < match.count; i++) steps[i] = (uint64_t)low + i;
         kernel->match[pair->profile->algorithm](&match);
-        for (size_t i = 0; i < match.count; i++) (void)pair_note(pair, low + (int64_t)i, 0u - fits_all[i]);
+        for (size_t i = 0; i < match.count; i++) pair_note(pair, low + (int64_t)i, 0u - fits_all[i]);
     }
 }
 

@@ -397,13 +397,15 @@ static uint8_t told_of(const struct outcome *outcome, bool hidden, bool sees_sta
     return outcome->not_searched ? OTPRING_REASON_NOT_SEARCHED : OTPRING_REASON_NO_MATCH;
 }
 
-/* The slot is written in whole words: bytes that are put together in memory could not be read back as words at once. */
+/* The slot is written in whole words, by the kernel's stages too: bytes that are put together in memory could not be
+ * read back as words at once. */
 _Static_assert(offsetof(struct slot_verify, token) == 16 && offsetof(struct slot_verify, ordinal) == 40 &&
                    offsetof(struct slot_verify, item) == 48 && offsetof(struct slot_verify, verdict) == 56 &&
                    offsetof(struct slot_verify, drift) == 60 && offsetof(struct slot_verify, kind) == 63 &&
                    offsetof(struct otpring_wire_answer, record) == 8 &&
                    offsetof(struct otpring_wire_query, company) == 0 &&
-                   offsetof(struct otpring_wire_query, account) == 8,
+                   offsetof(struct otpring_wire_query, account) == 8 &&
+                   offsetof(struct otpring_wire_query, source) == 16 && offsetof(struct otpring_wire_query, code) == 24,
                "the words below");
 
 static inline void words_write(const struct judge *judge, const struct group_item *item, const struct outcome *outcome,
@@ -440,30 +442,6 @@ static void record(struct judge *judge, const struct group_item *item, struct ou
     if (record_rests_on_others(item->slot)) item->frame->needs_others = true;
 }
 
-/* What record makes of an acceptance at the expected step. */
-static inline void record_straight(const struct judge *judge, const struct group_item *item, const struct pair *pair,
-                                   uint64_t word)
-{
-    const struct otpring_wire_query *query = item->query;
-    uint64_t name[2], source = query->source, class = query->source_class, ordinal = pair->ordinal;
-    uint64_t drift = pair->profile->type == OTP_TOTP ? pair->state >> 48 & 0xff : 0;
-    uint64_t *words = (uint64_t *)(void *)item->slot, *answer = (uint64_t *)(void *)item->answer;
-    uint64_t place = item->index | (uint64_t)item->frame->client_id << 16 | (uint64_t)judge->policy << 48;
-    uint64_t record_index = item->record;
-    memcpy(name, query, 16);
-    words[0] = name[0];
-    words[1] = name[1];
-    words[2] = word;
-    words[3] = 0;
-    words[4] = source;
-    words[5] = ordinal | ordinal << 32; /* the token is its account's first line */
-    words[6] = place;
-    words[7] = OTPRING_ACCEPTED | (uint64_t)OTPRING_REASON_NONE << 8 | (uint64_t)OTPRING_QUERY_CODE << 16 |
-               class << 24 | drift << 32 | (uint64_t)OTPRING_REASON_NONE << 48 | (uint64_t)SLOT_VERIFY << 56;
-    answer[0] = OTPRING_ACCEPTED;
-    answer[1] = record_index;
-}
-
 static void judge_one(struct judge *judge, struct group *group, struct group_item *item, struct outcome *ret_outcome)
 {
     *ret_outcome = (struct outcome){.ordinal = NO_ORDINAL};
@@ -480,33 +458,41 @@ static void judge_one(struct judge *judge, struct group *group, struct group_ite
     if (ret_outcome->verdict != OTPRING_THROTTLED) ret_outcome->wait_s = 0;
 }
 
-/* A swap waits until all stores before it have reached the cache; so records, whose lines are far away, are written
- * when some swaps are done. */
-static void judge_some(struct judge *judge, struct group *group, struct group_item *items, uint32_t count)
+static void record_straight(const struct judge *judge, const struct group *group, const struct chunk *chunk,
+                            uint64_t which, const uint64_t *words)
 {
-    struct outcome outcomes[JUDGED_ITEMS];
-    uint64_t words[JUDGED_ITEMS]; /* of those that went the straight way */
-    uint32_t straight = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (straight_accept(group, &items[i], &words[i]))
-            straight |= 1u << i;
-        else
-            judge_one(judge, group, &items[i], &outcomes[i]);
-    }
-    judge->verdicts[OTPRING_ACCEPTED] += (uint32_t)__builtin_popcount(straight);
-    for (uint32_t i = 0; i < count; i++) {
-        if (straight >> i & 1)
-            record_straight(judge, &items[i], &group->pairs[items[i].pair_first], words[i]);
-        else
-            record(judge, &items[i], &outcomes[i]);
-    }
+    judge->kernel->stages->record(&(struct stage_record){.count = chunk->count,
+                                                         .which = which,
+                                                         .queries = chunk->queries,
+                                                         .ordinals = chunk->probes.ordinals,
+                                                         .tokens = words,
+                                                         .places = chunk->places,
+                                                         .lasts = group->lasts,
+                                                         .records = chunk->records,
+                                                         .slots = group->slots,
+                                                         .answers = chunk->answers,
+                                                         .answer = OTPRING_ACCEPTED});
 }
 
+/* A swap waits until all stores before it have reached the cache; so records, whose lines are far away, are written
+ * when the swaps are done. */
 void judge_chunk(struct judge *judge, struct group *group, struct chunk *chunk)
 {
-    for (uint32_t from = 0; from < chunk->count; from += JUDGED_ITEMS) {
-        uint32_t left = chunk->count - from;
-        judge_some(judge, group, chunk->items + from, left < JUDGED_ITEMS ? left : JUDGED_ITEMS);
+    struct outcome outcomes[CHUNK_ITEMS];
+    uint64_t words[CHUNK_ITEMS]; /* of those that went the straight way */
+    uint64_t straight = group->straight;
+    for (uint32_t i = 0; i < chunk->count; i++) {
+        uint64_t bit = (uint64_t)1 << i;
+        if ((straight & bit) && straight_accept(group, chunk, i, &words[i])) continue;
+        struct group_item *item = straight & bit ? group_item_general(judge, group, chunk, i) : &group->items[i];
+        straight &= ~bit;
+        judge_one(judge, group, item, &outcomes[i]);
+    }
+    judge->verdicts[OTPRING_ACCEPTED] += (uint32_t)__builtin_popcountll(straight);
+    record_straight(judge, group, chunk, straight, words);
+    for (uint64_t left = items_mask(chunk->count) & ~straight; left; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        record(judge, &group->items[i], &outcomes[i]);
     }
 }
 

@@ -112,7 +112,7 @@ static void prefetch_rows(const struct core *core, const struct load_batch *batc
     uint64_t hashes[PREFETCH_ROWS];
     size_t count = 0;
     for (size_t i = from; i < batch->count && count < PREFETCH_ROWS; i++) names[count++] = batch->rows[i].name;
-    table_hash_batch(core->table, names, count, hashes, addresses);
+    table_hash_batch(core->table, core->kernel->stages, names, count, hashes, addresses);
     for (size_t i = 0; i < count; i++) __builtin_prefetch(addresses[i], 1);
 }
 

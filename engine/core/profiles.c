@@ -58,15 +58,32 @@ void profile_cache_refresh(struct profile_cache *cache, struct core *core)
     if (version == cache->version) return;
     do {
         version = version_begin(core);
+        cache->count = 0;
         for (uint32_t i = 0; i < CORE_PROFILES_MAX; i++) {
             cache->profiles[i].used = cache->profiles[i].straight = false;
             if (!atomic_load_explicit(&core->profiles[i].used, memory_order_acquire)) continue;
             struct profile_row row;
             copy_row(&row, &core->profiles[i].row);
             cache->profiles[i] = judge_profile_of(&row);
+            cache->count = i + 1;
         }
     } while (!version_same(core, version));
     cache->version = version;
+    cache->words_s = INT64_MIN;
+}
+
+void profile_words_refresh(struct profile_cache *cache, int64_t unix_s)
+{
+    if (cache->words_s == unix_s) return;
+    for (uint32_t i = 0; i < cache->count; i++) {
+        struct judge_profile *profile = &cache->profiles[i];
+        int64_t step = profile_step_now(profile, unix_s);
+        bool straight = profile->straight && step >= 0 && step <= STEP_GREATEST;
+        cache->words[i] =
+            straight ? stage_profile(profile->algorithm, profile->digits, profile->type == OTP_TOTP, (uint32_t)step)
+                     : 0;
+    }
+    cache->words_s = unix_s;
 }
 
 struct throttle_policy core_unknown_policy(const struct core *core)

@@ -204,55 +204,6 @@ enum core_admit core_hello(struct core_worker *worker, const struct otpring_wire
 
 /* ---- judging ---- */
 
-static bool company_allowed(const struct core_client *client, const uint8_t company[8])
-{
-    if (client->company_count == 0) return true;
-    bool allowed = false;
-    for (uint32_t i = 0; i < client->company_count && i < CORE_CLIENT_COMPANIES_MAX; i++)
-        allowed |= memcmp(client->companies[i], company, 8) == 0;
-    return allowed;
-}
-
-/* By digits modulo 16; all but 6, 7 and 8 fit no code. */
-static bool code_fits(uint32_t code, uint8_t digits)
-{
-    static const uint32_t limits[16] = {[6] = 1000000, [7] = 10000000, [8] = 100000000};
-    return digits < 16 && code < limits[digits & 15];
-}
-
-/* Nothing against the query, at one look: a code of its digits, kind and flags as they should be. */
-static bool query_plain(const struct otpring_wire_query *query)
-{
-    uint64_t last;
-    memcpy(&last, &query->code, sizeof last);
-    uint64_t kind_class_flags = last >> 40;
-    return (kind_class_flags & ~(uint64_t)0x100) == OTPRING_QUERY_CODE &&
-           code_fits((uint32_t)last, (uint8_t)(last >> 32));
-}
-_Static_assert(offsetof(struct otpring_wire_query, digits) == 28 && offsetof(struct otpring_wire_query, kind) == 29 &&
-                   offsetof(struct otpring_wire_query, source_class) == 30 &&
-                   offsetof(struct otpring_wire_query, flags) == 31,
-               "what query_plain looks at");
-
-/* What the query itself decides, before anything is looked up. */
-static void preset(struct group_item *item)
-{
-    const struct otpring_wire_query *query = item->query;
-    const struct judged_frame *frame = item->frame;
-    const struct otpring_wire_pair *pair =
-        frame->method == OTPRING_WIRE_RESYNC ? (const struct otpring_wire_pair *)(const void *)query : NULL;
-    if (query->kind != OTPRING_QUERY_CODE || query->source_class > 1 || query->flags || (pair && pair->reserved)) {
-        item->preset = OTPRING_MALFORMED;
-        item->preset_reason = OTPRING_REASON_RESERVED;
-    } else if (!code_fits(query->code, query->digits) || (pair && !code_fits(pair->code_next, query->digits))) {
-        item->preset = OTPRING_MALFORMED;
-        item->preset_reason = OTPRING_REASON_CODE_RANGE;
-    } else if (!company_allowed(frame->client, query->company)) {
-        item->preset = OTPRING_REJECTED;
-        item->preset_reason = OTPRING_REASON_COMPANY;
-    }
-}
-
 /* What has been taken goes one stage on, and the chunk that has passed them all is judged. */
 static void advance(struct judge *judge, struct group *group)
 {
@@ -260,6 +211,7 @@ static void advance(struct judge *judge, struct group *group)
     uint64_t begun_ns = judge_mark(judge, -1, 0);
     judge_chunk(judge, group, chunk);
     chunk->count = 0;
+    chunk->plain = 0;
     judge_mark(judge, 3, begun_ns);
 }
 
@@ -288,39 +240,64 @@ static void frame_slot_write(uint8_t *bytes, const struct turn_frame *frame, uin
     slot->kind = SLOT_FRAME;
 }
 
+/* The next items of a frame, from `index` on, become the next of the chunk. */
+static void chunk_add(struct chunk *chunk, struct turn *turn, struct turn_frame *frame, const struct judge *judge,
+                      uint32_t index, uint32_t count)
+{
+    bool resync = frame->judged.method == OTPRING_WIRE_RESYNC;
+    size_t item_size = resync ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
+    const uint8_t *queries = frame->items + index * item_size;
+    struct otpring_wire_answer *answers = turn->answers + frame->answer_first + index;
+    uint64_t place = index | (uint64_t)frame->judged.client_id << 16 | (uint64_t)judge->policy << 48;
+    uint32_t at = chunk->count, slot = turn->slot_count;
+    for (uint32_t i = 0; i < count; i++) {
+        chunk->queries[at + i] = queries + i * item_size;
+        chunk->frames[at + i] = &frame->judged;
+        chunk->answers[at + i] = answers + i;
+        chunk->places[at + i] = place + i;
+        chunk->records[at + i] = slot + i;
+    }
+    if (!resync && frame->judged.client->company_count == 0) chunk->plain |= items_mask(count) << at;
+    chunk->count = at + count;
+    turn->slot_count = slot + count;
+}
+
+static void frame_gather(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)
+{
+    for (uint32_t index = 0; index < frame->header.count;) {
+        struct chunk *chunk = group_filling(group);
+        uint32_t room = CHUNK_ITEMS - chunk->count, left = frame->header.count - index;
+        uint32_t count = left < room ? left : room;
+        chunk_add(chunk, turn, frame, judge, index, count);
+        index += count;
+        if (chunk->count == CHUNK_ITEMS) advance(judge, group);
+    }
+}
+
+/* Only what was answered UNAVAILABLE is judged again. */
+static void retry_gather(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)
+{
+    for (uint32_t index = 0; index < frame->header.count; index++) {
+        if (turn->answers[frame->answer_first + index].verdict != OTPRING_UNAVAILABLE) continue;
+        struct chunk *chunk = group_filling(group);
+        chunk_add(chunk, turn, frame, judge, index, 1);
+        if (chunk->count == CHUNK_ITEMS) advance(judge, group);
+    }
+}
+
 static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)
 {
     uint8_t *slots = turn->block->slots;
-    size_t item_size = frame->judged.method == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair)
-                                                                   : sizeof(struct otpring_wire_query);
     if (!frame->ticket.recorded) {
         act_session_write(slots + (size_t)turn->slot_count * JOURNAL_SLOT_SIZE, &frame->ticket.act,
                           frame->judged.client->uid);
         turn->slot_count += SESSION_RECORD_SLOTS;
     }
     frame_slot_write(slots + (size_t)turn->slot_count++ * JOURNAL_SLOT_SIZE, frame, to_judge(turn, frame));
-    bool plain = frame->judged.method == OTPRING_WIRE_VERIFY && frame->judged.client->company_count == 0;
-    struct chunk *chunk = group_filling(group);
-    for (uint16_t i = 0; i < frame->header.count; i++) {
-        struct otpring_wire_answer *answer = &turn->answers[frame->answer_first + i];
-        if (frame->retry && answer->verdict != OTPRING_UNAVAILABLE) continue;
-        struct group_item *item = &chunk->items[chunk->count++];
-        uint32_t record = turn->slot_count++;
-        item->query = (const struct otpring_wire_query *)(const void *)(frame->items + i * item_size);
-        item->frame = &frame->judged;
-        item->slot = (struct slot_verify *)(void *)(slots + (size_t)record * JOURNAL_SLOT_SIZE);
-        item->answer = answer;
-        item->first_ordinal = NO_ORDINAL;
-        item->record = record;
-        item->index = i;
-        item->preset = item->preset_reason = 0;
-        item->profile_missing = false;
-        item->straight = plain && query_plain(item->query);
-        if (!item->straight) preset(item);
-        if (chunk->count < CHUNK_ITEMS) continue;
-        advance(judge, group);
-        chunk = group_filling(group);
-    }
+    if (frame->retry)
+        retry_gather(turn, frame, judge, group);
+    else
+        frame_gather(turn, frame, judge, group);
 }
 
 static void judge_prepare(struct judge *judge, struct core_worker *worker, struct os_time now, int64_t journal_ms,
@@ -354,6 +331,7 @@ static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_
     struct turns *turns = worker->turns;
     turn->number = progress_begin(worker);
     judge_prepare(turns->judge, worker, now, turn->journal_ms, turn->answer_count);
+    turns->group->slots = turn->block->slots;
     bool needs_others = false;
     for (uint32_t i = 0; i < turn->hello_count; i++) {
         act_session_write(turn->block->slots + (size_t)turn->slot_count * JOURNAL_SLOT_SIZE, &turn->hellos[i].act,

@@ -4,12 +4,13 @@
 #define OTPRING_CORE_VERIFY_H
 
 #include "core/internal.h"
+#include "kernel/stages.h"
 
 enum {
-    CHUNK_ITEMS = 64, /* items that go through a stage together: what all stages touch stays in the first-level cache */
-    CHUNK_STAGES = 3, /* hashed, probed, looked at (and tried and judged) */
+    CHUNK_ITEMS = STAGE_ITEMS_MAX, /* items that go through a stage together: what all stages touch stays in the
+                                      first-level cache */
+    CHUNK_STAGES = 3,              /* hashed, probed, looked at (and tried and judged) */
     CHUNK_PAIRS = CHUNK_ITEMS * TABLE_ACCOUNT_TOKENS_MAX,
-    JUDGED_ITEMS = 32, /* judged one after the other, then recorded one after the other */
     NO_ORDINAL = 0xffffffff,
 };
 
@@ -36,7 +37,10 @@ struct judge_profile {
 
 struct profile_cache {
     uint32_t version; /* of core->profile_version when copied; odd: never copied */
+    uint32_t count;   /* the greatest id in use + 1 */
+    int64_t words_s;  /* the time that `words` are of; INT64_MIN: to be made anew */
     struct judge_profile profiles[CORE_PROFILES_MAX];
+    uint64_t words[CORE_PROFILES_MAX]; /* stage_profile; 0 of those whose queries do not go the straight way */
 };
 
 struct judge_profile judge_profile_of(const struct profile_row *row);
@@ -53,6 +57,8 @@ static inline int64_t profile_step_now(struct judge_profile *profile, int64_t un
 }
 /* Copies what changed; cheap when nothing did. */
 void profile_cache_refresh(struct profile_cache *cache, struct core *core);
+/* Brings the words to this second; cheap when they are. */
+void profile_words_refresh(struct profile_cache *cache, int64_t unix_s);
 
 /* ---- candidates ---- */
 
@@ -66,7 +72,6 @@ struct pair {
     int64_t low;
     int64_t high;
     int64_t matched; /* -1: none */
-    uint64_t state;  /* table_tail_state as first read; of straight items */
     uint32_t ordinal;
     uint32_t code;
     uint32_t live; /* all ones when a match counts; zero for dummies, other digits and lines that were blocked */
@@ -74,14 +79,11 @@ struct pair {
     bool digits_fit;
 };
 
-/* One algorithm's full kernel batch in the making. */
+/* One algorithm's full kernel batch in the making: first tries of items that go the straight way, then of pairs. */
 struct batch {
-    uint32_t count;
-    const void *midstates[CHUNK_ITEMS];
-    uint64_t steps[CHUNK_ITEMS];
-    uint32_t codes[CHUNK_ITEMS];
+    struct stage_tries tries;
+    uint32_t straight; /* so many of the tries */
     uint32_t pairs[CHUNK_ITEMS];
-    uint8_t digits[CHUNK_ITEMS];
     uint8_t fits[CHUNK_ITEMS];
 };
 
@@ -94,6 +96,7 @@ struct judged_frame {
     bool needs_others; /* a verdict may rest on a turn of another worker */
 };
 
+/* A query that goes the general way. */
 struct group_item {
     const struct otpring_wire_query *query; /* in the frame; followed by the other code when the method is RESYNC */
     struct judged_frame *frame;
@@ -109,8 +112,6 @@ struct group_item {
     uint8_t preset;     /* a verdict that needs no looking up, or 0 */
     uint8_t preset_reason;
     bool profile_missing;
-    bool straight; /* at first: one code, nothing against it; then also: one token, its account's first line, live, with
-                      the query's digits: see straight.h */
 };
 
 static inline uint32_t item_code_next(const struct group_item *item)
@@ -118,28 +119,46 @@ static inline uint32_t item_code_next(const struct group_item *item)
     return ((const struct otpring_wire_pair *)(const void *)item->query)->code_next;
 }
 
-/* Items on their way through the stages, in order of arrival. */
+/* Queries on their way through the stages, in order of arrival; one thing of all of them after the other, as vectors
+ * like it. */
 struct chunk {
     uint32_t count;
-    uint32_t lookup_count;
-    struct group_item items[CHUNK_ITEMS];
-    uint8_t lookups[CHUNK_ITEMS];   /* items whose names are looked up */
-    const void *names[CHUNK_ITEMS]; /* of lookups, as are the following */
+    uint64_t plain; /* bit i: a client and a frame whose queries may go the straight way */
+    const void *queries[CHUNK_ITEMS];
+    struct judged_frame *frames[CHUNK_ITEMS];
+    void *answers[CHUNK_ITEMS];
+    uint64_t places[CHUNK_ITEMS];  /* in the record's own form: index in the frame, client, no distance, policy */
+    uint32_t records[CHUNK_ITEMS]; /* index of each slot in the block */
     uint64_t hashes[CHUNK_ITEMS];
-    struct table_probe probes[CHUNK_ITEMS];
+    struct table_probes probes;
 };
 
-/* The chunks in the stages, and the pairs of the one that is looked at. */
+/* The chunks in the stages, and what has become of the one that is looked at. */
 struct group {
-    uint64_t advanced; /* how often, never wrapping; the chunk being filled is chunks[advanced % CHUNK_STAGES] */
-    uint32_t pair_count;
-    uint32_t match_count; /* of expected steps: how many pairs matched */
-    bool prefetch_waits;  /* for the next kernel batch */
+    uint64_t advanced;   /* how often, never wrapping; the chunk being filled is chunks[advanced % CHUNK_STAGES] */
+    uint8_t *slots;      /* of the turn's block */
+    bool prefetch_waits; /* for the next kernel batch */
     const void *prefetch[2 * CHUNK_ITEMS];
     struct batch batches[KERNEL_ALGORITHM_COUNT];
     struct chunk chunks[CHUNK_STAGES];
+    /* Of items that go the straight way: the line's state as first read, the expected step, the record's last word, and
+     * whether the code fits. */
+    uint64_t straight; /* bit i: item i */
+    uint64_t states[CHUNK_ITEMS];
+    uint64_t expected[CHUNK_ITEMS];
+    uint64_t lasts[CHUNK_ITEMS];
+    uint8_t fits[CHUNK_ITEMS];
+    /* Of all others. */
+    uint32_t pair_count;
+    struct group_item items[CHUNK_ITEMS];
     struct pair pairs[CHUNK_PAIRS];
 };
+
+/* The bits of the first `count` items. */
+static inline uint64_t items_mask(uint32_t count)
+{
+    return count == CHUNK_ITEMS ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+}
 
 static inline struct chunk *group_filling(struct group *group)
 {
@@ -196,6 +215,10 @@ int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint
                       int64_t high);
 
 /* ---- judging ---- */
+
+/* An item that declined to go the straight way after all: with the one pair that was tried, as the general way has it.
+ */
+struct group_item *group_item_general(struct judge *judge, struct group *group, const struct chunk *chunk, uint32_t i);
 
 /* Judges the items of the chunk that was looked at, in order, and fills in their slots and answers; answer->record is
  * the slot's index, or 0 when UNAVAILABLE. */

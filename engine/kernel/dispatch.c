@@ -10,6 +10,7 @@
 #include "kernel/messages.h"
 #include "kernel/portable.h"
 #include "kernel/sha.h"
+#include "kernel/stages.h"
 #ifdef OTPRING_X86
 #include "kernel/avx2.h"
 #include "kernel/avx512.h"
@@ -95,10 +96,18 @@ static const struct kernel portable = {
     .name = "portable",
     KERNEL_OF(plain_sha1, plain_sha256, plain_sha512),
     .sha256_many = portable_sha256_many,
+    .stages = &stages_portable,
     .lanes = {1, 1, 1},
 };
 
 #ifdef OTPRING_X86
+/* Vectors read what others write at the same time, each word whole: the race detector does not know that of them. */
+#ifdef __SANITIZE_THREAD__
+#define STAGES_WIDE stages_portable
+#else
+#define STAGES_WIDE stages_avx512
+#endif
+
 /* short_max is set where the CPU has SHA instructions, before anyone sees a kernel. */
 static const struct route instructions_sha1 = {.wide = sha_ni_sha1, .lanes = SHA_NI_STREAMS};
 static const struct route instructions_sha256 = {.wide = sha_ni_sha256, .lanes = SHA_NI_STREAMS};
@@ -131,6 +140,7 @@ static const struct kernel sha_ni = {
     .name = "sha-ni",
     KERNEL_OF(instructions_sha1, instructions_sha256, plain_sha512),
     .sha256_many = sha_ni_sha256_many,
+    .stages = &stages_portable,
     .lanes = {SHA_NI_STREAMS, SHA_NI_STREAMS, 1},
 };
 
@@ -138,6 +148,7 @@ static const struct kernel avx2 = {
     .name = "avx2",
     KERNEL_OF(eight_sha1, eight_sha256, four_sha512),
     .sha256_many = eight_messages,
+    .stages = &stages_portable,
     .lanes = {AVX2_LANES, AVX2_LANES, AVX2_LONG_LANES},
 };
 
@@ -146,6 +157,7 @@ static const struct kernel avx2_and_sha_ni = {
     .name = "avx2+sha-ni",
     KERNEL_OF(eight_sha1, instructions_sha256, four_sha512),
     .sha256_many = sha_ni_sha256_many,
+    .stages = &stages_portable,
     .lanes = {AVX2_LANES, SHA_NI_STREAMS, AVX2_LONG_LANES},
 };
 
@@ -153,6 +165,7 @@ static const struct kernel avx512 = {
     .name = "avx512",
     KERNEL_OF(sixteen_sha1, sixteen_sha256, eight_sha512),
     .sha256_many = sixteen_messages,
+    .stages = &STAGES_WIDE,
     .lanes = {AVX512_LANES, AVX512_LANES, AVX512_LONG_LANES},
 };
 #endif

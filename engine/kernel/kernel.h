@@ -57,11 +57,14 @@ struct kernel_messages {
     uint8_t (*ret_hashes)[32];
 };
 
+struct kernel_stages;
+
 struct kernel {
     const char *name; /* "portable", "sha-ni", "avx2", "avx512" */
     kernel_steps_function *steps[KERNEL_ALGORITHM_COUNT];
     kernel_match_function *match[KERNEL_ALGORITHM_COUNT];
     void (*sha256_many)(const struct kernel_messages *messages); /* as kernel_sha256_many, by this kernel */
+    const struct kernel_stages *stages;                          /* see stages.h */
     unsigned lanes[KERNEL_ALGORITHM_COUNT]; /* batch size that fills the unit; for benchmarks and tests */
 };
 

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "base/result.h"
-#include "table/bucket.h"
+#include "kernel/bucket.h"
 
 struct index {
     uint64_t mask;  /* buckets - 1 */

@@ -3,9 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "base/check.h"
 #include "base/checksum.h"
 #include "os/arena.h"
@@ -41,13 +38,15 @@ struct table {
     size_t pending_count;
     size_t pending_old;
     size_t pending_capacity;
-    uint8_t hash_secret[CHECKSUM_SECRET_SIZE];
+    struct stage_key hash_key;
+    void *arrays[4]; /* bases of the lines, as the stages want them */
+    _Alignas(64) uint8_t nowhere[64];
 };
 
 /* The tag (high half) and the name check (low half) of a name: 64 bits that nobody without the secret can steer. */
 static inline uint64_t name_hash(const struct table *table, const void *name)
 {
-    return XXH3_64bits_withSecret(name, TABLE_NAME_SIZE, table->hash_secret, CHECKSUM_SECRET_SIZE);
+    return stage_name_hash(table->hash_key, name);
 }
 
 static inline const struct index *index_now(const struct table *table)
@@ -108,8 +107,14 @@ static struct result lines_commit(struct table *table, enum kernel_algorithm alg
 static struct result fill(struct table *table, const struct table_options *options)
 {
     struct index *index;
-    checksum_secret(options->secret, table->hash_secret);
-    for (int i = 0; i < KERNEL_ALGORITHM_COUNT; i++) TRY(lines_reserve(&table->lines[i], i, options->lines_max[i]));
+    uint8_t secret[CHECKSUM_SECRET_SIZE];
+    checksum_secret(options->secret, secret);
+    table->hash_key = stage_key_of(secret);
+    secret_wipe(secret, sizeof secret);
+    for (int i = 0; i < KERNEL_ALGORITHM_COUNT; i++) {
+        TRY(lines_reserve(&table->lines[i], i, options->lines_max[i]));
+        table->arrays[i] = table->lines[i].base;
+    }
     TRY(index_create(options->names_expected, &index));
     atomic_store_explicit(&table->index, index, memory_order_release);
     atomic_store_explicit(&table->memory_size, sizeof(*table) + index_memory_size(index), memory_order_relaxed);
@@ -187,71 +192,73 @@ unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZ
     return table_find_hash(table, name_hash(table, name), ret_hits);
 }
 
-void table_hash_batch(const struct table *table, const void *const names[], size_t count, uint64_t ret_hashes[],
-                      const void *ret_addresses[])
+static struct stage_index stage_index_of(const struct index *index)
 {
-    const struct index *index = index_now(table);
-    for (size_t i = 0; i < count; i++) {
-        ret_hashes[i] = name_hash(table, names[i]);
-        ret_addresses[i] = (const void *)index_bucket(index, index_home(index, (uint32_t)(ret_hashes[i] >> 32)));
-    }
+    return (struct stage_index){.buckets = (const void *)index->entries, .shift = index->shift};
 }
 
-/* Field by field: a struct put together elsewhere would be copied by wider loads than it was written with, which wait.
- */
-static void probe_one(const struct table *table, const _Atomic uint64_t *entry, struct table_probe *ret_probe)
+void table_hash_batch(const struct table *table, const struct kernel_stages *stages, const void *const names[],
+                      size_t count, uint64_t ret_hashes[], const void *ret_addresses[])
 {
-    uint32_t ordinal = entry_ordinal(atomic_load_explicit(entry, memory_order_acquire));
-    enum kernel_algorithm algorithm = table_algorithm(ordinal);
-    size_t size = table_line_size(algorithm);
-    uint8_t *line = table->lines[algorithm].base + (size_t)table_line_index(ordinal) * size;
-    ret_probe->kind = TABLE_PROBE_ONE;
-    ret_probe->hit.midstates = line;
-    ret_probe->hit.tail = (struct table_tail *)(void *)(line + size - sizeof(struct table_tail));
-    ret_probe->hit.ordinal = ordinal;
+    CHECK(count <= STAGE_ITEMS_MAX);
+    stages->hash_names(&(struct stage_names){.count = count,
+                                             .names = names,
+                                             .key = table->hash_key,
+                                             .index = stage_index_of(index_now(table)),
+                                             .ret_hashes = ret_hashes,
+                                             .ret_buckets = ret_addresses});
 }
 
 /* What lies in the buckets after a full one counts too. */
-static void probe_far(const struct table *table, const struct index *index, uint32_t tag, struct table_probe *ret_probe)
+static void probe_far(const struct table *table, const struct index *index, uint32_t tag, uint32_t i,
+                      struct table_probes *probes)
 {
     struct index_walk walk = index_walk(index, tag);
     int64_t at = index_walk_next(&walk);
-    ret_probe->kind = at < 0 ? TABLE_PROBE_NONE : TABLE_PROBE_MANY;
-    if (at >= 0 && index_walk_next(&walk) < 0) probe_one(table, &index->entries[at], ret_probe);
-}
-
-static void probe_home(const struct table *table, const struct index *index, uint32_t tag,
-                       struct table_probe *ret_probe)
-{
-    const _Atomic uint64_t *bucket = index_bucket(index, index_home(index, tag));
-    struct bucket_match match = bucket_match(bucket, tag);
-    if (match.empty == 0 || (match.tags & (match.tags - 1))) {
-        probe_far(table, index, tag, ret_probe);
-    } else if (match.tags == 0) {
-        ret_probe->kind = TABLE_PROBE_NONE;
-    } else {
-        probe_one(table, bucket + __builtin_ctz(match.tags), ret_probe);
+    if (at < 0) return;
+    if (index_walk_next(&walk) >= 0) {
+        probes->many |= (uint64_t)1 << i;
+        return;
     }
+    uint64_t entry = atomic_load_explicit(&index->entries[at], memory_order_acquire);
+    struct table_hit hit = hit_at(table, entry_ordinal(entry));
+    probes->one |= (uint64_t)1 << i;
+    probes->ordinals[i] = hit.ordinal;
+    probes->lines[i] = line_at(table, hit.ordinal);
+    probes->tails[i] = hit.tail;
 }
 
 /* Of a longer line the caller loads the beginning; the tail is what it reads first. */
-static inline __attribute__((always_inline)) void prefetch_long(const struct table_hit *hit)
+static inline __attribute__((always_inline)) void prefetch_long(const struct table_probes *probes, uint32_t i)
 {
-    enum kernel_algorithm algorithm = table_algorithm(hit->ordinal);
-    if (algorithm == KERNEL_SHA1) return;
-    __builtin_prefetch(hit->tail);
-    if (algorithm == KERNEL_SHA512) __builtin_prefetch((const uint8_t *)hit->midstates + 64);
+    __builtin_prefetch(probes->tails[i]);
+    if (table_algorithm(probes->ordinals[i]) == KERNEL_SHA512)
+        __builtin_prefetch((const uint8_t *)probes->lines[i] + 64);
 }
 
-void table_probe_batch(const struct table *table, const uint64_t hashes[], size_t count,
-                       struct table_probe ret_probes[], const void *ret_addresses[])
+void table_probe_batch(const struct table *table, const struct kernel_stages *stages, const uint64_t hashes[],
+                       size_t count, struct table_probes *ret_probes)
 {
+    CHECK(count <= STAGE_ITEMS_MAX);
     const struct index *index = index_now(table);
-    for (size_t i = 0; i < count; i++) {
-        probe_home(table, index, (uint32_t)(hashes[i] >> 32), &ret_probes[i]);
-        ret_addresses[i] = ret_probes[i].kind == TABLE_PROBE_ONE ? ret_probes[i].hit.midstates : index;
-        if (ret_probes[i].kind == TABLE_PROBE_ONE) prefetch_long(&ret_probes[i].hit);
+    struct stage_find find = {.count = count,
+                              .hashes = hashes,
+                              .index = stage_index_of(index),
+                              .arrays = table->arrays,
+                              .nowhere = (void *)table->nowhere,
+                              .ret_ordinals = ret_probes->ordinals,
+                              .ret_lines = ret_probes->lines,
+                              .ret_tails = ret_probes->tails};
+    stages->find(&find);
+    ret_probes->one = find.ret_found;
+    ret_probes->many = 0;
+    uint64_t all = count == STAGE_ITEMS_MAX ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+    for (uint64_t left = all & ~(find.ret_found | find.ret_none); left; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        probe_far(table, index, (uint32_t)(hashes[i] >> 32), i, ret_probes);
     }
+    for (uint64_t left = find.ret_long; left; left &= left - 1)
+        prefetch_long(ret_probes, (uint32_t)__builtin_ctzll(left));
 }
 
 bool table_line(const struct table *table, uint32_t ordinal, struct table_hit *ret_hit)

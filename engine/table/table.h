@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "kernel/kernel.h"
+#include "kernel/stages.h"
 
 enum { TABLE_NAME_SIZE = 16, TABLE_ACCOUNT_TOKENS_MAX = 8 };
 
@@ -100,8 +101,11 @@ static inline uint64_t table_tail_state(const struct table_tail *tail)
     return atomic_load_explicit(state, memory_order_acquire);
 }
 _Static_assert(offsetof(struct table_tail, profile) == 20 && offsetof(struct table_tail, drift) == 22 &&
-                   offsetof(struct table_tail, flags) == 23,
-               "what table_tail_state says of the last 8 bytes");
+                   offsetof(struct table_tail, flags) == 23 &&
+                   offsetof(struct table_tail, name_check) == 8 * TAIL_STATE &&
+                   offsetof(struct table_tail, token) == 8 * TAIL_TOKEN &&
+                   offsetof(struct table_tail, budget) == 8 * TAIL_BUDGET,
+               "what table_tail_state and the stages say of the tail");
 
 /* Bytes of a line: 64, 128, 192. */
 static inline size_t table_line_size(enum kernel_algorithm algorithm)
@@ -137,24 +141,26 @@ unsigned table_find(const struct table *table, const uint8_t name[TABLE_NAME_SIZ
  * the addresses that come back, probe them later and load those, then look at the lines. What is loaded too early or in
  * vain costs time, never an answer: the index may grow between the stages. */
 
-/* names[i] points at 16 bytes. ret_addresses[i]: what table_probe_batch will read. */
-void table_hash_batch(const struct table *table, const void *const names[], size_t count, uint64_t ret_hashes[],
-                      const void *ret_addresses[]);
+/* names[i] points at 16 bytes; at most STAGE_ITEMS_MAX. ret_addresses[i]: what table_probe_batch will read. */
+void table_hash_batch(const struct table *table, const struct kernel_stages *stages, const void *const names[],
+                      size_t count, uint64_t ret_hashes[], const void *ret_addresses[]);
 
-enum table_probe_kind {
-    TABLE_PROBE_NONE, /* no such name */
-    TABLE_PROBE_ONE,  /* `hit`, if table_hit_is says so; else look again with table_find_hash */
-    TABLE_PROBE_MANY, /* table_find_hash tells */
+/* Of a name that is not found, or not surely, line and tail are zeros. */
+struct table_probes {
+    uint64_t one;  /* bit i: the line, if table_hit_is says so; else look again with table_find_hash */
+    uint64_t many; /* bit i: table_find_hash tells; neither bit: no such name */
+    uint32_t ordinals[STAGE_ITEMS_MAX];
+    void *lines[STAGE_ITEMS_MAX]; /* to be loaded */
+    void *tails[STAGE_ITEMS_MAX];
 };
 
-struct table_probe {
-    enum table_probe_kind kind;
-    struct table_hit hit;
-};
+void table_probe_batch(const struct table *table, const struct kernel_stages *stages, const uint64_t hashes[],
+                       size_t count, struct table_probes *ret_probes);
 
-/* ret_addresses[i]: the line to load, or anything. */
-void table_probe_batch(const struct table *table, const uint64_t hashes[], size_t count,
-                       struct table_probe ret_probes[], const void *ret_addresses[]);
+static inline struct table_hit table_probe_hit(const struct table_probes *probes, uint32_t i)
+{
+    return (struct table_hit){probes->lines[i], (struct table_tail *)probes->tails[i], probes->ordinals[i]};
+}
 
 /* True when the line is the name's and its account's first, which holds the budget. False where only the tags were
  * alike, or where the bucket was looked at while the account's first lines came, and the very first was passed just

@@ -40,6 +40,7 @@ static void general_only(struct side *side)
     struct profile_cache *cache = side->fixture->workers[0]->turns->judge->profiles;
     profile_cache_refresh(cache, &side->fixture->core);
     for (int i = 0; i < CORE_PROFILES_MAX; i++) cache->profiles[i].straight = false;
+    cache->words_s = INT64_MIN;
 }
 
 static void tokens_change(void)

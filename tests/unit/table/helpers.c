@@ -34,19 +34,25 @@ bool midstates_are(const struct table_hit *hit, uint64_t number)
     return memcmp(hit->midstates, expected, kernel_midstates_size(table_algorithm(hit->ordinal))) == 0;
 }
 
-unsigned find_in_stages(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
-                        struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX], enum table_probe_kind *ret_kind)
+unsigned find_in_stages(const struct table *table, const struct kernel_stages *stages,
+                        const uint8_t name[TABLE_NAME_SIZE], struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX],
+                        enum probed *ret_probed)
 {
-    const void *names[1] = {name}, *address;
-    uint64_t hash;
-    struct table_probe probe;
-    table_hash_batch(table, names, 1, &hash, &address);
-    table_probe_batch(table, &hash, 1, &probe, &address);
-    *ret_kind = probe.kind;
-    if (probe.kind == TABLE_PROBE_NONE) return 0;
-    if (probe.kind == TABLE_PROBE_MANY || !table_hit_is(&probe.hit, hash))
-        return table_find_hash(table, hash, ret_hits);
-    ret_hits[0] = probe.hit;
+    /* Eight of the same, for stages that have vectors of so many. */
+    enum { SAME = 8 };
+    const void *names[SAME], *addresses[SAME];
+    uint64_t hashes[SAME];
+    struct table_probes probes;
+    for (int i = 0; i < SAME; i++) names[i] = name;
+    table_hash_batch(table, stages, names, SAME, hashes, addresses);
+    table_probe_batch(table, stages, hashes, SAME, &probes);
+    bool one = probes.one >> (SAME - 1) & 1, many = probes.many >> (SAME - 1) & 1;
+    struct table_hit hit = table_probe_hit(&probes, SAME - 1);
+    if ((probes.one | probes.many) >> SAME || (one && many)) abort();
+    *ret_probed = many ? PROBED_MANY : one ? PROBED_ONE : PROBED_NONE;
+    if (!one && !many) return 0;
+    if (many || !table_hit_is(&hit, hashes[0])) return table_find_hash(table, hashes[0], ret_hits);
+    ret_hits[0] = hit;
     return 1;
 }
 

@@ -11,9 +11,12 @@ void midstates_make(uint64_t number, uint8_t ret_midstates[KERNEL_SHA512_MIDSTAT
 /* True when these are the midstates of that number; false too when they are wiped. */
 bool midstates_are(const struct table_hit *hit, uint64_t number);
 
-/* table_find by hash, probe and line, as a pipeline does it; what the probe said is in *ret_kind. */
-unsigned find_in_stages(const struct table *table, const uint8_t name[TABLE_NAME_SIZE],
-                        struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX], enum table_probe_kind *ret_kind);
+enum probed { PROBED_NONE, PROBED_ONE, PROBED_MANY };
+
+/* table_find by hash, probe and line, as a pipeline does it; what the probe said is in *ret_probed. */
+unsigned find_in_stages(const struct table *table, const struct kernel_stages *stages,
+                        const uint8_t name[TABLE_NAME_SIZE], struct table_hit ret_hits[TABLE_ACCOUNT_TOKENS_MAX],
+                        enum probed *ret_probed);
 
 struct table *table_make(uint32_t lines_max, uint64_t names_expected);
 

@@ -168,6 +168,8 @@ static void stages_find_what_single_finds_do(void **state)
     (void)state;
     enum { NAMES = 150 };
     struct table *table = table_make(3000, 3000);
+    const struct kernel *const *kernels;
+    size_t kernel_count = kernel_list(&kernels);
     unsigned kinds[3] = {0};
     for (uint32_t i = 0; i < 3000; i++) {
         /* Accounts of one token, and of three. */
@@ -178,11 +180,11 @@ static void stages_find_what_single_finds_do(void **state)
         static uint8_t names[NAMES][TABLE_NAME_SIZE];
         struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX], single[TABLE_ACCOUNT_TOKENS_MAX];
         for (size_t i = 0; i < count; i++) name_make(i * 17 % 2500, names[i]);
-        for (size_t i = 0; i < count; i++) {
-            enum table_probe_kind kind;
-            unsigned found = find_in_stages(table, names[i], hits, &kind);
-            kinds[kind]++;
-            assert_int_equal(found, find(table, i * 17 % 2500, single));
+        for (size_t i = 0; i < count * kernel_count; i++) {
+            enum probed probed;
+            unsigned found = find_in_stages(table, kernels[i / count]->stages, names[i % count], hits, &probed);
+            kinds[probed]++;
+            assert_int_equal(found, find(table, i % count * 17 % 2500, single));
             for (unsigned k = 0; k < found; k++) {
                 assert_ptr_equal(hits[k].tail, single[k].tail);
                 assert_ptr_equal(hits[k].midstates, single[k].midstates);
@@ -190,7 +192,7 @@ static void stages_find_what_single_finds_do(void **state)
             }
         }
     }
-    assert_true(kinds[TABLE_PROBE_NONE] && kinds[TABLE_PROBE_ONE] && kinds[TABLE_PROBE_MANY]);
+    assert_true(kinds[PROBED_NONE] && kinds[PROBED_ONE] && kinds[PROBED_MANY]);
     table_destroy(table);
 }
 
@@ -201,7 +203,7 @@ static void a_probe_that_met_a_later_line_alone_is_no_hit(void **state)
     (void)state;
     const void *names[1], *address;
     uint64_t hash;
-    struct table_probe probe;
+    struct table_probes probes;
     struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
     uint8_t midstates[KERNEL_SHA512_MIDSTATES] = {1};
     struct table_token token = {.ordinal = table_ordinal(KERNEL_SHA1, 8), .midstates = midstates};
@@ -209,10 +211,11 @@ static void a_probe_that_met_a_later_line_alone_is_no_hit(void **state)
     name_make(4, token.name);
     names[0] = token.name;
     assert_code(table_insert(table, &token), OK);
-    table_hash_batch(table, names, 1, &hash, &address);
-    table_probe_batch(table, &hash, 1, &probe, &address);
-    assert_int_equal(probe.kind, TABLE_PROBE_ONE);
-    assert_false(table_hit_is(&probe.hit, hash));
+    table_hash_batch(table, &stages_portable, names, 1, &hash, &address);
+    table_probe_batch(table, &stages_portable, &hash, 1, &probes);
+    assert_true(probes.one == 1 && probes.many == 0);
+    struct table_hit hit = table_probe_hit(&probes, 0);
+    assert_false(table_hit_is(&hit, hash));
     token.ordinal = table_ordinal(KERNEL_SHA1, 7);
     token.flags = TABLE_FIRST;
     assert_code(table_insert(table, &token), OK);

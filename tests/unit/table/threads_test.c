@@ -54,6 +54,9 @@ static void *read_loop(void *argument)
     struct reader *reader = argument;
     struct shared *shared = reader->shared;
     uint64_t random = (uint64_t)(reader - shared->readers) + 1;
+    const struct kernel *const *kernels;
+    size_t kernel_count = kernel_list(&kernels);
+    const struct kernel_stages *stages = kernels[kernel_count - 1]->stages;
     static _Thread_local struct table_hit hits[TURN_LOOKUPS * TABLE_ACCOUNT_TOKENS_MAX];
     while (!atomic_load_explicit(&shared->stop, memory_order_relaxed)) {
         uint8_t names[TURN_LOOKUPS][TABLE_NAME_SIZE], counts[TURN_LOOKUPS];
@@ -64,8 +67,8 @@ static void *read_loop(void *argument)
         }
         for (int i = 0; i < TURN_LOOKUPS; i++) {
             struct table_hit *found = hits + (size_t)i * TABLE_ACCOUNT_TOKENS_MAX;
-            enum table_probe_kind kind;
-            counts[i] = (uint8_t)(random % 2 ? find_in_stages(shared->table, names[i], found, &kind)
+            enum probed probed;
+            counts[i] = (uint8_t)(random % 2 ? find_in_stages(shared->table, stages, names[i], found, &probed)
                                              : table_find(shared->table, names[i], found));
         }
         for (int i = 0; i < TURN_LOOKUPS; i++) {

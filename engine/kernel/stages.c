@@ -1,0 +1,133 @@
+/* The stages in plain C: what the vectors must do too. */
+#include "kernel/stages.h"
+
+#include <stdbool.h>
+
+#include "kernel/bucket.h"
+#include "kernel/stages_from.h"
+
+void stage_hash_names_from(const struct stage_names *names, size_t first)
+{
+    for (size_t i = first; i < names->count; i++) {
+        uint64_t hash = stage_name_hash(names->key, names->names[i]);
+        names->ret_hashes[i] = hash;
+        names->ret_buckets[i] =
+            (const uint8_t *)names->index.buckets + (hash >> 32 >> names->index.shift) * 8 * BUCKET_ENTRIES;
+    }
+}
+
+static void found(struct stage_find *find, size_t i, uint32_t ordinal)
+{
+    uint32_t algorithm = ordinal >> 30, line = ordinal & 0x3fffffff;
+    size_t size = 64 * ((size_t)algorithm + 1);
+    find->ret_ordinals[i] = ordinal;
+    find->ret_lines[i] = (uint8_t *)find->arrays[algorithm] + line * size;
+    find->ret_tails[i] = (uint8_t *)find->ret_lines[i] + size - 8 * TAIL_WORDS;
+    find->ret_found |= (uint64_t)1 << i;
+    find->ret_long |= (uint64_t)(algorithm > 0) << i;
+}
+
+void stage_find_from(struct stage_find *find, size_t first)
+{
+    for (size_t i = first; i < find->count; i++) {
+        uint32_t tag = (uint32_t)(find->hashes[i] >> 32);
+        const _Atomic uint64_t *bucket =
+            (const _Atomic uint64_t *)find->index.buckets + (size_t)(tag >> find->index.shift) * BUCKET_ENTRIES;
+        struct bucket_match match = bucket_match(bucket, tag);
+        if (match.empty && match.tags && !(match.tags & (match.tags - 1))) {
+            const _Atomic uint64_t *entry = bucket + __builtin_ctz(match.tags);
+            found(find, i, (uint32_t)atomic_load_explicit(entry, memory_order_acquire) - 1);
+            continue;
+        }
+        find->ret_none |= (uint64_t)(match.empty && !match.tags) << i;
+        find->ret_ordinals[i] = 0;
+        find->ret_lines[i] = find->ret_tails[i] = find->nowhere;
+    }
+}
+
+/* By digits modulo 8; all but 6, 7 and 8 fit no code. */
+static const uint32_t code_limit[8] = {100000000, 0, 0, 0, 0, 0, 1000000, 10000000};
+
+static bool look_one(struct stage_look *look, size_t i)
+{
+    const _Atomic uint64_t *tail = look->tails[i];
+    uint64_t state = atomic_load_explicit(&tail[TAIL_STATE], memory_order_acquire);
+    uint64_t token = atomic_load_explicit(&tail[TAIL_TOKEN], memory_order_relaxed);
+    uint32_t id = state >> 32 & 0xffff;
+    if ((uint32_t)state != (uint32_t)look->hashes[i] || state >> 56 != look->flags || id >= look->profile_count)
+        return false;
+    uint64_t profile = look->profiles[id], query;
+    memcpy(&query, (const uint8_t *)look->queries[i] + 24, sizeof query);
+    bool totp = profile >> STAGE_PROFILE_TOTP & 1;
+    uint32_t code = (uint32_t)query;
+    uint8_t digits = (uint8_t)(query >> STAGE_PROFILE_DIGITS),
+            algorithm = (uint8_t)(profile >> STAGE_PROFILE_ALGORITHM);
+    if (!(profile >> STAGE_PROFILE_VALID) || digits != (uint8_t)(profile >> STAGE_PROFILE_DIGITS)) return false;
+    if (algorithm != look->ordinals[i] >> 30 || code >= code_limit[digits & 7]) return false;
+    if ((query >> 40 & ~(uint64_t)0x100) != 1) return false;
+    int64_t expected = totp ? (int64_t)(uint32_t)profile + (int8_t)(state >> 48) : (int64_t)(token >> 32);
+    if (expected < 0 || expected > 0xfffffffe) return false;
+    look->ret_states[i] = state;
+    look->ret_expected[i] = (uint64_t)expected;
+    look->ret_lasts[i] =
+        look->record_last | (query >> 24 & 0xff000000u) | (totp ? state >> 16 & (uint64_t)0xff << 32 : 0);
+    struct stage_tries *tries = look->tries[algorithm];
+    uint32_t at = tries->count++;
+    tries->midstates[at] = look->lines[i];
+    tries->steps[at] = (uint64_t)expected;
+    tries->codes[at] = code;
+    tries->digits[at] = digits;
+    tries->items[at] = (uint8_t)i;
+    return true;
+}
+
+void stage_look_from(struct stage_look *look, size_t first)
+{
+    for (size_t i = first; i < look->count; i++)
+        if (look->wanted >> i & 1) look->ret_straight |= (uint64_t)look_one(look, i) << i;
+}
+
+void stage_record_some(const struct stage_record *record, uint64_t which)
+{
+    for (uint64_t left = which; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
+        uint64_t query[3], ordinal = record->ordinals[i];
+        uint64_t *words = (uint64_t *)(void *)(record->slots + (size_t)record->records[i] * 64);
+        uint64_t *answer = record->answers[i];
+        memcpy(query, record->queries[i], sizeof query);
+        words[0] = query[0];
+        words[1] = query[1];
+        words[2] = record->tokens[i];
+        words[3] = 0;
+        words[4] = query[2];
+        words[5] = ordinal | ordinal << 32;
+        words[6] = record->places[i];
+        words[7] = record->lasts[i];
+        answer[0] = record->answer;
+        answer[1] = record->records[i];
+    }
+}
+
+static void hash_names(const struct stage_names *names)
+{
+    stage_hash_names_from(names, 0);
+}
+
+static void find(struct stage_find *find)
+{
+    find->ret_found = find->ret_long = find->ret_none = 0;
+    stage_find_from(find, 0);
+}
+
+static void look(struct stage_look *look)
+{
+    look->ret_straight = 0;
+    stage_look_from(look, 0);
+}
+
+static void record(const struct stage_record *record)
+{
+    stage_record_some(record, record->which);
+}
+
+const struct kernel_stages stages_portable = {hash_names, find, look, record};
