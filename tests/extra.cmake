@@ -5,6 +5,9 @@ if(Python3_FOUND)
   # A second implementation of OCRA, and the vectors that it makes for the engine's own.
   add_test(NAME python/ocra_reference COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/python/ocra_reference.py check
            ${CMAKE_CURRENT_SOURCE_DIR}/vectors)
+  # A device written from its page: the QR challenges and offline questions that it makes, read by the engine's code.
+  add_test(NAME python/qr_device COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/python/qr_device.py check
+           ${CMAKE_CURRENT_SOURCE_DIR}/vectors)
 endif()
 add_executable(example_auth_server ${CMAKE_CURRENT_SOURCE_DIR}/examples/auth_server.c)
 target_link_libraries(example_auth_server PRIVATE otpring::otpring)
@@ -24,6 +27,11 @@ if(TARGET unit_otpringd_config_test)
   target_sources(unit_otpringd_config_test PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpringd/config.c)
   target_include_directories(unit_otpringd_config_test PRIVATE ${PROJECT_SOURCE_DIR}/tools)
   target_link_libraries(unit_otpringd_config_test PRIVATE otpring_core PkgConfig::INIH)
+endif()
+# What reads QR codes back: zbar, and libpng the files.
+if(TARGET unit_qr_qr_test)
+  pkg_check_modules(ZBAR REQUIRED IMPORTED_TARGET zbar)
+  target_link_libraries(unit_qr_qr_test PRIVATE PkgConfig::ZBAR PkgConfig::PNG)
 endif()
 # Oracles of the kernel and otp tests that we did not write: OpenSSL's HMAC and liboath.
 foreach(source ${unit_tests})
@@ -62,3 +70,7 @@ set_tests_properties(e2e/ring_6_1 PROPERTIES RUN_SERIAL ON ENVIRONMENT "OTPRING_
 # The Spin model and its mutants.
 add_test(NAME model/spin COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/model/model_test.py)
 set_tests_properties(model/spin PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800 LABELS heavy)
+# Stores' keys for the signed challenges.
+if(TARGET unit_challenge_uri_test)
+  target_sources(unit_challenge_uri_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/vault/helpers.c)
+endif()

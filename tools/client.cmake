@@ -24,7 +24,7 @@ install(TARGETS otpring_client otpring_shared EXPORT otpring-targets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/otpring DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILES_MATCHING PATTERN "*.h")
-install(FILES ${PROJECT_SOURCE_DIR}/include/otpring/PROTOCOL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/include/otpring/PROTOCOL.md ${PROJECT_SOURCE_DIR}/include/otpring/QR.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(EXPORT otpring-targets NAMESPACE otpring:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/otpring)
 configure_package_config_file(client/otpring-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/otpring-config.cmake
     INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/otpring)

@@ -9,7 +9,7 @@ if(TARGET otpringd)
   install(FILES otpringd/otpringd.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME otpring.conf)
 endif()
 otpring_program(otpring USES admin core journal store table otp kernel vault os base
-                LIBRARIES otpring_client PkgConfig::JANSSON PkgConfig::QRENCODE)
+                LIBRARIES otpring_client otpring_qr PkgConfig::JANSSON)
 
 # What bash completes is made by the program itself, so not where it is built for another machine.
 if(TARGET otpring AND NOT CMAKE_CROSSCOMPILING AND NOT OTPRING_SANITIZE)

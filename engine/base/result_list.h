@@ -55,6 +55,16 @@ X(BAD_PIN_HASH, RESULT_REFUSE, "the PIN's hash is missing, or not of the kind th
 X(BAD_SESSION_INFORMATION, RESULT_REFUSE, "the session information is missing, or longer than the OCRA suite says")
 X(BAD_RESPONSE, RESULT_REFUSE, "the response does not have the digits that the OCRA suite says")
 X(STEP_TOO_FAR, RESULT_REFUSE, "the token's steps could leave 32 bits within 50 years")
+/* challenges */
+X(CHALLENGE_BAD_BODY, RESULT_REFUSE, "not a challenge of a version, purpose and form that is known")
+X(CHALLENGE_FIELDS, RESULT_REFUSE,
+  "a challenge has a site and a text; amount, currency and payee if it is a transaction, and none of them if it is not")
+X(CHALLENGE_BAD_TEXT, RESULT_REFUSE,
+  "a text is empty, too long, not UTF-8, has a blank at an end, or characters that do not show as themselves")
+X(CHALLENGE_BAD_AMOUNT, RESULT_REFUSE,
+  "an amount is digits without leading zeros, perhaps a point and 1 to 4 digits; a currency is three capital letters")
+X(CHALLENGE_BAD_URI, RESULT_REFUSE, "not an OTPRING URI in its one spelling")
+X(CHALLENGE_BAD_SIGNATURE, RESULT_REFUSE, "the challenge is not signed by this key, or was changed")
 /* wire */
 X(WIRE_BAD_SIZE, RESULT_CLOSE, "the frame's size does not fit its kind and count")
 X(WIRE_BAD_KIND, RESULT_CLOSE, "unknown frame kind")

@@ -21,6 +21,7 @@ struct invocation {
     const char *batch_path;
     const char *journal_path;
     const char *now;
+    const char *qr_path;
     bool journal_complete;
     bool take_over;
     bool json;

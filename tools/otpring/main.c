@@ -14,7 +14,7 @@ const struct command commands[] = {
      "store's "
      "backups: who has both has every seed, who has lost it has none.",
      run_init},
-    {"token add", NULL, 0, 0, "Enrol a token for a user", "token.add", "culatdpgnswIqj",
+    {"token add", NULL, 0, 0, "Enrol a token for a user", "token.add", "culatdpgnswIqQj",
      "Without --secret-file a fresh seed is made and shown once, as an otpauth URI. Secrets are read from a file or "
      "standard input (-) as base32, never from the command line.",
      run_token_add},

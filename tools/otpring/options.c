@@ -48,6 +48,7 @@ static const struct known_option options[] = {
     {'F', "after", "CURSOR", "Go on after this page", TEXT, "after"},
     {'N', "limit", "N", "At most so many; default 100", NUMBER, "limit"},
     {'q', "qr", NULL, "Show the otpauth URI as a QR code too", OWN, NULL},
+    {'Q', "qr-file", "FILE", "Write it as a QR code to a new file, .png or .svg, that only you can read", OWN, NULL},
     {'B', "batch", "FILE|-", "Verify many: a line a query", OWN, NULL},
     {'D', "daemon", NULL, "Only ask a running daemon; exit 3 when there is none", OWN, NULL},
     {'k', "key", "FILE", "The key file; default DIR.key", OWN, NULL},
@@ -84,6 +85,9 @@ static void own_set(struct invocation *invocation, int key, const char *text)
         break;
     case 'q':
         invocation->qr = true;
+        break;
+    case 'Q':
+        invocation->qr_path = text;
         break;
     case 'B':
         invocation->batch_path = text;
