@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "journal/internal.h"
+#include "journal/tail.h"
 #include "journal/walk.h"
 
 struct segment *segment_new(uint64_t number, uint64_t size)
@@ -36,6 +37,7 @@ struct recovery {
     struct journal *journal;
     struct folder folder;
     struct walk walk;
+    struct tail tail;
     uint64_t after_position;
     journal_visit *visit;
     void *context;
@@ -58,6 +60,7 @@ static struct result run_ended(void *context, const struct folder_file *file, ui
 
 static struct result take_block(struct recovery *recovery, const struct journal_block_view *block)
 {
+    tail_note(&recovery->tail, block);
     TRY(seal_state_apply(&recovery->journal->keeper.seals, block));
     if (block->header->position <= recovery->after_position) return result_ok();
     return recovery->visit ? recovery->visit(recovery->context, block) : result_ok();
@@ -80,26 +83,6 @@ static struct result walk_all(struct recovery *recovery)
     for (size_t i = 0; i < recovery->end_count && recovery->visit; i++) {
         const struct run_end *end = &recovery->ends[i];
         TRY(walk_salvage(walk, end->file, end->offset, end->position, recovery->visit, recovery->context));
-    }
-    return result_ok();
-}
-
-/* What a process that died had written may still be in the disk's cache, readable but not safe: it must be safe before
- * a new run's header calls it committed. Step R1. */
-static struct result sync_tail(struct os *os, const struct folder *folder)
-{
-    const struct folder_file *newest = folder_newest(folder);
-    for (size_t i = 0; newest && i < folder->count; i++) {
-        const struct folder_file *file = &folder->files[i];
-        if (!file->valid || file->header->incarnation != newest->header->incarnation) continue;
-        if (file->number + newest->header->depth_max + 1 < newest->number) continue;
-        char name[FILE_NAME_SIZE];
-        int descriptor;
-        file_segment_name(file->number, name);
-        TRY(file_open(os, folder->path, name, OS_OPEN_READ | OS_OPEN_DIRECT, &descriptor));
-        struct result result = file_sync(os, descriptor);
-        file_close(os, descriptor);
-        TRY(result);
     }
     return result_ok();
 }
@@ -142,7 +125,9 @@ static struct result recover(struct os *os, struct recovery *recovery)
     recovery->position = from;
     const struct folder_file *open = first_open(folder, newest->header->closed_segment);
     if (open && open->header->first_position < from) from = open->header->first_position;
-    TRY(sync_tail(os, folder));
+    recovery->tail.committed_through = recovery->after_position;
+    if (newest->header->committed_through > recovery->after_position)
+        recovery->tail.committed_through = newest->header->committed_through;
     TRY(walk_seek(&recovery->walk, from));
     struct result result = walk_all(recovery);
     if (result_failed(result)) {
@@ -150,7 +135,11 @@ static struct result recover(struct os *os, struct recovery *recovery)
         return result;
     }
     if (recovery->position <= recovery->after_position) return result_of(JOURNAL_MISSING);
-    return hole_behind(folder, newest->number) ? result_of(JOURNAL_MISSING) : result_ok();
+    if (hole_behind(folder, newest->number)) return result_of(JOURNAL_MISSING);
+    uint64_t bad_position = recovery->position;
+    result = tail_make_safe(&recovery->tail, os, folder, &bad_position);
+    if (result_failed(result)) recovery->position = bad_position;
+    return result;
 }
 
 /* ---- the new run ---- */
@@ -203,7 +192,7 @@ static struct result disarm(struct os *os, struct recovery *recovery, uint64_t n
     return result_ok();
 }
 
-/* What a dead process renamed may be seen and not yet safe, as what it wrote (step R1): were names changed on top of
+/* What a dead process renamed may be seen and not yet safe, as what it wrote (step R4): were names changed on top of
  * it, a power cut could keep the later change and lose the earlier one, and leave a hole. */
 static struct result collect_spares(struct os *os, struct recovery *recovery)
 {

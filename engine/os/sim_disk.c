@@ -378,12 +378,7 @@ void sim_disk_crash(struct sim_disk *disk, uint64_t (*draw)(void *), void *conte
 
 void sim_disk_close_all(struct sim_disk *disk)
 {
-    for (int i = 0; i < SIM_FILES_MAX; i++) {
-        struct sim_file *file = &disk->files[i];
-        file->open_count = 0;
-        for (uint64_t s = 0; file->used && s < sectors_of(file->size); s++)
-            if (file->dirty[s]) file->dirty[s] = DIRTY;
-    }
+    for (int i = 0; i < SIM_FILES_MAX; i++) disk->files[i].open_count = 0;
     files_sweep(disk);
 }
 

@@ -83,9 +83,8 @@ void sim_disk_land(struct sim_disk *disk, int file, uint64_t offset, const uint8
 /* Leaves what survived: the draw decides over each volatile sector and over which changes of names were kept: in half
  * of the crashes a prefix of them, as a file system with a journal does, else each for itself. */
 void sim_disk_crash(struct sim_disk *disk, uint64_t (*draw)(void *), void *context);
-/* What a process that died leaves to the next one on the same machine: everything written, synced or not. What can be
- * read then, a sync makes safe, also where one failed before: direct I/O reads from the drive, not from a cache that
- * may have been given up. */
+/* What a process that died leaves to the next one on the same machine: everything written, synced or not. What a failed
+ * sync forgot stays forgotten. */
 void sim_disk_close_all(struct sim_disk *disk);
 /* A disk of its own with the same content, names and unsynced sectors, and the same open files. */
 void sim_disk_copy(const struct sim_disk *from, struct sim_disk *ret_disk);

@@ -6,7 +6,15 @@
 #include "base/check.h"
 #include "core/state.h"
 
-enum { STEPS_MAX = 400, NESTED_SHARE = 6, LOG_SHARE = 4, STOP_SHARE = 16, PROCESS_SHARE = 4, DOWN_MS_MAX = 5000 };
+enum {
+    STEPS_MAX = 400,
+    NESTED_SHARE = 6,
+    LOG_SHARE = 4,
+    STOP_SHARE = 16,
+    PROCESS_SHARE = 4,
+    FORGOT_SHARE = 2,
+    DOWN_MS_MAX = 5000
+};
 
 struct check {
     struct model model;
@@ -415,12 +423,13 @@ static void crash(const struct check_world *of, struct model *model, uint64_t se
     check->random = seed;
     check->depth = depth;
     check->of = *of;
-    check->process_only = one_in(check, PROCESS_SHARE);
+    check->process_only = one_in(check, of->forgot ? FORGOT_SHARE : PROCESS_SHARE);
     counts.schedules++;
     counts.process_deaths += check->process_only;
     world_make(check);
-    check->crash_in =
-        depth + 1 < CHECK_DEPTH_MAX && one_in(check, NESTED_SHARE) ? 1 + draw(check) % (one_in(check, 2) ? 24 : 96) : 0;
+    check->crash_in = depth + 1 < CHECK_DEPTH_MAX && one_in(check, of->forgot ? FORGOT_SHARE : NESTED_SHARE)
+                          ? 1 + draw(check) % (one_in(check, 2) ? 24 : 96)
+                          : 0;
     os_sim_watch(check->world, watch, check);
     struct result result = machine_open(&check->machine, check->world, check->store, of->shape, of->restore_now_ms);
     if (result_failed(result)) {

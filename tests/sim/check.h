@@ -24,14 +24,15 @@ struct check_world {
     const struct os_sim_world *world;
     struct store *store;
     const struct machine_shape *shape;
-    bool clock;             /* the clock was tampered with: an operator consents to it after the start */
-    bool rot;               /* a bit of a block that was answered from is turned over on the disk */
-    bool read_error;        /* sectors of the journal are to become unreadable */
-    bool spoiled;           /* some are already */
-    bool write_lied;        /* a write of the run said done and was not, or went elsewhere */
-    uint64_t lost[3];       /* positions of blocks that are gone; 0: none */
-    bool other_lost;        /* a write that lied took something else: a header, a spare */
-    uint64_t durable;       /* the engine's durable-through */
+    bool clock;       /* the clock was tampered with: an operator consents to it after the start */
+    bool rot;         /* a bit of a block that was answered from is turned over on the disk */
+    bool read_error;  /* sectors of the journal are to become unreadable */
+    bool spoiled;     /* some are already */
+    bool forgot;      /* a write or its flush failed: what a dead process leaves, and a cut soon after, tell most */
+    bool write_lied;  /* a write of the run said done and was not, or went elsewhere */
+    uint64_t lost[3]; /* positions of blocks that are gone; 0: none */
+    bool other_lost;  /* a write that lied took something else: a header, a spare */
+    uint64_t durable; /* the engine's durable-through */
     int64_t restore_now_ms; /* not 0: the store is a backup, and this is the time now */
 };
 

@@ -90,6 +90,7 @@ static struct check_world world_of(struct run *run)
                              .shape = &run->shape,
                              .clock = run->fault == RUN_CLOCK,
                              .rot = run->fault == RUN_ROT && one_in(run, 2),
+                             .forgot = run->fault == RUN_WRITES && run->machine.core && poisoned(run),
                              .durable = run->machine.core ? journal_durable_through(run->machine.core->journal) : 0};
     of.read_error = run->fault == RUN_ROT && !of.rot;
     of.write_lied = run->fault == RUN_LIES && touched->count > 0;

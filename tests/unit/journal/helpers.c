@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "journal/format.h"
 #include "journal/internal.h"
 
 void rig_create(struct rig *rig, uint64_t seed)
@@ -248,4 +249,44 @@ const char *rig_segment_path(uint64_t number)
     static char path[64];
     snprintf(path, sizeof path, "/j/%016" PRIx64 ".seg", number);
     return path;
+}
+
+/* ---- a disk at rest ---- */
+
+void rig_fill(struct rig *rig, unsigned count)
+{
+    rig_create(rig, 1);
+    assert_ok(rig_ready(rig, 0));
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(rig_append(rig, 0, 1, NULL));
+        assert_true(rig_drain(rig));
+    }
+    rig_close(rig);
+}
+
+uint8_t *rig_block_bytes(struct rig *rig, uint64_t position)
+{
+    uint64_t size;
+    uint8_t *bytes = os_sim_file(rig->world, rig_segment_path(1), &size);
+    assert_non_null(bytes);
+    return bytes + SEGMENT_HEADER_SIZE + (position - 1) * JOURNAL_BLOCK_ALIGNMENT;
+}
+
+struct result rig_reopen(struct rig *rig, uint64_t *ret_bad_position)
+{
+    struct result result =
+        journal_open(rig->main_os, &rig->options, NULL, 0, NULL, NULL, &rig->journal, ret_bad_position);
+    if (result_failed(result)) rig->journal = NULL;
+    return result;
+}
+
+void rig_claim_committed(struct rig *rig, uint64_t position, uint64_t committed_through)
+{
+    uint8_t *bytes = rig_block_bytes(rig, position);
+    struct journal_block_header header;
+    memcpy(&header, bytes, sizeof header);
+    header.committed_through = committed_through;
+    if (position > 1) memcpy(&header.predecessor, rig_block_bytes(rig, position - 1) + 56, 8);
+    format_block_finish(&header);
+    memcpy(bytes, &header, sizeof header);
 }

@@ -72,6 +72,16 @@ struct result rig_finish(struct rig *rig);
 /* After a recovery: each promise kept, nothing invented? */
 bool rig_promises_kept(const struct rig *rig, uint64_t after_position);
 
+/* `count` blocks of one slot in the first segment, one in flight at a time, so that each says all before it were
+ * committed. Closed. */
+void rig_fill(struct rig *rig, unsigned count);
+/* The bytes on the disk of that block, after rig_fill. */
+uint8_t *rig_block_bytes(struct rig *rig, uint64_t position);
+/* Rewrites the block so that it claims less was committed when it got its position, and follows the one before it. */
+void rig_claim_committed(struct rig *rig, uint64_t position, uint64_t committed_through);
+/* Opens without reading anything; on failure nothing is open. */
+struct result rig_reopen(struct rig *rig, uint64_t *ret_bad_position);
+
 /* A vault with fresh keys; freed by the caller with vault_close. */
 struct vault *rig_vault(uint8_t ret_store_id[16]);
 

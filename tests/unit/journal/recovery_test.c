@@ -71,44 +71,15 @@ static void a_disk_that_lies_about_its_syncs_is_found_out_by_the_same_test(void 
 
 /* ---- damage on a disk at rest ---- */
 
-/* `count` blocks of one slot in the first segment, one in flight at a time, so that each says all before it were
- * committed. */
-static void fill(struct rig *rig, unsigned count)
-{
-    rig_create(rig, 1);
-    assert_ok(rig_ready(rig, 0));
-    for (unsigned i = 0; i < count; i++) {
-        assert_true(rig_append(rig, 0, 1, NULL));
-        assert_true(rig_drain(rig));
-    }
-    rig_close(rig);
-}
-
-static uint8_t *block_bytes(struct rig *rig, uint64_t position)
-{
-    uint64_t size;
-    uint8_t *bytes = os_sim_file(rig->world, rig_segment_path(1), &size);
-    assert_non_null(bytes);
-    return bytes + SEGMENT_HEADER_SIZE + (position - 1) * JOURNAL_BLOCK_ALIGNMENT;
-}
-
-static struct result reopen(struct rig *rig, uint64_t *ret_bad_position)
-{
-    struct result result =
-        journal_open(rig->main_os, &rig->options, NULL, 0, NULL, NULL, &rig->journal, ret_bad_position);
-    if (result_failed(result)) rig->journal = NULL;
-    return result;
-}
-
 static void damage_below_a_committed_position_is_corruption_and_named(void **state)
 {
     (void)state;
     for (uint64_t position = 1; position < 10; position++) {
         struct rig rig;
         uint64_t bad_position = 0;
-        fill(&rig, 10);
-        block_bytes(&rig, position)[100] ^= 1;
-        assert_code(reopen(&rig, &bad_position), JOURNAL_CORRUPT);
+        rig_fill(&rig, 10);
+        rig_block_bytes(&rig, position)[100] ^= 1;
+        assert_code(rig_reopen(&rig, &bad_position), JOURNAL_CORRUPT);
         assert_int_equal(bad_position, position);
         rig_destroy(&rig);
     }
@@ -119,23 +90,11 @@ static void damage_in_the_last_block_is_a_torn_tail(void **state)
     (void)state;
     struct rig rig;
     uint64_t bad_position = 0;
-    fill(&rig, 10);
-    block_bytes(&rig, 10)[100] ^= 1;
-    assert_ok(reopen(&rig, &bad_position));
+    rig_fill(&rig, 10);
+    rig_block_bytes(&rig, 10)[100] ^= 1;
+    assert_ok(rig_reopen(&rig, &bad_position));
     assert_int_equal(journal_status(rig.journal).position_next, 10);
     rig_destroy(&rig);
-}
-
-/* Rewrites the block so that it claims less was committed when it got its position. */
-static void claim_committed(struct rig *rig, uint64_t position, uint64_t committed_through)
-{
-    uint8_t *bytes = block_bytes(rig, position);
-    struct journal_block_header header;
-    memcpy(&header, bytes, sizeof header);
-    header.committed_through = committed_through;
-    if (position > 1) memcpy(&header.predecessor, block_bytes(rig, position - 1) + 56, 8);
-    format_block_finish(&header);
-    memcpy(bytes, &header, sizeof header);
 }
 
 static void a_valid_block_d_or_more_behind_a_bad_one_proves_corruption(void **state)
@@ -144,10 +103,10 @@ static void a_valid_block_d_or_more_behind_a_bad_one_proves_corruption(void **st
     for (uint64_t bad = 3; bad <= 9; bad++) {
         struct rig rig;
         uint64_t bad_position = 0;
-        fill(&rig, 10);
-        for (uint64_t position = 3; position <= 10; position++) claim_committed(&rig, position, 2);
-        block_bytes(&rig, bad)[0] ^= 1;
-        struct result result = reopen(&rig, &bad_position);
+        rig_fill(&rig, 10);
+        for (uint64_t position = 3; position <= 10; position++) rig_claim_committed(&rig, position, 2);
+        rig_block_bytes(&rig, bad)[0] ^= 1;
+        struct result result = rig_reopen(&rig, &bad_position);
         /* D is 4: block 10 in place means that block 6 was durable when it was written. */
         if (bad <= 6) {
             assert_code(result, JOURNAL_CORRUPT);
@@ -164,9 +123,9 @@ static void intact_blocks_behind_the_tear_are_shown_as_salvaged(void **state)
 {
     (void)state;
     struct rig rig;
-    fill(&rig, 10);
-    for (uint64_t position = 8; position <= 10; position++) claim_committed(&rig, position, 7);
-    block_bytes(&rig, 8)[64] ^= 1;
+    rig_fill(&rig, 10);
+    for (uint64_t position = 8; position <= 10; position++) rig_claim_committed(&rig, position, 7);
+    rig_block_bytes(&rig, 8)[64] ^= 1;
     assert_ok(rig_open(&rig, 0));
     assert_int_equal(rig.visited_last, 7);
     assert_int_equal(rig.salvaged_count, 2);
@@ -183,14 +142,14 @@ static void a_block_of_the_right_position_that_does_not_follow_is_corruption(voi
     (void)state;
     struct rig rig;
     uint64_t bad_position = 0;
-    fill(&rig, 10);
-    uint8_t *bytes = block_bytes(&rig, 9);
+    rig_fill(&rig, 10);
+    uint8_t *bytes = rig_block_bytes(&rig, 9);
     struct journal_block_header header;
     memcpy(&header, bytes, sizeof header);
     header.time_ms++;
     format_block_finish(&header);
     memcpy(bytes, &header, sizeof header); /* intact, but block 10 names the one it replaced */
-    assert_code(reopen(&rig, &bad_position), JOURNAL_CORRUPT);
+    assert_code(rig_reopen(&rig, &bad_position), JOURNAL_CORRUPT);
     assert_int_equal(bad_position, 10);
     rig_destroy(&rig);
 }
@@ -200,9 +159,9 @@ static void padding_that_is_not_zero_makes_a_block_bad(void **state)
     (void)state;
     struct rig rig;
     uint64_t bad_position = 0;
-    fill(&rig, 10);
-    block_bytes(&rig, 4)[4095] ^= 1;
-    assert_code(reopen(&rig, &bad_position), JOURNAL_CORRUPT);
+    rig_fill(&rig, 10);
+    rig_block_bytes(&rig, 4)[4095] ^= 1;
+    assert_code(rig_reopen(&rig, &bad_position), JOURNAL_CORRUPT);
     assert_int_equal(bad_position, 4);
     rig_destroy(&rig);
 }
@@ -212,7 +171,7 @@ static void a_damaged_segment_header_is_corruption_when_its_blocks_were_committe
     (void)state;
     struct rig rig;
     uint64_t bad_position = 0;
-    fill(&rig, 10);
+    rig_fill(&rig, 10);
     assert_ok(rig_ready(&rig, 0));
     for (int i = 0; i < 5; i++) {
         assert_true(rig_append(&rig, 0, 1, NULL));
@@ -221,7 +180,7 @@ static void a_damaged_segment_header_is_corruption_when_its_blocks_were_committe
     rig_close(&rig);
     uint64_t size;
     os_sim_file(rig.world, rig_segment_path(2), &size)[50] ^= 1;
-    assert_code(reopen(&rig, &bad_position), JOURNAL_CORRUPT);
+    assert_code(rig_reopen(&rig, &bad_position), JOURNAL_CORRUPT);
     assert_int_equal(bad_position, 11);
     rig_destroy(&rig);
 }
@@ -231,9 +190,9 @@ static void another_stores_segment_is_refused(void **state)
     (void)state;
     struct rig rig;
     uint64_t bad_position = 0;
-    fill(&rig, 3);
+    rig_fill(&rig, 3);
     rig.options.store_id[0] ^= 1;
-    assert_code(reopen(&rig, &bad_position), JOURNAL_FOREIGN);
+    assert_code(rig_reopen(&rig, &bad_position), JOURNAL_FOREIGN);
     rig_destroy(&rig);
 }
 
@@ -243,11 +202,11 @@ static void a_segment_of_another_version_is_refused(void **state)
     struct rig rig;
     uint64_t bad_position = 0;
     uint64_t size;
-    fill(&rig, 3);
+    rig_fill(&rig, 3);
     struct segment_header *header = (void *)os_sim_file(rig.world, rig_segment_path(1), &size);
     header->version = JOURNAL_FORMAT_VERSION - 1;
     header->header_checksum = XXH3_64bits(header, offsetof(struct segment_header, header_checksum));
-    assert_code(reopen(&rig, &bad_position), JOURNAL_VERSION);
+    assert_code(rig_reopen(&rig, &bad_position), JOURNAL_VERSION);
     rig_destroy(&rig);
 }
 
@@ -256,7 +215,7 @@ static void a_journal_that_ends_before_the_stores_position_is_missed(void **stat
     (void)state;
     struct rig rig;
     uint64_t bad_position = 0;
-    fill(&rig, 3);
+    rig_fill(&rig, 3);
     assert_code(journal_open(rig.main_os, &rig.options, NULL, 9, NULL, NULL, &rig.journal, &bad_position),
                 JOURNAL_MISSING);
     assert_int_equal(bad_position, 4);
@@ -270,9 +229,9 @@ static void a_read_error_is_never_taken_for_a_torn_tail(void **state)
     for (uint64_t at = 1; at <= 12; at++) {
         struct rig rig;
         uint64_t bad_position = 0;
-        fill(&rig, 10);
+        rig_fill(&rig, 10);
         os_sim_faults_set(rig.world, &(struct os_sim_faults){.fail_read_at = at});
-        struct result result = reopen(&rig, &bad_position);
+        struct result result = rig_reopen(&rig, &bad_position);
         if (result_failed(result))
             assert_code(result, OS_FAILED);
         else
