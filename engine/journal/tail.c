@@ -84,7 +84,8 @@ struct result tail_make_safe(const struct tail *tail, struct os *os, const struc
                              uint64_t *ret_bad_position)
 {
     struct source source;
-    TRY(source_create(os, largest(tail), &source));
+    uint32_t size = largest(tail);
+    TRY(source_create(os, size, size, &source));
     struct result result = headers_write(tail, os, folder, source.window);
     if (!result_failed(result)) result = blocks_write(tail, os, folder, &source, ret_bad_position);
     source_destroy(&source);

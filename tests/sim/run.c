@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "core/state.h"
 #include "genesis.h"
+#include "journal/format.h"
 #include "schedule.h"
 
 enum { SWITCHES_MAX = 2000000, POISON_STEPS = 2000 };
@@ -71,13 +72,19 @@ static bool poisoned(const struct run *run)
 
 /* ---- points where the machine may die ---- */
 
-/* What a lie took, as far as the first bytes of a block tell. */
+/* What a lie took, as far as the first bytes of it tell: a block, or a segment's header and so every block behind it.
+ */
 static void lost_note(const uint8_t bytes[64], uint64_t *ret_position, bool *ret_other)
 {
-    struct journal_block_header header;
-    memcpy(&header, bytes, sizeof header);
-    if (header.magic == JOURNAL_BLOCK_MAGIC)
-        *ret_position = header.position;
+    struct journal_block_header block;
+    uint64_t magic, first_position;
+    memcpy(&block, bytes, sizeof block);
+    memcpy(&magic, bytes, sizeof magic);
+    memcpy(&first_position, bytes + offsetof(struct segment_header, first_position), sizeof first_position);
+    if (block.magic == JOURNAL_BLOCK_MAGIC)
+        *ret_position = block.position;
+    else if (magic == SEGMENT_MAGIC)
+        *ret_position = first_position;
     else
         *ret_other = true;
 }
