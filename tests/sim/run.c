@@ -40,6 +40,7 @@ struct run {
     bool sound_known;
     uint32_t steps; /* of the wall clock */
     bool frozen;
+    bool ending; /* the engine is being closed: it is not to be asked any more */
     bool misdirects;
     struct os_sim_world *backup_world;
     struct store *backup_store;
@@ -97,7 +98,7 @@ static struct check_world world_of(struct run *run)
                              .shape = &run->shape,
                              .clock = run->fault == RUN_CLOCK,
                              .rot = run->fault == RUN_ROT && one_in(run, 2),
-                             .forgot = run->fault == RUN_WRITES && run->machine.core && poisoned(run),
+                             .forgot = run->fault == RUN_WRITES && run->machine.core && !run->ending && poisoned(run),
                              .durable = run->machine.core ? journal_durable_through(run->machine.core->journal) : 0};
     of.read_error = run->fault == RUN_ROT && !of.rot;
     of.write_lied = run->fault == RUN_LIES && touched->count > 0;
@@ -545,7 +546,9 @@ static void live(struct run *run)
     struct result result = poisoned(run) ? result_ok() : core_finish(run->machine.keeper);
     if (result_failed(result) && run->fault != RUN_WRITES && run->fault != RUN_SPACE && run->fault != RUN_LIES)
         model_break(&run->model, "a clean stop failed: %s", result_name(result));
-    if (!over(run) && (!result_failed(result) || poisoned(run))) machine_close(&run->machine);
+    if (over(run) || (result_failed(result) && !poisoned(run))) return;
+    run->ending = true;
+    machine_close(&run->machine);
 }
 
 void run_seed(const struct run_options *options, struct run_report *ret_report)
