@@ -1,8 +1,9 @@
 /* The turn: takes frames, judges them all as one batch, appends one journal block.
  *
  * A turn gets its journal block with its first frame, so that what was taken can always be judged and recorded in the
- * next core_turn. Without journal room, with an unsure clock or while stopping, frames are taken all the same and
- * answered UNAVAILABLE, unjudged and unkept: the same sequence number is then judged like a new one. */
+ * next core_turn. Where the journal's next segment is only not ready yet, senders wait for it a little. Without journal
+ * room, with an unsure clock or while stopping, frames are taken all the same and answered UNAVAILABLE, unjudged and
+ * unkept: the same sequence number is then judged like a new one. */
 #include "core/turn_state.h"
 
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/checksum.h"
+
+enum { ROOM_WAIT_MS = 250 };
 
 /* ---- taking ---- */
 
@@ -30,6 +33,16 @@ static bool has_room(const struct core_worker *worker, uint32_t items, uint32_t 
            turn->slots_wanted + slots <= turns->slots_max;
 }
 
+/* Load that outruns the making of segments is held back, not turned away; a disk without space is told at once. */
+static bool room_is_coming(struct core_worker *worker)
+{
+    struct turns *turns = worker->turns;
+    uint64_t now_ms = os_time(worker->os).boot_ms;
+    if (turns->room_since_ms == 0) turns->room_since_ms = now_ms ? now_ms : 1;
+    if (atomic_load(&worker->core->stop_reason) || journal_status(worker->core->journal).no_room) return false;
+    return now_ms < turns->room_since_ms + ROOM_WAIT_MS;
+}
+
 /* The turn being collected, begun with its journal block; NULL: full for now. */
 static struct turn *collect(struct core_worker *worker)
 {
@@ -40,7 +53,8 @@ static struct turn *collect(struct core_worker *worker)
     turn->block = NULL;
     turn->unavailable = OTPRING_REASON_NONE;
     struct result result = journal_begin(worker->writer, &turn->block);
-    if (result.code == FULL) return NULL;
+    if (result.code == FULL || (result.code == JOURNAL_NO_ROOM && room_is_coming(worker))) return NULL;
+    if (!result_failed(result)) turns->room_since_ms = 0;
     if (result_failed(result)) {
         turn->block = NULL;
         turn->unavailable = result.code == JOURNAL_NO_ROOM ? OTPRING_REASON_NO_ROOM : OTPRING_REASON_POISONED;

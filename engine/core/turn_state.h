@@ -66,6 +66,7 @@ struct turns {
     uint32_t waiting;        /* frames that wait for other workers */
     struct block_owner lost; /* of a record whose os died while it was waited for */
     struct turn *collecting;
+    uint64_t room_since_ms; /* boot clock: the journal has had no room since then; 0: it has */
     uint32_t flying_count;
     struct turn **flying; /* in flight or settled, in order of position */
     struct turn *turns;

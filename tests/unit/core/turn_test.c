@@ -322,7 +322,20 @@ static void a_failed_write_poisons_and_everything_is_unavailable_from_then_on(vo
     assert_int_equal(f->core.stop_reason, OTPRING_REASON_POISONED);
 }
 
-static void without_journal_room_nothing_is_judged_and_service_resumes_by_itself(void **state)
+/* Offers the frame until it is taken; counts the milliseconds that it was held back. */
+static unsigned offer_long(struct fixture *f, struct frame *frame)
+{
+    unsigned waited_ms = 0;
+    enum core_admit admit;
+    while ((admit = frame_offer(f, 0, frame, NULL)) == CORE_FULL) {
+        os_sim_advance_ms(f->world, 1);
+        assert_true(++waited_ms <= 1000);
+    }
+    assert_int_equal(admit, CORE_TAKEN);
+    return waited_ms;
+}
+
+static void without_journal_room_frames_wait_a_little_and_nothing_is_judged_and_service_resumes_by_itself(void **state)
 {
     struct fixture *f = *state;
     static struct otpring_wire_query queries[4000];
@@ -332,14 +345,23 @@ static void without_journal_room_nothing_is_judged_and_service_resumes_by_itself
     queries[0] = query_of(f, &token, token_code(f, &token, 0));
     queries[0].flags = 1;
     for (int i = 1; i < 4000; i++) queries[i] = queries[0];
+    unsigned waited_ms = 0;
     for (int i = 0; i < 200; i++) {
         frame = verify(f, 0, queries, 4000);
-        assert_int_equal(frame_offer(f, 0, &frame, NULL), CORE_TAKEN);
+        waited_ms = offer_long(f, &frame);
         core_turn(f->workers[0]);
         worker_settle(f, 0);
         if (answer->verdict == OTPRING_UNAVAILABLE) break;
         assert_int_equal(answer->verdict, OTPRING_MALFORMED);
+        assert_int_equal(waited_ms, 0);
     }
+    expect(*answer, OTPRING_UNAVAILABLE, OTPRING_REASON_NO_ROOM);
+    assert_true(waited_ms > 100);
+    /* What comes next does not wait again. */
+    frame = verify(f, 0, queries, 4000);
+    assert_int_equal(frame_offer(f, 0, &frame, NULL), CORE_TAKEN);
+    core_turn(f->workers[0]);
+    worker_settle(f, 0);
     expect(*answer, OTPRING_UNAVAILABLE, OTPRING_REASON_NO_ROOM);
     assert_int_equal(f->core.stop_reason, 0);
     queries[0].flags = 0;
@@ -596,7 +618,7 @@ int main(void)
         TEST(totp_follows_the_wall_clock_that_an_operator_consented_to),
         TEST(a_stopping_engine_answers_unavailable_and_finishes_what_is_in_flight),
         TEST(a_failed_write_poisons_and_everything_is_unavailable_from_then_on),
-        TEST(without_journal_room_nothing_is_judged_and_service_resumes_by_itself),
+        TEST(without_journal_room_frames_wait_a_little_and_nothing_is_judged_and_service_resumes_by_itself),
         TEST(a_session_opened_in_bad_times_is_recorded_with_its_first_judged_frame),
         TEST(a_replay_waits_for_the_turn_that_it_may_rest_on),
         TEST(a_throttled_or_hidden_inactive_frame_waits_too),
