@@ -42,6 +42,7 @@ X(BAD_T0, RESULT_REFUSE, "t0 is not a whole number of seconds since 1970, or sta
 X(BAD_PROFILE, RESULT_REFUSE,
   "profile is not the number of one, or stands beside what a profile says: type, algorithm, digits, period, t0, "
   "look_ahead")
+X(BAD_DEVICE_KEY, RESULT_REFUSE, "not a public key of this algorithm: wrong size or form, or no point of the curve")
 X(BAD_NAME, RESULT_REFUSE, "a name is empty, too long, or holds a byte that is not allowed")
 X(BAD_CONFIG, RESULT_REFUSE, "the configuration has an unknown key or a bad value")
 X(BAD_JSON, RESULT_REFUSE, "not a valid request")
@@ -85,6 +86,7 @@ X(VAULT_KEY_INSIDE, RESULT_REFUSE, "the key file must not lie inside the store t
 X(VAULT_NO_KEY_FILE, RESULT_REFUSE, "its key file is not there; name it with --key FILE")
 X(VAULT_BAD_KEY_FILE, RESULT_REFUSE, "the key file is damaged or not an otpring key file")
 X(VAULT_FAILED, RESULT_FENCE, "a cryptographic operation failed")
+X(VAULT_NOT_OPENED, RESULT_REFUSE, "this was not sealed for this key, or was changed on the way")
 X(VAULT_BAD_SEAL, RESULT_FENCE, "sealed data does not open: damaged, or sealed for something else")
 /* table and store */
 X(TABLE_FULL, RESULT_RETRY, "the token table is full; raise tokens-max")
