@@ -1,198 +1,44 @@
-/* The check: walks every block, keeps the leaf hashes that no seal has covered yet, and holds each seal and checkpoint
- * against them. Where old segments were recycled, a seal whose blocks are gone is held against its successor alone, and
- * a record must say that they went: else the oldest segment could be taken away unseen. */
+/* The check: walks every block, and holds each against the one before it, each seal and checkpoint against the blocks.
+ * Of a whole journal that begins behind position 1 a record must say why: else the oldest segment could be taken away
+ * unseen. */
+#include "journal/check.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "journal/internal.h"
-#include "journal/reader.h"
+#include "journal/damage.h"
 
-/* A leaf is a page of the block at that position. */
-struct page_leaf {
-    uint64_t position;
-    uint8_t hash[32];
-};
+enum { PROGRESS_BYTES = 16 << 20 };
 
-struct check {
-    struct journal_check_report *report;
-    const struct journal_reader *reader;
-    const struct journal_check_options *options;
-    /* in order, of whole blocks, without a gap */
-    struct page_leaf *leaves;
-    size_t leaf_count;
-    size_t leaf_capacity;
-    struct seal_state state;
-    bool seals_known;       /* the seal before the next one was seen, or the journal begins here */
-    bool checkpoints_known; /* the same of checkpoints, and every seal since */
-    int64_t time_ms;
-    uint64_t committed_through;
-    uint64_t segment;
-    uint64_t mac_segment;
-    uint8_t store_id[16];
-    uint64_t first_segment;
-    bool beginning_known; /* the journal begins at position 1, or a record says why it does not */
-};
-
-__attribute__((format(printf, 4, 5))) static struct result found(struct check *check, enum result_code code,
-                                                                 uint64_t position, const char *format, ...)
+struct result check_found(struct check *check, enum result_code code, enum journal_finding kind, uint64_t first,
+                          uint64_t last, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(check->report->finding, sizeof check->report->finding, format, arguments);
     va_end(arguments);
-    check->report->bad_position = position;
+    check->report->kind = kind;
+    check->report->bad_position = first;
+    check->report->bad_last = last;
     return result_of(code);
 }
 
-static struct result make_room(struct check *check, size_t count)
+const char *journal_finding_name(enum journal_finding finding)
 {
-    if (check->leaf_count + count <= check->leaf_capacity) return result_ok();
-    size_t capacity = check->leaf_capacity ? check->leaf_capacity * 2 : 4096;
-    while (capacity < check->leaf_count + count) capacity *= 2;
-    void *more = realloc(check->leaves, capacity * sizeof *check->leaves);
-    if (!more) return result_of(NO_MEMORY);
-    check->leaves = more;
-    check->leaf_capacity = capacity;
-    return result_ok();
+    static const char *const names[] = {
+        [FINDING_CHANGED] = "changed",     [FINDING_DROPPED] = "dropped",     [FINDING_SPLICED] = "spliced",
+        [FINDING_REORDERED] = "reordered", [FINDING_TRUNCATED] = "truncated", [FINDING_BEGINNING] = "beginning"};
+    return names[finding];
 }
 
-static struct result add_leaves(struct check *check, const struct journal_block_view *block)
-{
-    const uint8_t *bytes = (const uint8_t *)block->header;
-    size_t page_count = format_block_size(block->header->slot_count) / MERKLE_PAGE;
-    TRY(make_room(check, page_count));
-    for (size_t done = 0; done < page_count; done += MERKLE_PAGES) {
-        uint8_t hashes[MERKLE_PAGES][32];
-        size_t left = page_count - done, count = left < MERKLE_PAGES ? left : MERKLE_PAGES;
-        merkle_pages(bytes + done * MERKLE_PAGE, count, hashes);
-        for (size_t i = 0; i < count; i++) {
-            struct page_leaf *leaf = &check->leaves[check->leaf_count++];
-            leaf->position = block->header->position;
-            memcpy(leaf->hash, hashes[i], sizeof leaf->hash);
-        }
-    }
-    return result_ok();
-}
-
-static void drop_leaves(struct check *check, uint64_t through)
-{
-    size_t count = 0;
-    while (count < check->leaf_count && check->leaves[count].position <= through) count++;
-    if (count == 0) return;
-    check->leaf_count -= count;
-    memmove(check->leaves, check->leaves + count, check->leaf_count * sizeof *check->leaves);
-}
-
-static void root_of(const struct check *check, const struct slot_seal *seal, uint8_t ret_root[32])
-{
-    struct merkle merkle;
-    merkle_start(&merkle);
-    for (size_t i = 0; i < check->leaf_count; i++)
-        if (seal->first <= check->leaves[i].position && check->leaves[i].position <= seal->last)
-            merkle_add(&merkle, check->leaves[i].hash);
-    merkle_root(&merkle, ret_root);
-}
-
-static struct result check_root(struct check *check, uint64_t position, const struct slot_seal *seal)
-{
-    /* Its blocks were recycled. Seals lag behind, so several such may stand in what is left. */
-    if (seal->first < check->report->first_position) return result_ok();
-    bool here = check->leaf_count > 0 && seal->first >= check->leaves[0].position;
-    if (!here || seal->last > check->leaves[check->leaf_count - 1].position)
-        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu covers blocks that are not there",
-                     (unsigned long long)seal->number);
-    uint8_t root[32];
-    root_of(check, seal, root);
-    if (memcmp(root, seal->root, sizeof root) == 0) return result_ok();
-    return found(check, JOURNAL_BAD_SEAL, seal->first,
-                 "blocks %llu to %llu are not what seal %llu at %llu was made over", (unsigned long long)seal->first,
-                 (unsigned long long)seal->last, (unsigned long long)seal->number, (unsigned long long)position);
-}
-
-static struct result check_mac(struct check *check, uint64_t position, const struct slot_seal *seal)
-{
-    if (!check->options->vault || vault_mac_segment(check->options->vault) > seal->mac_segment) return result_ok();
-    /* A number far ahead of the chain's would keep us deriving keys for ever. */
-    if (seal->mac_segment > check->mac_segment)
-        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu names a key of the future",
-                     (unsigned long long)seal->number);
-    while (vault_mac_segment(check->options->vault) < seal->mac_segment) vault_mac_advance(check->options->vault);
-    uint8_t mac[VAULT_MAC_SIZE];
-    vault_mac(check->options->vault, seal, offsetof(struct slot_seal, mac), mac);
-    if (!vault_equal(mac, seal->mac, sizeof mac))
-        return found(check, JOURNAL_BAD_SEAL, position, "the MAC of seal %llu is wrong",
-                     (unsigned long long)seal->number);
-    check->report->macs_checked++;
-    return result_ok();
-}
-
-static const struct folder_file *chain_file(const struct check *check, uint64_t number)
+const struct folder_file *check_file(const struct check *check, uint64_t wanted)
 {
     const struct folder *folder = &check->reader->folder;
     for (size_t i = 0; i < folder->count; i++)
-        if (folder->files[i].chain && folder->files[i].number == number) return &folder->files[i];
+        if (folder->files[i].chain && folder->files[i].number == wanted) return &folder->files[i];
     return NULL;
-}
-
-static bool zeros(const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] != 0) return false;
-    return true;
-}
-
-static struct result check_seal(struct check *check, uint64_t position, const struct slot_seal *seal)
-{
-    bool sane = seal->first >= 1 && seal->first <= seal->last && seal->last < position && zeros(seal->reserved2, 32) &&
-                zeros(seal->reserved, sizeof seal->reserved);
-    if (!sane) return found(check, JOURNAL_BAD_SEAL, position, "a seal makes no sense");
-    if (check->seals_known &&
-        (seal->number != check->state.seal_number + 1 || seal->first != check->state.sealed_through + 1 ||
-         memcmp(seal->previous, check->state.seal_hash, 32) != 0))
-        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu does not follow the one before it",
-                     (unsigned long long)seal->number);
-    const struct folder_file *file = chain_file(check, seal->segment);
-    if (file && (file->header->mac_segment != seal->mac_segment || seal->last >= file->limit))
-        return found(check, JOURNAL_BAD_SEAL, position, "seal %llu is not of the segment that it names",
-                     (unsigned long long)seal->number);
-    TRY(check_root(check, position, seal));
-    TRY(check_mac(check, position, seal));
-    seal_state_seal(&check->state, seal);
-    check->seals_known = true;
-    check->report->sealed_through = seal->last;
-    drop_leaves(check, seal->last);
-    return result_ok();
-}
-
-static struct result check_checkpoint(struct check *check, uint64_t position, const struct slot_checkpoint *checkpoint)
-{
-    unsigned long long segment = checkpoint->segment;
-    if (memcmp(checkpoint->store_id, check->store_id, sizeof check->store_id) != 0 || !zeros(checkpoint->reserved, 3))
-        return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx is of another store", segment);
-    uint8_t bytes[CHECKPOINT_SIGNED_SIZE];
-    checkpoint_signed_bytes(checkpoint, bytes);
-    if (check->options->public_key &&
-        !vault_verify(check->options->public_key, bytes, sizeof bytes, checkpoint->signature))
-        return found(check, JOURNAL_BAD_SEAL, position, "the signature of segment %llx does not verify", segment);
-    if (check->seals_known &&
-        (checkpoint->last != check->state.sealed_through || checkpoint->seal_number != check->state.seal_number))
-        return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx is not of the last seal",
-                     segment);
-    if (check->checkpoints_known) {
-        uint8_t root[32];
-        merkle_root(&check->state.seals, root);
-        if (memcmp(checkpoint->previous, check->state.checkpoint_hash, 32) != 0 ||
-            checkpoint->seal_count != check->state.seal_count || memcmp(root, checkpoint->seals_root, 32) != 0)
-            return found(check, JOURNAL_BAD_SEAL, position, "the checkpoint of segment %llx does not fit its seals",
-                         segment);
-    }
-    seal_state_checkpoint(&check->state, checkpoint);
-    check->checkpoints_known = true;
-    /* Without the key the signature is only bytes. */
-    if (check->options->public_key) check->report->signed_through = checkpoint->last;
-    return result_ok();
 }
 
 /* Segments go one at a time, the oldest first, each after its record; so the last one that went is named by a record
@@ -220,8 +66,9 @@ static void note_beginning(struct check *check, const uint8_t *slot)
 static struct result check_beginning(struct check *check)
 {
     if (check->options->part || check->beginning_known || check->report->first_position <= 1) return result_ok();
-    return found(check, JOURNAL_MISSING, check->report->first_position,
-                 "the journal begins here, and no record says that the segments before it were removed");
+    return check_found(check, JOURNAL_MISSING, FINDING_BEGINNING, check->report->first_position,
+                       check->report->first_position,
+                       "the journal begins here, and no record says that the segments before it were removed");
 }
 
 static struct result check_records(struct check *check, const struct journal_block_view *block)
@@ -230,7 +77,9 @@ static struct result check_records(struct check *check, const struct journal_blo
     uint32_t count;
     for (uint32_t slot = 0; slot < block->header->slot_count; slot += count) {
         count = format_record_slots(block->slots, block->header->slot_count, slot);
-        if (count == 0) return found(check, JOURNAL_CORRUPT, position, "slot %u begins no record", slot);
+        if (count == 0)
+            return check_found(check, JOURNAL_CORRUPT, FINDING_CHANGED, position, position, "slot %u begins no record",
+                               slot);
         note_beginning(check, block->slots + (size_t)slot * JOURNAL_SLOT_SIZE);
         check->report->records++;
     }
@@ -248,27 +97,34 @@ static struct result check_records(struct check *check, const struct journal_blo
     return result_ok();
 }
 
+static struct result begin_segment(struct check *check, const struct segment_header *header, uint64_t position)
+{
+    const uint8_t *store_id = check->segment == 0 ? check->options->store_id : check->store_id;
+    if (store_id && memcmp(store_id, header->store_id, sizeof check->store_id) != 0)
+        return check_found(check, JOURNAL_CORRUPT, FINDING_SPLICED, position, position,
+                           "segment %llx is of another store", (unsigned long long)header->segment);
+    if (check->segment != 0 && header->mac_segment <= check->mac_segment)
+        return check_found(check, JOURNAL_CORRUPT, FINDING_SPLICED, position, position,
+                           "segment %llx names a key used before", (unsigned long long)header->segment);
+    return result_ok();
+}
+
 static struct result check_segment(struct check *check, const struct journal_block_view *block)
 {
     if (block->segment == check->segment) return result_ok();
-    const struct folder_file *file = chain_file(check, block->segment);
+    const struct folder_file *file = check_file(check, block->segment);
     if (!file) return result_ok();
     const struct segment_header *header = file->header;
-    bool first = check->segment == 0;
-    check->segment = block->segment;
-    if (first) {
+    TRY(begin_segment(check, header, block->header->position));
+    if (check->segment == 0) {
         memcpy(check->store_id, header->store_id, sizeof check->store_id);
         check->first_segment = block->segment;
         /* A journal that is there from its first position has no seal before the first one. */
-        check->seals_known = check->checkpoints_known = header->first_position == 1 && header->seal_number == 0;
+        if (header->first_position == 1 && header->seal_number == 0 && !check->options->resume)
+            check->seals_known = check->checkpoints_known = true;
         check->time_ms = header->time_ms;
-    } else if (memcmp(check->store_id, header->store_id, sizeof check->store_id) != 0) {
-        return found(check, JOURNAL_CORRUPT, block->header->position, "segment %llx is of another store",
-                     (unsigned long long)block->segment);
-    } else if (header->mac_segment <= check->mac_segment) {
-        return found(check, JOURNAL_CORRUPT, block->header->position, "segment %llx names a key used before",
-                     (unsigned long long)block->segment);
     }
+    check->segment = block->segment;
     check->mac_segment = header->mac_segment;
     return result_ok();
 }
@@ -279,39 +135,104 @@ static struct result check_block(struct check *check, const struct journal_block
     struct journal_check_report *report = check->report;
     TRY(check_segment(check, block));
     if (report->blocks > 0 && header->time_ms < check->time_ms)
-        return found(check, JOURNAL_CORRUPT, header->position, "time falls");
+        return check_found(check, JOURNAL_CORRUPT, FINDING_CHANGED, header->position, header->position, "time falls");
     if (header->committed_through < check->committed_through)
-        return found(check, JOURNAL_CORRUPT, header->position, "committed-through falls");
+        return check_found(check, JOURNAL_CORRUPT, FINDING_CHANGED, header->position, header->position,
+                           "committed-through falls");
     check->time_ms = header->time_ms;
     check->committed_through = header->committed_through;
     if (report->blocks == 0) report->first_position = header->position;
     report->last_position = header->position;
     report->blocks++;
+    uint32_t size = format_block_size(header->slot_count);
+    report->bytes += size;
     TRY(check_records(check, block));
-    return add_leaves(check, block);
+    return leaves_add(check->leaves, header->position, (const uint8_t *)header, size / MERKLE_PAGE);
+}
+
+/* The walk found damage: what it is, and how far. */
+static struct result tell_damage(struct check *check)
+{
+    static const char *const texts[] = {
+        [DAMAGE_CHANGED] = "the block is not what was written: its checksums do not fit, although it was committed",
+        [DAMAGE_DROPPED] = "the block is gone, although it was committed and what comes behind it is there",
+        [DAMAGE_REORDERED] = "another block of this log stands in this one's place",
+        [DAMAGE_SPLICED] = "what stands here does not follow the block before it"};
+    static const enum journal_finding kinds[] = {[DAMAGE_CHANGED] = FINDING_CHANGED,
+                                                 [DAMAGE_DROPPED] = FINDING_DROPPED,
+                                                 [DAMAGE_REORDERED] = FINDING_REORDERED,
+                                                 [DAMAGE_SPLICED] = FINDING_SPLICED};
+    struct damage damage;
+    TRY(damage_look(&check->reader->walk, &damage));
+    return check_found(check, JOURNAL_CORRUPT, kinds[damage.kind], damage.first, damage.last, "%s", texts[damage.kind]);
+}
+
+static struct result check_end(struct check *check)
+{
+    struct journal_check_report *report = check->report;
+    uint64_t end = journal_reader_end(check->reader), known = check->options->known_position;
+    if (report->blocks == 0) report->first_position = end;
+    TRY(check_beginning(check));
+    TRY(check_published(check));
+    if (report->resumed && !check->resume_met)
+        return check_found(check, JOURNAL_MISSING, FINDING_TRUNCATED, end, end,
+                           "the log ends here, before the checkpoint that was checked before");
+    if (known == 0 || end > known) return result_ok();
+    return check_found(check, JOURNAL_MISSING, FINDING_TRUNCATED, end, known,
+                       "the log ends here, but the store holds what was recorded through position %llu",
+                       (unsigned long long)known);
+}
+
+static struct result check_all(struct check *check)
+{
+    for (;;) {
+        struct journal_block_view block;
+        struct result result = journal_reader_next(check->reader, &block);
+        if (result.code == JOURNAL_CORRUPT) return tell_damage(check);
+        if (result.code == STORE_NOT_FOUND) return check_end(check);
+        TRY(result);
+        TRY(check_block(check, &block));
+        if (!check->options->progress || check->report->bytes - check->progress_bytes < PROGRESS_BYTES) continue;
+        check->progress_bytes = check->report->bytes;
+        check->options->progress(check->options->context, check->report);
+    }
+}
+
+/* Everything through the checkpoint was checked before; when what follows is no longer kept, nothing joins the two. */
+static void go_on(struct check *check, const struct journal_check_state *state)
+{
+    const struct folder_file *oldest = folder_next(&check->reader->folder, NULL);
+    if (oldest && oldest->header->first_position > state->checkpoint.last + 1) return;
+    check->seals_known = check->checkpoints_known = check->beginning_known = true;
+    check->state.seal_number = state->checkpoint.seal_number;
+    check->state.sealed_through = check->state.closed_sealed_through = state->checkpoint.last;
+    check->state.closed_segment = state->checkpoint.segment;
+    memcpy(check->state.seal_hash, state->seal_hash, sizeof check->state.seal_hash);
+    check->report->sealed_through = check->report->signed_through = state->checkpoint.last;
+    vault_sha256(&state->checkpoint, sizeof state->checkpoint, check->state.checkpoint_hash);
+    check->report->resumed = true;
+}
+
+static struct result check_from(struct check *check, struct os *os, const char *folder)
+{
+    const struct journal_check_state *resume = check->options->resume;
+    struct journal_reader_options options = {.read_ahead = true};
+    if (resume) options.from_position = resume->checkpoint.last + 1;
+    TRY(journal_reader_open(os, folder, &options, &check->reader));
+    if (resume) go_on(check, resume);
+    return check_all(check);
 }
 
 struct result journal_check(struct os *os, const char *folder, const struct journal_check_options *options,
                             struct journal_check_report *ret_report)
 {
-    struct journal_reader *reader;
+    struct check check = {.report = ret_report, .options = options};
     *ret_report = (struct journal_check_report){0};
-    TRY(journal_reader_open(os, folder, &(struct journal_reader_options){0}, &reader));
-    struct check check = {.report = ret_report, .reader = reader, .options = options};
-    struct result result;
-    do {
-        struct journal_block_view block;
-        result = journal_reader_next(reader, &block);
-        if (!result_failed(result)) result = check_block(&check, &block);
-    } while (!result_failed(result));
-    if (result.code == JOURNAL_CORRUPT && ret_report->finding[0] == '\0')
-        result = found(&check, JOURNAL_CORRUPT, journal_reader_position(reader),
-                       "the block is bad although it was committed, or it does not follow the one before it");
-    if (result.code == STORE_NOT_FOUND) {
-        if (ret_report->blocks == 0) ret_report->first_position = journal_reader_end(reader);
-        result = check_beginning(&check);
-    }
-    free(check.leaves);
-    journal_reader_close(reader);
+    check.published_met = calloc(options->published_count + 1, sizeof *check.published_met);
+    struct result result = check.published_met ? leaves_create(options->threads, &check.leaves) : result_of(NO_MEMORY);
+    if (!result_failed(result)) result = check_from(&check, os, folder);
+    leaves_destroy(check.leaves);
+    free(check.published_met);
+    journal_reader_close(check.reader);
     return result;
 }

@@ -111,14 +111,54 @@ struct result source_create(struct os *os, uint32_t window_size, uint32_t read_s
     return result_ok();
 }
 
+#define READ_PENDING INT64_MIN
+
+static void ahead_done(struct os_op *op, int64_t result)
+{
+    struct source *source = op->owner;
+    source->op_result = result;
+}
+
+/* What is in flight must land before its room or its file goes. */
+static void settle(struct source *source)
+{
+    while (source->ahead && source->op_result == READ_PENDING)
+        if (result_failed(os_step(source->os, UINT64_MAX, NULL))) source->op_result = -EIO;
+    source->ahead = false;
+}
+
 void source_destroy(struct source *source)
 {
-    free(source->window);
+    settle(source);
+    if (source->rooms[0]) {
+        free(source->rooms[0]);
+        free(source->rooms[1]);
+        source->rooms[0] = source->rooms[1] = NULL;
+    } else {
+        free(source->window);
+    }
     source->window = NULL;
+}
+
+struct result source_read_ahead(struct source *source, uint32_t window_size)
+{
+    for (int i = 0; i < 2; i++) source->rooms[i] = aligned_alloc(OS_BLOCK_SIZE, SOURCE_HEADROOM + window_size);
+    if (!source->rooms[0] || !source->rooms[1]) {
+        free(source->rooms[0]);
+        free(source->rooms[1]);
+        source->rooms[0] = source->rooms[1] = NULL;
+        return result_of(NO_MEMORY);
+    }
+    free(source->window);
+    source->window = source->rooms[0] + SOURCE_HEADROOM;
+    source->window_size = source->read_size = window_size;
+    source->have = 0;
+    return result_ok();
 }
 
 void source_set(struct source *source, int file, uint64_t size)
 {
+    settle(source);
     source->file = file;
     source->size = size;
     source->have = 0;
@@ -126,7 +166,48 @@ void source_set(struct source *source, int file, uint64_t size)
 
 void source_refresh(struct source *source)
 {
+    settle(source);
     source->have = 0;
+}
+
+/* Begins to read what follows the window into the other room. */
+static void look_ahead(struct source *source)
+{
+    uint64_t next = source->at + source->have;
+    if (!source->rooms[0] || next >= source->size || next % OS_BLOCK_SIZE != 0) return;
+    uint64_t left = source->size - next;
+    source->op_result = READ_PENDING;
+    source->ahead = true;
+    source->op = (struct os_op){.kind = OS_READ,
+                                .file = source->file,
+                                .buffer = source->rooms[!source->room] + SOURCE_HEADROOM,
+                                .size = left < source->window_size ? (uint32_t)left : source->window_size,
+                                .offset = next,
+                                .done = ahead_done,
+                                .owner = source};
+    os_submit(source->os, &source->op);
+    /* Only what was handed over is under way; whoever reads on waits for the rest of it. */
+    if (result_failed(os_step(source->os, 0, NULL)) && source->op_result == READ_PENDING) source->op_result = -EIO;
+}
+
+/* On into the window that was read ahead, with what is left of this one from `offset` on; false: it does not help. */
+static bool turn_over(struct source *source, uint64_t offset)
+{
+    uint64_t end = source->at + source->have;
+    if (!source->ahead || offset < source->at || offset > end || end - offset > SOURCE_HEADROOM) return false;
+    uint64_t begins = source->op.offset;
+    settle(source);
+    int64_t got = source->op_result;
+    if (begins != end || got <= 0 || got % OS_BLOCK_SIZE != 0) return false;
+    uint32_t left = (uint32_t)(end - offset);
+    uint8_t *window = source->rooms[!source->room] + SOURCE_HEADROOM - left;
+    memcpy(window, source->window + (offset - source->at), left);
+    source->room = !source->room;
+    source->window = window;
+    source->at = offset;
+    source->have = left + (uint32_t)got;
+    look_ahead(source);
+    return true;
 }
 
 static struct result fill(struct source *source, uint64_t offset, uint32_t size)
@@ -135,7 +216,10 @@ static struct result fill(struct source *source, uint64_t offset, uint32_t size)
     uint32_t want = size > source->read_size ? size : source->read_size;
     if (left < want) want = (uint32_t)left;
     uint32_t kept = 0;
-    if (offset >= source->at && offset < source->at + source->have) {
+    settle(source);
+    if (source->rooms[0]) {
+        source->window = source->rooms[source->room] + SOURCE_HEADROOM;
+    } else if (offset >= source->at && offset < source->at + source->have) {
         kept = (uint32_t)(source->at + source->have - offset);
         memmove(source->window, source->window + (offset - source->at), kept);
     }
@@ -154,6 +238,7 @@ static struct result fill(struct source *source, uint64_t offset, uint32_t size)
         source->have += (uint32_t)result / OS_BLOCK_SIZE * OS_BLOCK_SIZE;
         if (result % OS_BLOCK_SIZE != 0) break;
     }
+    look_ahead(source);
     return result_ok();
 }
 
@@ -165,6 +250,7 @@ struct result source_get(struct source *source, uint64_t offset, uint32_t size, 
         return result_ok();
     }
     bool inside = offset >= source->at && offset + size <= source->at + source->have;
+    if (!inside && turn_over(source, offset)) inside = offset + size <= source->at + source->have;
     if (!inside) TRY(fill(source, offset, size));
     *ret_bytes = size <= source->have - (offset - source->at) ? source->window + (offset - source->at) : NULL;
     return result_ok();

@@ -3,6 +3,7 @@
 #ifndef OTPRING_JOURNAL_FILE_H
 #define OTPRING_JOURNAL_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/result.h"
@@ -25,20 +26,31 @@ void file_segment_name(uint64_t number, char ret_name[FILE_NAME_SIZE]);
 void file_spare_name(uint64_t number, char ret_name[FILE_NAME_SIZE]);
 void file_making_name(uint64_t number, char ret_name[FILE_NAME_SIZE]);
 
-/* Owns its window, not its file. */
+/* Owns its windows, not its file. With read-ahead there are two: while one is used the other is filled with what comes
+ * next, and what is left of the one is copied before it, so that a block may lie across both. */
 struct source {
     struct os *os;
     int file;
-    uint64_t size; /* bytes of the file that may be read */
-    uint8_t *window;
+    uint64_t size;   /* bytes of the file that may be read */
+    uint8_t *window; /* of `have` bytes from `at` on */
     uint32_t window_size;
     uint32_t read_size; /* bytes read at once, where not more are asked for */
     uint64_t at;
     uint32_t have;
+    /* read-ahead; NULL: none */
+    uint8_t *rooms[2];
+    unsigned room; /* which of them `window` lies in */
+    bool ahead;    /* the other one is being filled, or was */
+    struct os_op op;
+    int64_t op_result; /* OS_READ_PENDING until it is done */
 };
+
+enum { SOURCE_HEADROOM = 1 << 20 }; /* the largest thing that may lie across two windows */
 
 struct result source_create(struct os *os, uint32_t window_size, uint32_t read_size,
                             struct source *ret_source) MUST_USE;
+/* The source must not move in memory from now on while it reads. */
+struct result source_read_ahead(struct source *source, uint32_t window_size) MUST_USE;
 void source_destroy(struct source *source);
 void source_set(struct source *source, int file, uint64_t size);
 /* Forgets what was read, so that the next look sees the disk. */

@@ -136,6 +136,7 @@ struct journal_reader;
 struct journal_reader_options {
     uint64_t from_position; /* 0: the oldest there is */
     bool follow;            /* at the end: RETRY-class FULL instead of STORE_NOT_FOUND */
+    bool read_ahead;        /* for much of it in one go: 8 MiB of windows, and the disk works while blocks are used */
 };
 struct result journal_reader_open(struct os *os, const char *folder, const struct journal_reader_options *options,
                                   struct journal_reader **ret_reader) MUST_USE;
@@ -147,6 +148,14 @@ uint64_t journal_reader_position(const struct journal_reader *reader);
 uint64_t journal_reader_end(const struct journal_reader *reader);
 void journal_reader_close(struct journal_reader *reader);
 
+struct journal_check_report;
+
+/* Where a check may go on: a signed checkpoint, and SHA-256 of its last seal. */
+struct journal_check_state {
+    struct slot_checkpoint checkpoint;
+    uint8_t seal_hash[32];
+};
+
 struct journal_check_options {
     const uint8_t *public_key; /* of signed checkpoints; NULL: they are bytes */
     struct vault
@@ -155,7 +164,29 @@ struct journal_check_options {
     /* Whether an act accounts for a journal that begins at this position: what acts mean is not known here. May be
      * NULL: none does. */
     bool (*begins_at)(const struct slot_act *act, const uint8_t *payload, uint64_t first_position);
+    /* Checkpoints that somebody kept elsewhere: each must be in the log, unless it is older than what is kept. */
+    const struct slot_checkpoint *published;
+    size_t published_count;
+    uint64_t known_position; /* the store holds what was recorded through here, so the log must too; 0: not known */
+    const uint8_t *store_id; /* 16 bytes that every header must name; NULL: any, the same in all */
+    const struct journal_check_state *resume; /* everything through it was checked before; NULL: from the oldest */
+    bool threads;                             /* pages are hashed on a second thread */
+    /* Now and then, with what has come so far. May be NULL. */
+    void (*progress)(void *context, const struct journal_check_report *report);
+    void *context;
 };
+
+enum journal_finding {
+    FINDING_NONE,
+    FINDING_CHANGED,   /* bytes are not what was recorded */
+    FINDING_DROPPED,   /* records between two that are there are gone */
+    FINDING_SPLICED,   /* records, a segment or a seal that belong elsewhere, or to another log */
+    FINDING_REORDERED, /* records are there, and not in their place */
+    FINDING_TRUNCATED, /* the end is gone: a checkpoint or the store knows of more */
+    FINDING_BEGINNING, /* the beginning is gone, and no record says why */
+};
+/* A word for scripts: "changed", "dropped" ...; NULL of FINDING_NONE. */
+const char *journal_finding_name(enum journal_finding finding);
 
 /* Checks everything in a folder: checksums, positions, predecessors, records, Merkle roots of seals, signatures of
  * checkpoints, MACs as far as the vault's key is early enough; and, of a whole journal that begins behind position 1,
@@ -164,13 +195,21 @@ struct journal_check_options {
 struct journal_check_report {
     uint64_t blocks;
     uint64_t records;
+    uint64_t bytes;
     uint64_t sealed_through;
     uint64_t signed_through;
     uint64_t first_position; /* the end, where there is no block */
     uint64_t last_position;
     uint64_t macs_checked;
-    uint64_t bad_position;
-    char finding[160]; /* empty: nothing found */
+    uint64_t published_met; /* of the published checkpoints */
+    uint64_t published_old; /* older than what is kept: not compared */
+    bool resumed;           /* at options->resume; else that is no longer joined to what is kept */
+    bool signed_any;
+    struct journal_check_state newest; /* of the last signed checkpoint that was met, where signed_any */
+    enum journal_finding kind;
+    uint64_t bad_position; /* the first position that may be bad ... */
+    uint64_t bad_last;     /* ... and the last: a seal or a signature tells only that something between them is */
+    char finding[200];     /* empty: nothing found */
 };
 struct result journal_check(struct os *os, const char *folder, const struct journal_check_options *options,
                             struct journal_check_report *ret_report) MUST_USE;

@@ -6,6 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { AHEAD_SIZE = 4 << 20 };
+
+/* From now on the walk stays where it is in memory. */
+static struct result make_walk(struct journal_reader *reader)
+{
+    TRY(walk_create(reader->os, &reader->folder, &reader->walk));
+    return reader->options.read_ahead ? source_read_ahead(&reader->walk.source, AHEAD_SIZE) : result_ok();
+}
+
 static struct result seek_oldest(struct journal_reader *reader, uint64_t position)
 {
     const struct folder_file *oldest = folder_next(&reader->folder, NULL);
@@ -27,7 +36,7 @@ struct result journal_reader_open(struct os *os, const char *folder, const struc
     reader->options = *options;
     reader->walk.source.file = -1;
     struct result result = reader->path ? folder_read(os, folder, NULL, &reader->folder) : result_of(NO_MEMORY);
-    if (!result_failed(result)) result = walk_create(os, &reader->folder, &reader->walk);
+    if (!result_failed(result)) result = make_walk(reader);
     if (!result_failed(result)) result = seek_oldest(reader, options->from_position);
     if (result_failed(result)) {
         journal_reader_close(reader);
@@ -81,7 +90,7 @@ static struct result look_again(struct journal_reader *reader)
     } else {
         walk_destroy(walk);
         *walk = (struct walk){.source = {.file = -1}};
-        result = walk_create(reader->os, &reader->folder, walk);
+        result = make_walk(reader);
         if (!result_failed(result)) result = seek_oldest(reader, position);
     }
     folder_release(&old);

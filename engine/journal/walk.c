@@ -19,8 +19,9 @@ struct result walk_create(struct os *os, const struct folder *folder, struct wal
 
 static void close_file(struct walk *walk)
 {
-    file_close(walk->os, walk->source.file);
+    int file = walk->source.file;
     source_set(&walk->source, -1, 0);
+    file_close(walk->os, file);
 }
 
 void walk_destroy(struct walk *walk)
@@ -59,8 +60,7 @@ struct result walk_seek(struct walk *walk, uint64_t position)
     return enter(walk, file);
 }
 
-/* An intact block at `offset` of the open file, whatever its position; *ret_size 0 when there is none. */
-static struct result intact_at(struct walk *walk, uint64_t offset, const uint8_t **ret_bytes, uint32_t *ret_size)
+struct result walk_intact_at(struct walk *walk, uint64_t offset, const uint8_t **ret_bytes, uint32_t *ret_size)
 {
     const uint8_t *bytes;
     *ret_size = 0;
@@ -89,7 +89,7 @@ static struct result take(struct walk *walk, struct journal_block_view *ret_bloc
     const uint8_t *bytes;
     uint32_t size;
     *ret_taken = false;
-    TRY(intact_at(walk, walk->offset, &bytes, &size));
+    TRY(walk_intact_at(walk, walk->offset, &bytes, &size));
     if (size == 0) return result_ok();
     struct journal_block_view block;
     view_of(bytes, walk->file->number, walk->offset, &block);
@@ -107,19 +107,7 @@ static struct result take(struct walk *walk, struct journal_block_view *ret_bloc
     return result_ok();
 }
 
-/* Where blocks that were in flight may lie: sizes differ, so the place behind a bad block is unknown, and every 4096
- * bytes are looked at. `each` returns true to stop. Blocks of earlier runs and lower positions are stale ones of a
- * recycled file. */
-struct scan {
-    uint64_t from;
-    uint64_t position;    /* the least of interest */
-    uint64_t incarnation; /* the least of interest */
-    uint32_t depth_max;
-    bool (*each)(void *context, const struct journal_block_view *block);
-    void *context;
-};
-
-static struct result scan_file(struct walk *walk, uint64_t number, const struct scan *scan, bool *ret_stopped)
+struct result walk_scan_file(struct walk *walk, uint64_t number, const struct walk_scan *scan, bool *ret_stopped)
 {
     /* D blocks of at most 1 MiB each, and the beginning of the one behind them. */
     uint64_t end = scan->from + (uint64_t)scan->depth_max * JOURNAL_BLOCK_SIZE_MAX;
@@ -128,7 +116,7 @@ static struct result scan_file(struct walk *walk, uint64_t number, const struct 
     while (offset <= end && offset < walk->source.size) {
         const uint8_t *bytes;
         uint32_t size;
-        TRY(intact_at(walk, offset, &bytes, &size));
+        TRY(walk_intact_at(walk, offset, &bytes, &size));
         struct journal_block_view block;
         if (size > 0) view_of(bytes, number, offset, &block);
         bool ours =
@@ -162,7 +150,7 @@ static struct result spliced(struct walk *walk, bool *ret_spliced)
     const uint8_t *bytes;
     uint32_t size;
     *ret_spliced = false;
-    TRY(intact_at(walk, walk->offset, &bytes, &size));
+    TRY(walk_intact_at(walk, walk->offset, &bytes, &size));
     if (size == 0) return result_ok();
     struct journal_block_view block;
     view_of(bytes, walk->file->number, walk->offset, &block);
@@ -182,15 +170,15 @@ static struct result committed(struct walk *walk, bool *ret_committed)
 {
     uint32_t depth_max = walk->file->header->depth_max;
     struct evidence evidence = {.position = walk->position, .depth_max = depth_max};
-    struct scan scan = {.from = walk->offset,
-                        .position = walk->position,
-                        .incarnation = walk->file->header->incarnation,
-                        .depth_max = depth_max,
-                        .each = proves_committed,
-                        .context = &evidence};
+    struct walk_scan scan = {.from = walk->offset,
+                             .position = walk->position,
+                             .incarnation = walk->file->header->incarnation,
+                             .depth_max = depth_max,
+                             .each = proves_committed,
+                             .context = &evidence};
     TRY(spliced(walk, ret_committed));
     if (*ret_committed) return result_ok();
-    TRY(scan_file(walk, walk->file->number, &scan, ret_committed));
+    TRY(walk_scan_file(walk, walk->file->number, &scan, ret_committed));
     const struct folder_file *end = walk->folder->files + walk->folder->count;
     struct result result = result_ok();
     for (const struct folder_file *file = walk->file + 1; file < end && !*ret_committed; file++) {
@@ -203,7 +191,7 @@ static struct result committed(struct walk *walk, bool *ret_committed)
         if (result.code == OS_NOT_FOUND) continue; /* a running daemon renamed it: it was a spare */
         if (result_failed(result)) break;
         scan.from = SEGMENT_HEADER_SIZE;
-        result = scan_file(walk, file->number, &scan, ret_committed);
+        result = walk_scan_file(walk, file->number, &scan, ret_committed);
         if (result_failed(result)) break;
     }
     TRY(open_file(walk, walk->file));
@@ -261,14 +249,14 @@ static bool find_first(void *context, const struct journal_block_view *block)
 struct result walk_skip(struct walk *walk, bool *ret_found)
 {
     struct found found = {.limit = walk->file->limit, .incarnation = walk->file->header->incarnation};
-    struct scan scan = {.from = walk->offset,
-                        .position = walk->position,
-                        .incarnation = found.incarnation,
-                        .depth_max = (uint32_t)(walk->source.size / JOURNAL_BLOCK_SIZE_MAX) + 1,
-                        .each = find_first,
-                        .context = &found};
+    struct walk_scan scan = {.from = walk->offset,
+                             .position = walk->position,
+                             .incarnation = found.incarnation,
+                             .depth_max = (uint32_t)(walk->source.size / JOURNAL_BLOCK_SIZE_MAX) + 1,
+                             .each = find_first,
+                             .context = &found};
     /* The bad place itself may hold an intact block that does not follow: reading goes on with it. */
-    TRY(scan_file(walk, walk->file->number, &scan, ret_found));
+    TRY(walk_scan_file(walk, walk->file->number, &scan, ret_found));
     if (*ret_found) {
         walk->offset = found.offset;
         walk->position = found.position;
@@ -312,19 +300,19 @@ struct result walk_salvage(struct walk *walk, const struct folder_file *file, ui
                               .position_end = position + depth_max,
                               .visit = visit,
                               .context = context};
-    struct scan scan = {.from = offset,
-                        .position = position,
-                        .incarnation = salvage.incarnation,
-                        .depth_max = depth_max,
-                        .each = salvage_block,
-                        .context = &salvage};
+    struct walk_scan scan = {.from = offset,
+                             .position = position,
+                             .incarnation = salvage.incarnation,
+                             .depth_max = depth_max,
+                             .each = salvage_block,
+                             .context = &salvage};
     const struct folder_file *end = walk->folder->files + walk->folder->count;
     for (const struct folder_file *at = file; at < end; at++) {
         if (at->valid && at->header->incarnation != salvage.incarnation) break;
         if (at->number > file->number + depth_max + 1) break;
         bool stopped;
         TRY(open_file(walk, at));
-        TRY(scan_file(walk, at->number, &scan, &stopped));
+        TRY(walk_scan_file(walk, at->number, &scan, &stopped));
         if (stopped) return salvage.result;
         scan.from = SEGMENT_HEADER_SIZE;
     }

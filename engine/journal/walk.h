@@ -37,4 +37,22 @@ struct result walk_skip(struct walk *walk, bool *ret_found) MUST_USE;
 struct result walk_salvage(struct walk *walk, const struct folder_file *file, uint64_t offset, uint64_t position,
                            journal_visit *visit, void *context) MUST_USE;
 
+/* An intact block at `offset` of the open file, whatever its position; *ret_size 0 when there is none. */
+struct result walk_intact_at(struct walk *walk, uint64_t offset, const uint8_t **ret_bytes,
+                             uint32_t *ret_size) MUST_USE;
+/* Where blocks that were in flight may lie: sizes differ, so the place behind a bad block is unknown, and every 4096
+ * bytes are looked at. `each` returns true to stop. Blocks of earlier runs and lower positions are stale ones of a
+ * recycled file. */
+struct walk_scan {
+    uint64_t from;
+    uint64_t position;    /* the least of interest */
+    uint64_t incarnation; /* the least of interest */
+    uint32_t depth_max;
+    bool (*each)(void *context, const struct journal_block_view *block);
+    void *context;
+};
+/* Of the open file, which is segment `number`. */
+struct result walk_scan_file(struct walk *walk, uint64_t number, const struct walk_scan *scan,
+                             bool *ret_stopped) MUST_USE;
+
 #endif

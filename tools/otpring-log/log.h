@@ -14,7 +14,6 @@ enum exit_code { EXIT_DONE = 0, EXIT_FINDINGS = 1, EXIT_USAGE = 2, EXIT_UNAVAILA
 struct log_options {
     const char *store;
     const char *command;
-    const char *public_key;
     const char *company;
     const char *user;
     uint64_t from_position;
@@ -51,6 +50,5 @@ const char *client_name(uint16_t id);
 
 int run_show(const struct log_options *options, struct os *os, const char *folder);
 int run_tail(const struct log_options *options, struct os *os, const char *folder);
-int run_check(const struct log_options *options, struct os *os, const char *folder);
 
 #endif

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
 #include "log.h"
 #include "os/os_uring.h"
 #include "otpring/verdict.h"
 
 const char *argp_program_version = "otpring-log " OTPRING_VERSION;
 
-enum { KEY_STORE = 1000, KEY_JSON, KEY_FROM, KEY_COMPANY, KEY_USER, KEY_VERDICT, KEY_PUBLIC, KEY_OWN, KEY_NO_FOLLOW };
+enum { KEY_STORE = 1000, KEY_JSON, KEY_FROM, KEY_COMPANY, KEY_USER, KEY_VERDICT, KEY_OWN, KEY_NO_FOLLOW };
 
 static const struct argp_option options[] = {
     {"store", KEY_STORE, "DIR", 0, "The store; default: the variable OTPRING_STORE", 0},
@@ -23,7 +24,6 @@ static const struct argp_option options[] = {
     {"verdict", KEY_VERDICT, "NAME", 0, "Only verifications with this verdict", 0},
     {"own", KEY_OWN, NULL, 0, "Show seals, checkpoints and removals too", 0},
     {"no-follow", KEY_NO_FOLLOW, NULL, 0, "tail: end at the end", 0},
-    {"public-key", KEY_PUBLIC, "FILE", 0, "check: the key of signed checkpoints; default: DIR/audit.pub", 0},
     {NULL, 'n', "COUNT", 0, "show: at most so many records; tail: begin with the last so many (default 10)", 0},
     {0},
 };
@@ -95,9 +95,6 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_NO_FOLLOW:
         log->no_follow = true;
         return 0;
-    case KEY_PUBLIC:
-        log->public_key = argument;
-        return 0;
     case KEY_FROM:
         if (!number_of(argument, &log->from_position)) bad_value("--from", argument);
         return 0;
@@ -109,7 +106,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         if (!log->verdict) bad_value("--verdict", argument);
         return 0;
     case ARGP_KEY_ARG:
-        if (log->command) exit(complain(EXIT_USAGE, "one command only: show, tail or check"));
+        if (log->command) exit(complain(EXIT_USAGE, "one command only: show or tail"));
         log->command = argument;
         return 0;
     default:
@@ -120,12 +117,14 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "show|tail|check",
+    .args_doc = "show|tail|check|checkpoint|key|prove|verify-proof",
     .doc =
         "Shows and checks the replay log of an otpring store, with or without the daemon.\v"
         "show prints records from the oldest kept, tail the last ones and then what comes; check verifies every "
-        "checksum, seal "
-        "and signature.\n\nA line: POSITION.INDEX TIME VERDICT ACCOUNT STEP CLIENT SOURCE, or POSITION.INDEX TIME ACT "
+        "checksum, seal and signature; checkpoint, key, prove and verify-proof are for whoever does not trust who "
+        "holds "
+        "the log. These have --help of their own: otpring-log check --help.\n\nA line: POSITION.INDEX TIME VERDICT "
+        "ACCOUNT STEP CLIENT SOURCE, or POSITION.INDEX TIME ACT "
         "NAME "
         "ACCOUNT TOKEN UID. ACCOUNT is a hash: --company and --user find it by name. STEP is the matched step minus "
         "the "
@@ -138,7 +137,6 @@ static int run(const struct log_options *log, struct os *os)
     char folder[4096];
     if (snprintf(folder, sizeof folder, "%s/journal", log->store) >= (int)sizeof folder)
         return complain(EXIT_USAGE, "--store: the path is too long");
-    if (strcmp(log->command, "check") == 0) return run_check(log, os, folder);
     client_names_load(log->store);
     int code = strcmp(log->command, "show") == 0 ? run_show(log, os, folder) : run_tail(log, os, folder);
     client_names_free();
@@ -147,15 +145,17 @@ static int run(const struct log_options *log, struct os *os)
 
 static bool known(const char *command)
 {
-    return strcmp(command, "show") == 0 || strcmp(command, "tail") == 0 || strcmp(command, "check") == 0;
+    return strcmp(command, "show") == 0 || strcmp(command, "tail") == 0;
 }
 
 int main(int argc, char **argv)
 {
     struct log_options log = {.store = getenv("OTPRING_STORE")};
+    int code = command_run(argc, argv);
+    if (code >= 0) return code;
     argp_err_exit_status = EXIT_USAGE;
     if (argp_parse(&parser, argc, argv, 0, NULL, &log) != 0) return EXIT_USAGE;
-    if (!log.command) return complain(EXIT_USAGE, "say what to do: show, tail or check; see otpring-log --help");
+    if (!log.command) return complain(EXIT_USAGE, "say what to do: show, tail, check ...; see otpring-log --help");
     if (!known(log.command)) return complain(EXIT_USAGE, "no such command: %s; see otpring-log --help", log.command);
     if (!log.store || !*log.store)
         return complain(EXIT_USAGE, "which store? --store DIR, or the variable OTPRING_STORE");
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
     struct os *os;
     struct result result = os_uring_create(&(struct os_uring_options){.entries = 64}, &os);
     if (result_failed(result)) return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
-    int code = run(&log, os);
+    code = run(&log, os);
     os_destroy(os);
     if (fflush(stdout) != 0 || ferror(stdout))
         return complain(EXIT_UNAVAILABLE, "standard output: %s", strerror(errno));

@@ -1,0 +1,65 @@
+/* Commands that have options of their own, each in its file: evidence, keeping, reports. `main` hands over when the
+ * command word is one of them; the words before and behind it are parsed there. */
+#ifndef TOOLS_OTPRING_LOG_COMMANDS_H
+#define TOOLS_OTPRING_LOG_COMMANDS_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "journal/slots.h"
+#include "log.h"
+#include "os/os.h"
+#include "vault/vault.h"
+
+/* The exit code of the command that the words name; -1: none of these. */
+int command_run(int argc, char **argv);
+
+int command_check(int argc, char **argv);
+int command_checkpoint(int argc, char **argv);
+int command_key(int argc, char **argv);
+int command_prove(int argc, char **argv);
+int command_verify_proof(int argc, char **argv);
+
+/* What all of them share. The command word itself is taken for granted; up to one more word is kept as `file`, where
+ * `wants_file` says so. */
+enum { COMMAND_STORE = 2000, COMMAND_JSON, COMMAND_PUBLIC_KEY, COMMAND_OWN };
+struct command_words {
+    const char *command;
+    const char *store;
+    const char *public_key;
+    const char *file;
+    bool wants_file;
+    bool json;
+    bool met;
+};
+#define COMMAND_STORE_OPTION                                                                                           \
+    {                                                                                                                  \
+        "store", COMMAND_STORE, "DIR", 0, "The store; default: the variable OTPRING_STORE", 0                          \
+    }
+#define COMMAND_JSON_OPTION                                                                                            \
+    {                                                                                                                  \
+        "json", COMMAND_JSON, NULL, 0, "Print JSON", 0                                                                 \
+    }
+#define COMMAND_PUBLIC_KEY_OPTION                                                                                      \
+    {                                                                                                                  \
+        "public-key", COMMAND_PUBLIC_KEY, "FILE", 0, "The key of signed checkpoints; default: DIR/audit.pub", 0        \
+    }
+/* For the parsers' default case. */
+error_t command_option(struct command_words *words, int key, char *argument, struct argp_state *state);
+/* Parses the words; ends the program when they make no sense. `input` begins with struct command_words. */
+void command_parse(const struct argp *argp, int argc, char **argv, struct command_words *words);
+/* DIR/journal of the store named; complains when none is. */
+int command_journal(const struct command_words *words, char *ret_path, size_t capacity);
+/* The public key named, or the store's. */
+int command_public_key(const struct command_words *words, uint8_t ret_key[VAULT_PUBLIC_KEY_SIZE]);
+/* For the time of one command. */
+int command_os(struct os **ret_os);
+bool command_number(const char *text, uint64_t *ret_number);
+void command_bad_value(const char *option, const char *value);
+/* A whole text file of at most capacity - 1 bytes, ended by a zero byte. "-" is standard input. The caller frees. */
+int command_read(const char *path, size_t capacity, char **ret_text, size_t *ret_size);
+/* Flushes standard output, and complains when it could not take everything. */
+int command_end(int code);
+
+#endif
