@@ -33,6 +33,12 @@ const char *journal_finding_name(enum journal_finding finding)
     return names[finding];
 }
 
+uint64_t check_unsealed(const struct check *check)
+{
+    uint64_t first = check->report->sealed_through + 1;
+    return first > check->report->first_position ? first : check->report->first_position;
+}
+
 const struct folder_file *check_file(const struct check *check, uint64_t wanted)
 {
     const struct folder *folder = &check->reader->folder;
@@ -134,10 +140,12 @@ static struct result check_block(struct check *check, const struct journal_block
     const struct journal_block_header *header = block->header;
     struct journal_check_report *report = check->report;
     TRY(check_segment(check, block));
+    /* Which of the two is wrong, this block or one before it, is not known. */
+    uint64_t unsealed = check_unsealed(check);
     if (report->blocks > 0 && header->time_ms < check->time_ms)
-        return check_found(check, JOURNAL_CORRUPT, FINDING_CHANGED, header->position, header->position, "time falls");
+        return check_found(check, JOURNAL_CORRUPT, FINDING_CHANGED, unsealed, header->position, "time falls");
     if (header->committed_through < check->committed_through)
-        return check_found(check, JOURNAL_CORRUPT, FINDING_CHANGED, header->position, header->position,
+        return check_found(check, JOURNAL_CORRUPT, FINDING_CHANGED, unsealed, header->position,
                            "committed-through falls");
     check->time_ms = header->time_ms;
     check->committed_through = header->committed_through;

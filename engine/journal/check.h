@@ -30,6 +30,8 @@ struct check {
 /* What was found, of the positions first to last; the text without the position. */
 struct result check_found(struct check *check, enum result_code code, enum journal_finding kind, uint64_t first,
                           uint64_t last, const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* The first position that no seal was found to be right about: what is wrong may begin there. */
+uint64_t check_unsealed(const struct check *check);
 const struct folder_file *check_file(const struct check *check, uint64_t number);
 
 /* check_seal.c */

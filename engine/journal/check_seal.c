@@ -13,12 +13,13 @@ static struct result check_root(struct check *check, uint64_t position, const st
     /* Its blocks were recycled. Seals lag behind, so several such may stand in what is left. */
     if (seal->first < check->report->first_position) return result_ok();
     if (!leaves_have(check->leaves, seal->first, seal->last))
-        return check_found(check, JOURNAL_BAD_SEAL, FINDING_SPLICED, position, position,
+        return check_found(check, JOURNAL_BAD_SEAL, FINDING_SPLICED, check_unsealed(check), position,
                            "seal %llu covers blocks that are not there", (number)seal->number);
     uint8_t root[32];
     leaves_root(check->leaves, seal->first, seal->last, root);
     if (memcmp(root, seal->root, sizeof root) == 0) return result_ok();
-    return check_found(check, JOURNAL_BAD_SEAL, FINDING_CHANGED, seal->first, seal->last,
+    /* Or the seal itself was changed. */
+    return check_found(check, JOURNAL_BAD_SEAL, FINDING_CHANGED, seal->first, position,
                        "blocks %llu to %llu are not what seal %llu at %llu was made over", (number)seal->first,
                        (number)seal->last, (number)seal->number, (number)position);
 }
@@ -65,7 +66,8 @@ struct result check_seal(struct check *check, uint64_t position, const struct sl
     bool sane = seal->first >= 1 && seal->first <= seal->last && seal->last < position && zeros(seal->reserved2, 32) &&
                 zeros(seal->reserved, sizeof seal->reserved);
     if (!sane)
-        return check_found(check, JOURNAL_BAD_SEAL, FINDING_CHANGED, position, position, "a seal makes no sense");
+        return check_found(check, JOURNAL_BAD_SEAL, FINDING_CHANGED, check_unsealed(check), position,
+                           "a seal makes no sense");
     if (check->seals_known &&
         (seal->number != check->state.seal_number + 1 || seal->first != check->state.sealed_through + 1 ||
          memcmp(seal->previous, check->state.seal_hash, 32) != 0))

@@ -69,6 +69,22 @@ static struct result look_at_block(struct walk *walk, const struct journal_block
     return result_ok();
 }
 
+static bool is_zero(const uint8_t *page)
+{
+    return page[0] == 0 && memcmp(page, page + 1, JOURNAL_BLOCK_ALIGNMENT - 1) == 0;
+}
+
+/* No whole block stands here. Where nothing was ever written, or what was is wiped out, it is gone, and with it the
+ * segment behind this one when that is missing too. */
+static struct result look_at_nothing(struct walk *walk, const struct folder_file *next, struct damage *ret_damage)
+{
+    const uint8_t *page;
+    TRY(source_get(&walk->source, walk->offset, JOURNAL_BLOCK_ALIGNMENT, &page));
+    if (!page || is_zero(page)) ret_damage->kind = DAMAGE_DROPPED;
+    if (!follows_by_number(walk) && (!page || format_block_begins(page) == 0)) look_between(next, ret_damage);
+    return result_ok();
+}
+
 struct result damage_look(struct walk *walk, struct damage *ret_damage)
 {
     struct damage damage = {.kind = DAMAGE_CHANGED, .first = walk->position, .last = walk->position};
@@ -86,11 +102,8 @@ struct result damage_look(struct walk *walk, struct damage *ret_damage)
     if (size > 0) {
         memcpy(&header, bytes, sizeof header);
         TRY(look_at_block(walk, &header, &damage));
-    } else if (!follows_by_number(walk) && next) {
-        /* The segment behind this one is gone: its blocks ended where nothing was written. */
-        const uint8_t *page;
-        TRY(source_get(&walk->source, walk->offset, JOURNAL_BLOCK_ALIGNMENT, &page));
-        if (!page || format_block_begins(page) == 0) look_between(next, &damage);
+    } else {
+        TRY(look_at_nothing(walk, next, &damage));
     }
     *ret_damage = damage;
     return result_ok();
