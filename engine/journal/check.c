@@ -172,6 +172,8 @@ static struct result tell_damage(struct check *check)
                                                  [DAMAGE_SPLICED] = FINDING_SPLICED};
     struct damage damage;
     TRY(damage_look(&check->reader->walk, &damage));
+    /* Position 1 names no block before it, so that of another log fits there: either of the two is the stranger. */
+    if (damage.kind == DAMAGE_SPLICED && damage.first == 2) damage.first = 1;
     return check_found(check, JOURNAL_CORRUPT, kinds[damage.kind], damage.first, damage.last, "%s", texts[damage.kind]);
 }
 
