@@ -33,12 +33,22 @@ struct admin {
     char detail[200]; /* more about the failure of the request being served */
 };
 
+/* As what an actor acts: people.h. */
+struct admin_who {
+    uint8_t role;     /* enum rule_role */
+    uint32_t grants;  /* a bit for each enum rule_grant; of an operator of the bank */
+    uint8_t self[16]; /* a company's administrator: the own account, whose first half is the company */
+};
+
 /* One request being served. */
 struct act {
     struct admin *admin;
     struct core_actor actor;
+    struct admin_who who;
+    const char *reason; /* why, or NULL */
     json_t *request;
     json_t *answer; /* an object with "ok" */
+    void *context;  /* of the act being served, its own */
     unsigned waits; /* for journal room, so far */
     bool partly;    /* some of it is done: it is not to be served from its beginning again */
 };
@@ -85,5 +95,13 @@ act_function act_token_add, act_token_add_batch, act_token_remove, act_token_sus
 act_function act_token_list, act_token_show;
 act_function act_profile_add, act_profile_list, act_profile_set;
 act_function act_import;
+act_function act_company_add, act_company_activate, act_company_suspend, act_company_show, act_company_list;
+act_function act_user_add, act_user_set, act_user_deactivate, act_user_reactivate, act_user_release, act_user_unlock,
+    act_user_reset, act_user_erase, act_user_show, act_user_list;
+act_function act_stock_add, act_stock_add_batch, act_stock_give, act_stock_assign, act_stock_assign_batch,
+    act_stock_take, act_stock_suspend, act_stock_resume, act_stock_lost, act_stock_replace, act_stock_retire,
+    act_stock_list;
+act_function act_operator_add, act_operator_grant, act_operator_list;
+act_function act_request_confirm, act_request_refuse, act_request_list;
 
 #endif

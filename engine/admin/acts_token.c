@@ -1,5 +1,5 @@
 /* Acts on tokens: JSON to core and back. */
-#include "admin/acts.h"
+#include "admin/people.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -332,6 +332,7 @@ static struct result tokens_change(struct act *act, enum core_act change)
     uint32_t *ordinals = act->admin->batch.ordinals;
     size_t count = 0;
     TRY(act_tokens(act, ordinals, ADMIN_BATCH_MAX, &count));
+    TRY(people_plain_only(act, ordinals, count));
     TRY(core_token_change(act->admin->options.worker, &act->actor, change, ordinals, count));
     json_object_set_new(act->answer, "changed", json_integer((json_int_t)count));
     return act->admin->options.alone ? admin_keep(act->admin) : result_ok();
@@ -443,6 +444,7 @@ struct result act_company_purge(struct act *act)
     TRY(store_begin(store, false, &txn));
     struct result result = purge_collect(admin, txn, name, admin->batch.ordinals, &count, &over);
     store_abort(store, txn);
+    if (!result_failed(result) && count > 0) result = people_plain_only(act, admin->batch.ordinals, count);
     if (!result_failed(result) && count > 0) {
         result = core_token_change(admin->options.worker, &act->actor, ACT_TOKEN_REMOVE, admin->batch.ordinals, count);
     }

@@ -1,6 +1,6 @@
 /* Requests to acts and back. What may be asked stands in one table, with every field that an act knows: all else is
  * refused. */
-#include "admin/acts.h"
+#include "admin/people.h"
 
 #include <malloc.h>
 #include <stdarg.h>
@@ -15,31 +15,65 @@
 static const struct {
     const char *name;
     act_function *serve;
-    const char *keys; /* fields it knows, each between blanks */
+    enum rule_grant grant; /* of an operator of the bank; NOTHING: the act judges itself, by the rules */
+    const char *keys;      /* fields it knows, each between blanks; operator, key and reason stand with any */
 } act_table[] = {
-    {"status", act_status, " "},
-    {"token.add", act_token_add, " company user label secret counter" PROFILE_KEYS},
-    {"token.add-batch", act_token_add_batch, " company users seeds counter" PROFILE_KEYS},
-    {"token.list", act_token_list, " after limit company user state "},
-    {"token.show", act_token_show, " ordinal company user "},
-    {"token.set", act_token_set, " ordinal company user label "},
-    {"token.remove", act_token_remove, " ordinal ordinals company user "},
-    {"token.suspend", act_token_suspend, " ordinal ordinals company user "},
-    {"token.resume", act_token_resume, " ordinal ordinals company user "},
-    {"token.unlock", act_token_unlock, " company user "},
-    {"token.resync", act_token_resync, " ordinal company user code code_next "},
-    {"profile.add", act_profile_add,
+    {"status", act_status, GRANT_NOTHING, " "},
+    {"token.add", act_token_add, GRANT_ENGINE, " company user label secret counter" PROFILE_KEYS},
+    {"token.add-batch", act_token_add_batch, GRANT_ENGINE, " company users seeds counter" PROFILE_KEYS},
+    {"token.list", act_token_list, GRANT_READ, " after limit company user state "},
+    {"token.show", act_token_show, GRANT_READ, " ordinal company user "},
+    {"token.set", act_token_set, GRANT_ENGINE, " ordinal company user label "},
+    {"token.remove", act_token_remove, GRANT_ENGINE, " ordinal ordinals company user "},
+    {"token.suspend", act_token_suspend, GRANT_ENGINE, " ordinal ordinals company user "},
+    {"token.resume", act_token_resume, GRANT_ENGINE, " ordinal ordinals company user "},
+    {"token.unlock", act_token_unlock, GRANT_ENGINE, " company user "},
+    {"token.resync", act_token_resync, GRANT_ENGINE, " ordinal company user code code_next "},
+    {"profile.add", act_profile_add, GRANT_ENGINE,
      " name type algorithm digits period t0 window_behind window_ahead look_ahead look_behind resync_window"
      " throttle_free throttle_base_s throttle_max_s drift_max "},
-    {"profile.list", act_profile_list, " "},
-    {"profile.set", act_profile_set,
+    {"profile.list", act_profile_list, GRANT_READ, " "},
+    {"profile.set", act_profile_set, GRANT_ENGINE,
      " id name type algorithm digits period t0 window_behind window_ahead look_ahead look_behind resync_window"
      " throttle_free throttle_base_s throttle_max_s drift_max "},
-    {"import", act_import, " text company header first_line "},
-    {"company.purge", act_company_purge, " company "},
-    {"backup", act_backup, " folder "},
-    {"checkpoint", act_checkpoint, " "},
-    {"clock.consent", act_clock_consent, " "},
+    {"import", act_import, GRANT_ENGINE, " text company header first_line "},
+    {"company.purge", act_company_purge, GRANT_ENGINE, " company "},
+    {"backup", act_backup, GRANT_ENGINE, " folder "},
+    {"checkpoint", act_checkpoint, GRANT_ENGINE, " "},
+    {"clock.consent", act_clock_consent, GRANT_ENGINE, " "},
+    {"company.add", act_company_add, GRANT_NOTHING, " company trained "},
+    {"company.list", act_company_list, GRANT_NOTHING, " state after limit "},
+    {"company.show", act_company_show, GRANT_NOTHING, " company "},
+    {"company.activate", act_company_activate, GRANT_NOTHING, " company trained "},
+    {"company.suspend", act_company_suspend, GRANT_NOTHING, " company "},
+    {"user.add", act_user_add, GRANT_NOTHING, " company user name phone language "},
+    {"user.list", act_user_list, GRANT_NOTHING, " company state after limit "},
+    {"user.show", act_user_show, GRANT_NOTHING, " company user "},
+    {"user.set", act_user_set, GRANT_NOTHING, " company user name phone language administrator "},
+    {"user.deactivate", act_user_deactivate, GRANT_NOTHING, " company user "},
+    {"user.reactivate", act_user_reactivate, GRANT_NOTHING, " company user "},
+    {"user.release", act_user_release, GRANT_NOTHING, " company user "},
+    {"user.unlock", act_user_unlock, GRANT_NOTHING, " company user "},
+    {"user.reset", act_user_reset, GRANT_NOTHING, " company user "},
+    {"user.erase", act_user_erase, GRANT_NOTHING, " company user "},
+    {"stock.add", act_stock_add, GRANT_NOTHING, " serial secret counter" PROFILE_KEYS},
+    {"stock.add-batch", act_stock_add_batch, GRANT_NOTHING, " items counter" PROFILE_KEYS},
+    {"stock.give", act_stock_give, GRANT_NOTHING, " company serial serials "},
+    {"stock.assign", act_stock_assign, GRANT_NOTHING, " company user serial "},
+    {"stock.assign-batch", act_stock_assign_batch, GRANT_NOTHING, " company items "},
+    {"stock.take", act_stock_take, GRANT_NOTHING, " serial serials "},
+    {"stock.suspend", act_stock_suspend, GRANT_NOTHING, " serial serials "},
+    {"stock.resume", act_stock_resume, GRANT_NOTHING, " serial serials "},
+    {"stock.lost", act_stock_lost, GRANT_NOTHING, " serial serials "},
+    {"stock.replace", act_stock_replace, GRANT_NOTHING, " serial by "},
+    {"stock.retire", act_stock_retire, GRANT_NOTHING, " serial serials "},
+    {"stock.list", act_stock_list, GRANT_NOTHING, " company state older_days after limit "},
+    {"operator.add", act_operator_add, GRANT_NOTHING, " name company user may uid "},
+    {"operator.grant", act_operator_grant, GRANT_NOTHING, " name may uid state new_key "},
+    {"operator.list", act_operator_list, GRANT_NOTHING, " after limit "},
+    {"request.list", act_request_list, GRANT_NOTHING, " state after limit "},
+    {"request.confirm", act_request_confirm, GRANT_NOTHING, " request "},
+    {"request.refuse", act_request_refuse, GRANT_NOTHING, " request "},
 };
 
 /* ---- memory: JSON holds seeds, so whatever jansson gives back is wiped ---- */
@@ -145,7 +179,10 @@ static struct result keys_check(struct act *act, const char *known)
     char wanted[64];
     json_object_foreach(act->request, key, value)
     {
-        if (strcmp(key, "act") == 0) continue;
+        static const char *const common[] = {"act", "operator", "key", "reason"};
+        bool is_common = false;
+        for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) is_common |= strcmp(key, common[i]) == 0;
+        if (is_common) continue;
         int size = snprintf(wanted, sizeof(wanted), " %s ", key);
         if (size >= (int)sizeof(wanted) || strchr(key, ' ') || !strstr(known, wanted)) {
             return act_detail(act, BAD_JSON, "this act has no field \"%.40s\"", key);
@@ -192,6 +229,8 @@ static struct result act_serve(struct act *act)
     for (size_t i = 0; i < sizeof(act_table) / sizeof(act_table[0]); i++) {
         if (strcmp(act_table[i].name, name) != 0) continue;
         TRY(keys_check(act, act_table[i].keys));
+        TRY(people_who(act));
+        TRY(people_granted(act, act_table[i].grant));
         struct result result;
         do {
             json_object_clear(act->answer);

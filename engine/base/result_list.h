@@ -108,6 +108,7 @@ X(FLOOR_UNKNOWN, RESULT_REFUSE,
   "its counter is not known since the restore; resynchronise it first, with two adjacent unused codes")
 X(PROFILES_FULL, RESULT_REFUSE, "there are as many profiles as there can be (4096); use one of them")
 X(STORE_IN_USE, RESULT_REFUSE, "in use; type, algorithm, period and T0 cannot change")
+X(IN_STOCK, RESULT_REFUSE, "the stock's rules hold for this token")
 X(STORE_RESTORED, RESULT_REFUSE,
   "the store is a restored backup or a copy: --take-over also needs the present time, confirmed by --restore-now TIME")
 X(RESTORE_TIME, RESULT_REFUSE,
@@ -118,6 +119,10 @@ X(STORE_PENDING, RESULT_RETRY,
   "an act is durable in the journal but the store has no room for it yet; nothing else is administered until it has")
 X(CHANGE_TOO_LARGE, RESULT_REFUSE, "more in one act than a block of the journal takes; ask for less at once")
 X(NAME_TAKEN, RESULT_REFUSE, "another company or user has the same 16-byte name; choose another spelling")
+/* people */
+X(RULE, RESULT_REFUSE, "not allowed")
+X(OPERATOR, RESULT_REFUSE, "no such operator, or this is not their key or their user id")
+X(SECOND_PERSON, RESULT_REFUSE, "this takes two persons")
 X(SEED_FLOOR_AHEAD, RESULT_REFUSE,
   "this seed was used before with other parameters; the steps kept as used could not be passed in years")
 /* journal */

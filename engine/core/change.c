@@ -241,6 +241,41 @@ static struct result change_write(struct core_change *change)
     return act_write_block(change->worker, block, journal_ms);
 }
 
+struct result core_change_person_key(struct core_change *change, const uint8_t name[16],
+                                     const uint8_t key[VAULT_PERSON_KEY_SIZE])
+{
+    struct store *store = core_of(change)->store;
+    struct store_txn *txn = change->adding.txn;
+    struct store_bytes old;
+    TRY(change->failure);
+    if (change->key_count == CORE_CHANGE_KEYS_MAX) return result_of(CHANGE_TOO_LARGE);
+    struct result got = store_get(store, txn, STORE_PERSON_KEYS, bytes_of(name, 16), &old);
+    if (!result_failed(got)) return result_of(STORE_EXISTS);
+    if (got.code != STORE_NOT_FOUND) return got;
+    struct change_key *to = &change->keys[change->key_count++];
+    memcpy(to->name, name, sizeof(to->name));
+    memcpy(to->key, key, sizeof(to->key));
+    return broken(change, store_put(store, txn, STORE_PERSON_KEYS, bytes_of(name, 16), bytes_of(key, sizeof(to->key))));
+}
+
+/* Durable before the journal speaks of what is sealed under them. */
+static struct result keys_write(struct core_change *change)
+{
+    struct store *store = core_of(change)->store;
+    struct store_txn *txn;
+    if (change->key_count == 0) return result_ok();
+    TRY(store_begin(store, true, &txn));
+    struct result result = result_ok();
+    for (uint32_t i = 0; i < change->key_count && !result_failed(result); i++) {
+        const struct change_key *key = &change->keys[i];
+        result = store_put(store, txn, STORE_PERSON_KEYS, bytes_of(key->name, sizeof(key->name)),
+                           bytes_of(key->key, sizeof(key->key)));
+    }
+    if (!result_failed(result)) return store_commit(store, txn);
+    store_abort(store, txn);
+    return result;
+}
+
 struct result core_change_commit(struct core_change *change)
 {
     struct core *core = core_of(change);
@@ -251,7 +286,13 @@ struct result core_change_commit(struct core_change *change)
     }
     record_end(change);
     store_abort(core->store, change->adding.txn);
-    struct result result = change_write(change);
+    struct result result = keys_write(change);
+    if (result_failed(result)) {
+        adding_give_back(&change->adding);
+        act_leave(core);
+        return result;
+    }
+    result = change_write(change);
     if (!result_failed(result)) {
         act_settle(core, NULL, false);
     } else if (result.code == JOURNAL_NO_ROOM || result.code == FULL) {
@@ -269,27 +310,4 @@ void core_change_abandon(struct core_change *change)
     adding_give_back(&change->adding);
     batch_of(change)->slot_count = 0;
     act_leave(core);
-}
-
-struct result core_person_key_put(struct core_worker *worker, const uint8_t name[16], struct store_bytes key)
-{
-    struct core *core = worker->core;
-    struct store_txn *txn;
-    struct store_bytes old;
-    TRY(act_enter(worker));
-    struct result result = store_begin(core->store, true, &txn);
-    if (!result_failed(result)) {
-        result = store_get(core->store, txn, STORE_PERSON_KEYS, bytes_of(name, 16), &old);
-        result = !result_failed(result) ? result_of(STORE_EXISTS)
-                 : result.code != STORE_NOT_FOUND
-                     ? result
-                     : store_put(core->store, txn, STORE_PERSON_KEYS, bytes_of(name, 16), key);
-        if (result_failed(result)) {
-            store_abort(core->store, txn);
-        } else {
-            result = store_commit(core->store, txn);
-        }
-    }
-    act_leave(core);
-    return result;
 }

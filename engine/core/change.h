@@ -26,6 +26,7 @@ enum {
     CORE_CHANGE_NAME_MAX = 31,    /* bytes of an act's name */
     CORE_CHANGE_REASON_MAX = 255, /* bytes of the text that says why */
     CORE_CHANGE_ROWS_MAX = 4096,  /* of one record */
+    CORE_CHANGE_KEYS_MAX = 64,    /* of persons, in one change */
 };
 
 struct core_change;
@@ -47,8 +48,8 @@ int64_t core_change_now_ms(const struct core_change *change);
 
 /* An act begins; rows that follow are its. BAD_NAME; CHANGE_TOO_LARGE where the block has no room: abandon then. */
 struct result core_change_record(struct core_change *change, const struct core_change_act *act) MUST_USE;
-/* map: STORE_GATES and those after it but STORE_PERSON_KEYS, which may only be erased from: see core_person_key_put. A
- * record must be open. BAD_ARGUMENT, CHANGE_TOO_LARGE, STORE_*: abandon. */
+/* map: STORE_GATES and those after it but STORE_PERSON_KEYS, which may only be erased from: see core_change_person_key.
+ * A record must be open. BAD_ARGUMENT, CHANGE_TOO_LARGE, STORE_*: abandon. */
 struct result core_change_put(struct core_change *change, enum store_map map, struct store_bytes key,
                               struct store_bytes value) MUST_USE;
 /* Also where there is no such row. */
@@ -63,15 +64,16 @@ struct result core_change_token(struct core_change *change, enum core_act act, u
 /* As core_account_unlock. */
 struct result core_change_unlock(struct core_change *change, const uint8_t name[16]) MUST_USE;
 
+/* A person's sealed key, into the store past the journal: what a segment of the journal holds cannot be destroyed. It
+ * is durable before the block is; a key whose act did not happen harms nobody. STORE_EXISTS when there is one,
+ * CHANGE_TOO_LARGE beyond CORE_CHANGE_KEYS_MAX. */
+struct result core_change_person_key(struct core_change *change, const uint8_t name[16],
+                                     const uint8_t key[VAULT_PERSON_KEY_SIZE]) MUST_USE;
+
 /* Ends the change whatever it says. A failure: nothing was done (JOURNAL_NO_ROOM: try again later), or the journal is
  * poisoned and nobody knows. */
 struct result core_change_commit(struct core_change *change) MUST_USE;
 void core_change_abandon(struct core_change *change);
-
-/* A person's sealed key, into the store at once and past the journal: what a segment of the journal holds cannot be
- * destroyed. Durable when this returns; before the act that needs it. A key without a person harms nobody. STORE_EXISTS
- * when there is one. */
-struct result core_person_key_put(struct core_worker *worker, const uint8_t name[16], struct store_bytes key) MUST_USE;
 
 /* ---- reading a record of ACT_CHANGE; its bytes are not trusted ---- */
 

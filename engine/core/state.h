@@ -7,6 +7,7 @@
 #ifndef OTPRING_CORE_STATE_H
 #define OTPRING_CORE_STATE_H
 
+#include "core/change.h"
 #include "core/internal.h"
 
 enum {
@@ -43,6 +44,11 @@ struct adding {
     uint32_t lines_before[KERNEL_ALGORITHM_COUNT];
 };
 
+struct change_key {
+    uint8_t name[16];
+    uint8_t key[VAULT_PERSON_KEY_SIZE];
+};
+
 /* The one change in the making (change.c), under the act mutex. */
 struct core_change {
     struct core_worker *worker;
@@ -54,6 +60,8 @@ struct core_change {
     uint32_t record_size;  /* bytes of its payload so far */
     uint16_t row_count;
     uint32_t slots_max; /* of one block */
+    uint32_t key_count;
+    struct change_key keys[CORE_CHANGE_KEYS_MAX];
 };
 
 struct core_state {

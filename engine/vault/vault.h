@@ -59,6 +59,18 @@ struct vault_sealed {
 };
 struct result vault_unseal_many(const struct vault *vault, const struct vault_sealed *items, size_t count) MUST_USE;
 
+/* The key of one person's data (person.c): sealed under the data key for this name; what is sealed under it opens with
+ * it alone, and for this name. Errors as above. */
+enum { VAULT_PERSON_NAME_SIZE = 16, VAULT_PERSON_KEY_SIZE = VAULT_KEY_SIZE + VAULT_SEAL_EXTRA };
+struct result vault_person_create(const struct vault *vault, const uint8_t name[VAULT_PERSON_NAME_SIZE],
+                                  uint8_t ret_key[VAULT_PERSON_KEY_SIZE]) MUST_USE;
+struct result vault_person_seal(const struct vault *vault, const uint8_t name[VAULT_PERSON_NAME_SIZE],
+                                const uint8_t key[VAULT_PERSON_KEY_SIZE], const void *bytes, size_t size,
+                                uint8_t *ret_sealed) MUST_USE;
+struct result vault_person_unseal(const struct vault *vault, const uint8_t name[VAULT_PERSON_NAME_SIZE],
+                                  const uint8_t key[VAULT_PERSON_KEY_SIZE], const uint8_t *sealed, size_t sealed_size,
+                                  void *ret_bytes) MUST_USE;
+
 /* Keys derived once for other rooms (pointers into the arena). */
 const uint8_t *vault_table_secret(const struct vault *vault); /* 32 bytes: keys the index */
 

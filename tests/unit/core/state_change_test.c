@@ -398,22 +398,62 @@ static void a_change_finds_no_room_in_the_journal_and_is_not_done(void **unused)
     state_destroy(state);
 }
 
-static void a_persons_key_is_in_the_store_at_once_and_not_in_the_journal(void **unused)
+static bool has_key(struct state *state, const uint8_t name[16])
+{
+    struct store_txn *txn;
+    struct store_bytes value;
+    state_ok(store_begin(state->store, false, &txn));
+    struct result result = store_get(state->store, txn, STORE_PERSON_KEYS, bytes_of(name, 16), &value);
+    store_abort(state->store, txn);
+    return !result_failed(result);
+}
+
+static void a_persons_key_is_in_the_store_and_not_in_the_journal(void **unused)
 {
     (void)unused;
     struct state *state = state_create(15);
-    uint8_t name[16] = "sixteen bytes...";
-    uint64_t before = journal_status(state->core->journal).position_next;
-    state_ok(core_person_key_put(state->worker, name, text("sealed")));
-    assert_int_equal(journal_status(state->core->journal).position_next, before);
-    state_is(core_person_key_put(state->worker, name, text("other")), STORE_EXISTS);
+    const uint8_t name[16] = "sixteen bytes..";
+    uint8_t key[VAULT_PERSON_KEY_SIZE];
+    memset(key, 0xd7, sizeof(key));
+    struct core_change *change = opened(state);
+    state_ok(core_change_person_key(change, name, key));
+    core_change_abandon(change);
+    assert_false(has_key(state, name));
+    change = opened(state);
+    state_ok(core_change_person_key(change, name, key));
+    state_is(core_change_person_key(change, name, key), STORE_EXISTS);
+    const struct slot_act *slot = (const struct slot_act *)state->core->state->batch.slots;
+    assert_null(memmem(slot, (size_t)(1 + slot->slot_count) * JOURNAL_SLOT_SIZE, key, sizeof(key)));
+    state_ok(core_change_commit(change));
     state_crash(state);
     state_ok(state_open(state));
-    state_is(core_person_key_put(state->worker, name, text("other")), STORE_EXISTS);
-    struct core_change *change = opened(state);
+    assert_true(has_key(state, name));
+    change = opened(state);
     state_ok(core_change_erase(change, STORE_PERSON_KEYS, bytes_of(name, 16)));
     state_ok(core_change_commit(change));
-    state_ok(core_person_key_put(state->worker, name, text("other")));
+    assert_false(has_key(state, name));
+    state_destroy(state);
+}
+
+static void a_key_that_finds_no_room_leaves_the_act_undone(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(18);
+    uint8_t name[16] = {1}, key[VAULT_PERSON_KEY_SIZE] = {0};
+    uint64_t before = journal_status(state->core->journal).position_next;
+    struct core_change *change = opened(state);
+    for (uint32_t i = 0; i < CORE_CHANGE_KEYS_MAX; i++) {
+        name[1] = (uint8_t)i;
+        state_ok(core_change_person_key(change, name, key));
+    }
+    name[1] = CORE_CHANGE_KEYS_MAX;
+    state_is(core_change_person_key(change, name, key), CHANGE_TOO_LARGE);
+    store_memory_fail_commit_at(state->store, 1);
+    state_is(core_change_commit(change), OS_NO_SPACE);
+    assert_int_equal(journal_status(state->core->journal).position_next, before);
+    name[1] = 0;
+    assert_false(has_key(state, name));
+    core_change_abandon(begun(state));
     state_destroy(state);
 }
 
@@ -516,7 +556,8 @@ int main(void)
         cmocka_unit_test(recovery_puts_the_rows_of_a_pending_change_in_order),
         cmocka_unit_test(a_torn_block_applies_none_of_a_change),
         cmocka_unit_test(a_change_finds_no_room_in_the_journal_and_is_not_done),
-        cmocka_unit_test(a_persons_key_is_in_the_store_at_once_and_not_in_the_journal),
+        cmocka_unit_test(a_persons_key_is_in_the_store_and_not_in_the_journal),
+        cmocka_unit_test(a_key_that_finds_no_room_leaves_the_act_undone),
         cmocka_unit_test(a_record_says_what_it_is_and_which_rows),
         cmocka_unit_test(a_record_of_hostile_bytes_is_refused),
     };

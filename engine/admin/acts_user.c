@@ -1,0 +1,455 @@
+/* Acts on users. */
+#include <string.h>
+
+#include "admin/people.h"
+
+enum { UNLOCK_ALONE_MAX = 10 }; /* failures that one person may forgive */
+
+struct subject {
+    const char *company_text;
+    const char *user_text;
+    uint8_t name[16];
+    struct company_row company;
+    struct user_row user;
+};
+
+static uint32_t held_of(const struct subject *subject)
+{
+    return (subject->company.state != COMPANY_SUSPENDED ? 1u << RULE_COMPANY_OPEN : 0) |
+           (subject->user.state == USER_ACTIVE ? 1u << RULE_USER_ACTIVE : 0);
+}
+
+static struct result subject_open(struct people *people, struct subject *ret_subject)
+{
+    struct subject *subject = ret_subject;
+    memset(subject, 0, sizeof(*subject));
+    TRY(people_names(people, true, &subject->company_text, &subject->user_text, subject->name));
+    TRY(people_company_open(people, subject->company_text, subject->name, &subject->company));
+    return people_user_open(people, subject->user_text, subject->name, &subject->user);
+}
+
+static struct result subject_put(struct people *people, struct subject *subject)
+{
+    subject->user.changed_ms = people->now_ms;
+    TRY(people_user_put(people, subject->name, &subject->user));
+    json_object_set_new(people->act->answer, "state", json_string(rule_state_name(MACHINE_USER, subject->user.state)));
+    return result_ok();
+}
+
+/* ---- a person's data ---- */
+
+/* What the request says of the person, over what is known; ret_changed where it says anything. */
+static struct result person_take(struct people *people, struct person *person, bool *ret_changed)
+{
+    struct act *act = people->act;
+    const char *name = NULL, *phone = NULL;
+    TRY(act_text(act, "name", false, &name));
+    TRY(act_text(act, "phone", false, &phone));
+    if (name) {
+        if (!core_text_valid(name, 0, PEOPLE_PERSON_NAME_MAX)) return act_detail(act, BAD_NAME, "name");
+        strcpy(person->name, name);
+    }
+    if (phone && !*phone) person->phone[0] = 0;
+    if (phone && *phone && result_failed(person_phone_parse(phone, person->phone))) {
+        return act_detail(act, BAD_NAME, "phone: + and 7 to 15 digits, with the country's code");
+    }
+    *ret_changed = name || phone;
+    return result_ok();
+}
+
+static struct result person_change(struct people *people, struct subject *subject)
+{
+    struct person person;
+    bool changed = false;
+    TRY(person_open(people, subject->name, &subject->user, &person));
+    struct result result = person_take(people, &person, &changed);
+    if (!result_failed(result) && changed) result = person_seal(people, subject->name, &person, &subject->user);
+    memset(&person, 0, sizeof(person));
+    return result;
+}
+
+static struct result language_take(struct people *people, struct user_row *user)
+{
+    const char *language = NULL;
+    TRY(act_text(people->act, "language", false, &language));
+    if (!language) return result_ok();
+    if (strcmp(language, "es") != 0 && strcmp(language, "en") != 0) {
+        return act_detail(people->act, BAD_ARGUMENT, "language is es or en");
+    }
+    strcpy(user->language, language);
+    return result_ok();
+}
+
+/* ---- adding and changing ---- */
+
+/* A user who has, or had, a token already: it was added before there were people here. */
+static struct result account_exists(struct people *people, const struct subject *subject, bool *ret_exists)
+{
+    struct account_row account;
+    struct result got = admin_account_get(people->act->admin, people->txn, subject->name, &account);
+    *ret_exists = !result_failed(got);
+    if (got.code == STORE_NOT_FOUND) return result_ok();
+    TRY(got);
+    return strcmp(account.company, subject->company_text) == 0 && strcmp(account.user, subject->user_text) == 0
+               ? result_ok()
+               : result_of(NAME_TAKEN);
+}
+
+static struct result user_add(struct people *people)
+{
+    struct subject subject = {0};
+    bool required = false;
+    unsigned next;
+    TRY(people_names(people, true, &subject.company_text, &subject.user_text, subject.name));
+    TRY(people_company_open(people, subject.company_text, subject.name, &subject.company));
+    struct result got = people_user_get(people, subject.name, &subject.user);
+    if (got.code == STORE_NOT_FOUND) {
+        subject.user = (struct user_row){.state = USER_NONE, .language = "es", .created_ms = people->now_ms};
+        strcpy(subject.user.user, subject.user_text);
+        TRY(account_exists(people, &subject, &required));
+        if (required) subject.user.flags |= USER_WAS_REQUIRED;
+    } else {
+        TRY(got);
+        if (strcmp(subject.user.user, subject.user_text) != 0) return result_of(NAME_TAKEN);
+        if (subject.user.state != USER_ERASED) return result_of(STORE_EXISTS);
+    }
+    TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_ADD, subject.name, held_of(&subject), &next));
+    subject.user.state = (uint8_t)next;
+    TRY(people_record(people, DO_USER_ADD, subject.name, 0));
+    TRY(language_take(people, &subject.user));
+    TRY(person_change(people, &subject));
+    /* Known, and without a token: passes without a code until one is assigned. */
+    if (!(subject.user.flags & USER_WAS_REQUIRED)) TRY(gate_waive(people, subject.name));
+    return subject_put(people, &subject);
+}
+
+struct result act_user_add(struct act *act)
+{
+    return people_change(act, user_add);
+}
+
+static struct result administrator_take(struct people *people, struct subject *subject)
+{
+    const json_t *value = json_object_get(people->act->request, "administrator");
+    unsigned next;
+    if (!value) return result_ok();
+    if (!json_is_boolean(value)) return act_detail(people->act, BAD_JSON, "administrator must be true or false");
+    TRY(people_judge(people, MACHINE_USER, subject->user.state, DO_USER_ADMINISTRATOR, subject->name, held_of(subject),
+                     &next));
+    if (json_is_true(value)) {
+        subject->user.flags |= USER_IS_ADMINISTRATOR;
+    } else {
+        subject->user.flags &= (uint8_t)~USER_IS_ADMINISTRATOR;
+    }
+    return people_record(people, DO_USER_ADMINISTRATOR, subject->name, json_is_true(value));
+}
+
+static struct result user_set(struct people *people)
+{
+    static const char *const fields[] = {"name", "phone", "language"};
+    struct subject subject;
+    unsigned next;
+    bool sets = false;
+    TRY(subject_open(people, &subject));
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        sets |= json_object_get(people->act->request, fields[i]) != NULL;
+    }
+    if (!sets && !json_object_get(people->act->request, "administrator")) {
+        return act_detail(people->act, BAD_JSON, "nothing to set");
+    }
+    if (sets) {
+        TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_SET, subject.name, held_of(&subject),
+                         &next));
+        TRY(people_record(people, DO_USER_SET, subject.name, 0));
+        TRY(language_take(people, &subject.user));
+        TRY(person_change(people, &subject));
+    }
+    TRY(administrator_take(people, &subject));
+    return subject_put(people, &subject);
+}
+
+struct result act_user_set(struct act *act)
+{
+    return people_change(act, user_set);
+}
+
+/* ---- leaving and coming back ---- */
+
+/* Tokens of a user who leaves accept nothing, until they are taken back or resumed. */
+static struct result suspend_each(struct people *people, struct stock_row *stock, void *context)
+{
+    unsigned next;
+    (void)context;
+    if (stock->state != STOCK_ASSIGNED && stock->state != STOCK_ACTIVE) return result_ok();
+    TRY(people_judge(people, MACHINE_STOCK, stock->state, DO_STOCK_SUSPEND, stock->holder, UINT32_MAX, &next));
+    return stock_step(people, DO_STOCK_SUSPEND, stock, next, NULL);
+}
+
+/* Lines that are of no token in stock. */
+static struct result plain_lines_suspend(struct people *people, const uint8_t name[16])
+{
+    struct admin *admin = people->act->admin;
+    struct account_row account;
+    struct token_row token;
+    struct stock_row stock;
+    struct result got = admin_account_get(admin, people->txn, name, &account);
+    if (got.code == STORE_NOT_FOUND) return result_ok();
+    TRY(got);
+    for (unsigned i = 0; i < account.token_count; i++) {
+        TRY(admin_token_get(admin, people->txn, account.tokens[i], &token));
+        if (token.state != TOKEN_ACTIVE) continue;
+        got = people_stock_of_ordinal(people, token.ordinal, &stock);
+        if (!result_failed(got)) continue;
+        if (got.code != STORE_NOT_FOUND) return got;
+        TRY(core_change_token(people->change, ACT_TOKEN_SUSPEND, token.ordinal));
+    }
+    return result_ok();
+}
+
+static struct result user_deactivate(struct people *people)
+{
+    struct subject subject;
+    unsigned next;
+    TRY(subject_open(people, &subject));
+    TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_DEACTIVATE, subject.name, held_of(&subject),
+                     &next));
+    TRY(stock_each(people, subject.name, suspend_each, NULL));
+    TRY(plain_lines_suspend(people, subject.name));
+    subject.user.state = (uint8_t)next;
+    TRY(people_record(people, DO_USER_DEACTIVATE, subject.name, 0));
+    return subject_put(people, &subject);
+}
+
+struct result act_user_deactivate(struct act *act)
+{
+    return people_change(act, user_deactivate);
+}
+
+static struct result user_reactivate(struct people *people)
+{
+    struct subject subject;
+    unsigned next;
+    TRY(subject_open(people, &subject));
+    TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_REACTIVATE, subject.name, held_of(&subject),
+                     &next));
+    subject.user.state = (uint8_t)next;
+    TRY(people_record(people, DO_USER_REACTIVATE, subject.name, 0));
+    return subject_put(people, &subject);
+}
+
+struct result act_user_reactivate(struct act *act)
+{
+    return people_change(act, user_reactivate);
+}
+
+/* The one way in which a user who needed a code passes without. */
+static struct result user_release(struct people *people)
+{
+    struct subject subject;
+    unsigned next;
+    TRY(subject_open(people, &subject));
+    TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_RELEASE, subject.name, held_of(&subject),
+                     &next));
+    if (!people->act->reason) return act_detail(people->act, BAD_JSON, "a release needs a reason");
+    subject.user.flags |= USER_IS_RELEASED;
+    TRY(people_record(people, DO_USER_RELEASE, subject.name, 0));
+    TRY(gate_waive(people, subject.name));
+    return subject_put(people, &subject);
+}
+
+struct result act_user_release(struct act *act)
+{
+    return people_change(act, user_release);
+}
+
+/* Whether the account has a line that is not removed, of the stock or not. */
+static struct result account_armed(struct people *people, const uint8_t name[16], bool *ret_armed)
+{
+    struct admin *admin = people->act->admin;
+    struct account_row account;
+    struct token_row token;
+    struct result got = admin_account_get(admin, people->txn, name, &account);
+    if (got.code == STORE_NOT_FOUND) return result_ok();
+    TRY(got);
+    for (unsigned i = 0; i < account.token_count; i++) {
+        TRY(admin_token_get(admin, people->txn, account.tokens[i], &token));
+        *ret_armed |= token.state != TOKEN_REMOVED;
+    }
+    return result_ok();
+}
+
+static struct result user_erase(struct people *people)
+{
+    struct subject subject;
+    bool armed = false;
+    unsigned next;
+    TRY(subject_open(people, &subject));
+    TRY(account_armed(people, subject.name, &armed));
+    TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_ERASE, subject.name,
+                     held_of(&subject) | (armed ? 0 : 1u << RULE_NO_TOKENS), &next));
+    subject.user.state = (uint8_t)next;
+    subject.user.flags &= (uint8_t)~USER_IS_ADMINISTRATOR;
+    subject.user.sealed_size = 0;
+    subject.user.phone_known = false;
+    TRY(people_record(people, DO_USER_ERASE, subject.name, 0));
+    TRY(core_change_erase(people->change, STORE_PERSON_KEYS, (struct store_bytes){subject.name, 16}));
+    return subject_put(people, &subject);
+}
+
+struct result act_user_erase(struct act *act)
+{
+    return people_change(act, user_erase);
+}
+
+/* ---- acts that may take two persons ---- */
+
+static uint32_t failures_of(struct people *people, const uint8_t name[16])
+{
+    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
+    if (table_find(core_table(people->act->admin->core), name, hits) == 0) return 0;
+    uint64_t budget = atomic_load(&hits[0].tail->budget);
+    return budget_failures(budget, 0) + budget_failures(budget, 1);
+}
+
+struct result user_unlock_apply(struct people *people, const uint8_t name[16])
+{
+    TRY(people_record(people, DO_USER_UNLOCK, name, failures_of(people, name)));
+    return core_change_unlock(people->change, name);
+}
+
+static struct result reset_each(struct people *people, struct stock_row *stock, void *context)
+{
+    unsigned next;
+    (void)context;
+    TRY(stock_settle(people, stock));
+    if (stock->state != STOCK_ASSIGNED && stock->state != STOCK_ACTIVE && stock->state != STOCK_SUSPENDED) {
+        return result_ok();
+    }
+    TRY(people_judge(people, MACHINE_STOCK, stock->state, DO_STOCK_LOST, stock->holder, UINT32_MAX, &next));
+    return stock_step(people, DO_STOCK_LOST, stock, next, NULL);
+}
+
+/* Everything that the user could prove themselves with goes; a code is needed all the same. */
+struct result user_reset_apply(struct people *people, const uint8_t name[16])
+{
+    TRY(stock_each(people, name, reset_each, NULL));
+    TRY(people_record(people, DO_USER_RESET, name, 0));
+    struct result unlocked = core_change_unlock(people->change, name);
+    return unlocked.code == STORE_NOT_FOUND ? result_ok() : unlocked;
+}
+
+static struct result user_unlock(struct people *people)
+{
+    struct subject subject;
+    unsigned next;
+    TRY(subject_open(people, &subject));
+    TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_UNLOCK, subject.name, held_of(&subject), &next));
+    uint32_t failures = failures_of(people, subject.name);
+    json_object_set_new(people->act->answer, "failures", json_integer(failures));
+    if (failures > UNLOCK_ALONE_MAX && people_needs_second(people)) {
+        return people_ask_second(people, DO_USER_UNLOCK, subject.name, subject.user_text);
+    }
+    return user_unlock_apply(people, subject.name);
+}
+
+struct result act_user_unlock(struct act *act)
+{
+    return people_change(act, user_unlock);
+}
+
+static struct result user_reset(struct people *people)
+{
+    struct subject subject;
+    unsigned next;
+    TRY(subject_open(people, &subject));
+    TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_RESET, subject.name, held_of(&subject), &next));
+    if (people_needs_second(people)) {
+        return people_ask_second(people, DO_USER_RESET, subject.name, subject.user_text);
+    }
+    return user_reset_apply(people, subject.name);
+}
+
+struct result act_user_reset(struct act *act)
+{
+    return people_change(act, user_reset);
+}
+
+/* ---- reading ---- */
+
+static const char *pass_text(const struct user_row *row)
+{
+    if (row->flags & USER_IS_RELEASED) return "released";
+    return row->flags & USER_WAS_REQUIRED ? "required" : "not-assigned";
+}
+
+static struct result user_json(struct people *people, const uint8_t name[16], const struct user_row *row,
+                               json_t **ret_json)
+{
+    struct person person;
+    TRY(person_open(people, name, row, &person));
+    json_t *user = json_pack(
+        "{s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:I}", "user", row->user, "state", rule_state_name(MACHINE_USER, row->state),
+        "administrator", row->flags & USER_IS_ADMINISTRATOR ? 1 : 0, "name", person.name, "phone", person.phone,
+        "language", row->language, "code", pass_text(row), "created_ms", (json_int_t)row->created_ms);
+    memset(&person, 0, sizeof(person));
+    *ret_json = user;
+    return user ? result_ok() : result_of(NO_MEMORY);
+}
+
+static struct result token_each(struct people *people, struct stock_row *stock, void *context)
+{
+    return json_array_append_new(context, people_stock_json(people, stock, false)) == 0 ? result_ok()
+                                                                                        : result_of(NO_MEMORY);
+}
+
+static struct result user_show(struct people *people)
+{
+    struct subject subject;
+    json_t *user;
+    TRY(subject_open(people, &subject));
+    TRY(user_json(people, subject.name, &subject.user, &user));
+    json_object_set_new(people->act->answer, "user", user);
+    json_t *tokens = json_array();
+    json_object_set_new(user, "tokens", tokens);
+    return stock_each(people, subject.name, token_each, tokens);
+}
+
+struct result act_user_show(struct act *act)
+{
+    return people_read(act, user_show);
+}
+
+static struct result user_put(struct people *people, const struct store_bytes *key, struct store_bytes value,
+                              json_t *list)
+{
+    struct user_row row;
+    uint8_t name[16];
+    json_t *user;
+    unsigned state = 0;
+    (void)value;
+    memcpy(name, (const uint8_t *)key->bytes + 1, 8);
+    memcpy(name + 8, (const uint8_t *)key->bytes + key->size - 8, 8);
+    TRY(people_state_filter(people, MACHINE_USER, &state));
+    TRY(people_user_get(people, name, &row));
+    if (state && row.state != state) return result_ok();
+    TRY(user_json(people, name, &row, &user));
+    json_array_append_new(list, user);
+    return result_ok();
+}
+
+static struct result user_list(struct people *people)
+{
+    struct company_row company;
+    const char *company_text, *user;
+    uint8_t name[16];
+    TRY(people_names(people, false, &company_text, &user, name));
+    TRY(people_company_open(people, company_text, name, &company));
+    struct order_key prefix = order_begin(ORDER_USER_BY_NAME);
+    order_bytes(&prefix, name, 8);
+    return people_list(people, "users", &prefix, user_put);
+}
+
+struct result act_user_list(struct act *act)
+{
+    return people_read(act, user_list);
+}
