@@ -9,8 +9,12 @@
  *   4. sessions: a block is durable a moment before its worker has its answers kept, so only after the wait of 3 are
  * the answers of every frame at or below P among what is kept, and no others than durable ones ever are.
  *   5. one transaction: changed blocks, sessions, and P.
- * A crash before 5 leaves the last checkpoint; after it, records above P are applied again, which raises nothing that
- * is there. The act mutex is held and nothing is pending, so every act at or below P has its rows in the store. */
+ * Of a large table, 2, 3 and a transaction of their own go round for a piece of the words at a time, with pauses, so
+ * that the disk is not taken from the journal; the last piece is 5. Words in the store that are newer than its P are
+ * what recovery makes of them anyhow.
+ * A crash before 5 leaves the last P; after it, records above P are applied again, which raises nothing that
+ * is there. The act mutex is held during a piece and nothing is pending, so every act at or below P has its rows in the
+ * store. */
 #include "core/state.h"
 
 #include <stdlib.h>
@@ -52,14 +56,21 @@ static struct result words_block(struct core *core, struct store_txn *txn, enum 
     return put_changed(core, txn, STORE_WORDS, bytes_of(key, sizeof(key)), bytes_of(block, size));
 }
 
-static struct result words_rows(struct core *core, struct store_txn *txn)
+/* At most `blocks` blocks from where the progress stands; it stands behind the last algorithm when all are there. */
+static struct result words_rows(struct core *core, struct store_txn *txn, struct checkpoint_progress *at,
+                                uint32_t blocks)
 {
-    for (int algorithm = 0; algorithm < KERNEL_ALGORITHM_COUNT; algorithm++) {
-        uint32_t lines = table_line_count(core->table, algorithm);
-        for (uint32_t first = 0; first < lines; first += SCHEMA_WORDS_PER_BLOCK) {
-            uint32_t count = lines - first < SCHEMA_WORDS_PER_BLOCK ? lines - first : SCHEMA_WORDS_PER_BLOCK;
-            TRY(words_block(core, txn, algorithm, first, count));
+    while (at->algorithm < KERNEL_ALGORITHM_COUNT) {
+        uint32_t lines = table_line_count(core->table, at->algorithm);
+        if (at->first >= lines) {
+            at->algorithm++;
+            at->first = 0;
+            continue;
         }
+        if (blocks-- == 0) return result_ok();
+        uint32_t count = lines - at->first < SCHEMA_WORDS_PER_BLOCK ? lines - at->first : SCHEMA_WORDS_PER_BLOCK;
+        TRY(words_block(core, txn, at->algorithm, at->first, count));
+        at->first += count;
     }
     return result_ok();
 }
@@ -152,7 +163,8 @@ static struct result sessions_rows(struct core *core, struct store_txn *txn, uin
 
 struct result checkpoint_words(struct core *core, struct store_txn *txn)
 {
-    TRY(words_rows(core, txn));
+    struct checkpoint_progress all = {0};
+    TRY(words_rows(core, txn, &all, UINT32_MAX));
     return unknown_rows(core, txn);
 }
 
@@ -167,27 +179,54 @@ struct result checkpoint_rows(struct core *core, struct store_txn *txn, uint64_t
     return act_apply_seal(core, txn, position > core->admin_position ? position : core->admin_position);
 }
 
-/* Under the act mutex, nothing pending. */
-static struct result checkpoint_locked(struct core_worker *worker)
+static void checkpoint_made(struct core *core, uint64_t position)
 {
-    struct core *core = worker->core;
-    struct store_txn *txn;
-    uint64_t position = journal_durable_through(core->journal);
-    TRY(store_begin(core->store, true, &txn));
-    struct result result = checkpoint_words(core, txn);
-    if (!result_failed(result)) result = core_wait_all_durable(worker);
-    if (!result_failed(result)) result = checkpoint_rows(core, txn, position);
-    if (!result_failed(result) && journal_status(core->journal).poisoned) result = result_of(JOURNAL_POISONED);
-    if (result_failed(result)) {
-        store_abort(core->store, txn);
-        return result;
-    }
-    TRY(store_commit(core->store, txn));
     if (core->admin_position < position) core->admin_position = position;
     atomic_store(&core->checkpoint_position, position);
     atomic_store(&core->checkpoint_ms, core_now_ms(core));
     core->checkpoint_bytes_at = journal_status(core->journal).bytes_appended;
     core->state->replayed_bytes = 0;
+}
+
+static struct result piece_rows(struct core_worker *worker, struct store_txn *txn, bool *ret_done)
+{
+    struct core *core = worker->core;
+    struct checkpoint_progress *at = &core->state->checkpoint;
+    TRY(words_rows(core, txn, at, core->options.checkpoint_blocks));
+    *ret_done = at->algorithm == KERNEL_ALGORITHM_COUNT;
+    if (*ret_done) TRY(unknown_rows(core, txn));
+    TRY(core_wait_all_durable(worker));
+    if (*ret_done) TRY(checkpoint_rows(core, txn, at->position));
+    return journal_status(core->journal).poisoned ? result_of(JOURNAL_POISONED) : result_ok();
+}
+
+struct result checkpoint_piece(struct core_worker *worker, bool *ret_done)
+{
+    struct core *core = worker->core;
+    struct checkpoint_progress *at = &core->state->checkpoint;
+    struct store_txn *txn;
+    if (!at->begun)
+        *at = (struct checkpoint_progress){.begun = true, .position = journal_durable_through(core->journal)};
+    struct result result = store_begin(core->store, true, &txn);
+    if (!result_failed(result)) {
+        result = piece_rows(worker, txn, ret_done);
+        if (result_failed(result)) {
+            store_abort(core->store, txn);
+        } else {
+            result = store_commit(core->store, txn);
+        }
+    }
+    if (!result_failed(result) && *ret_done) checkpoint_made(core, at->position);
+    at->begun = !result_failed(result) && !*ret_done;
+    return result;
+}
+
+/* Under the act mutex, nothing pending: a whole one, whatever was under way. */
+static struct result checkpoint_locked(struct core_worker *worker)
+{
+    bool done = false;
+    worker->core->state->checkpoint.begun = false;
+    while (!done) TRY(checkpoint_piece(worker, &done));
     return result_ok();
 }
 

@@ -77,6 +77,7 @@ struct core_options {
     uint32_t resync_candidates_per_turn; /* of far searches, besides one for each query of the turn; 0: 512 */
     uint32_t clock_step_limit_ms;        /* wall against boot clock; 0: 2000 */
     uint64_t checkpoint_bytes;           /* journal bytes between checkpoints; 0: 256 MiB */
+    uint32_t checkpoint_blocks;          /* of 4096 tokens, that it writes at a time; 0: 32 */
     const struct kernel *kernel;         /* NULL: the best */
     bool take_over;                      /* see core_open */
     int64_t restore_now_ms;              /* operator-confirmed present time for a restored store; 0: not given */
@@ -248,7 +249,7 @@ bool core_profile_get(struct core *core, uint16_t id, struct profile_row *ret_ro
 /* One bounded step: segments, spares, seals, a checkpoint when due, sessions that expired. ret_more: call again at
  * once. */
 struct result core_keep(struct core_worker *worker, bool *ret_more) MUST_USE;
-/* A checkpoint now. */
+/* A whole checkpoint now; core_keep makes its own in pieces, with pauses. */
 struct result core_checkpoint(struct core_worker *worker) MUST_USE;
 /* After all other workers are drained and destroyed: last seals, ACT_STOP, checkpoint, journal finished. */
 struct result core_finish(struct core_worker *worker) MUST_USE;

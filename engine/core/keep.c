@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 
-enum { CHECKPOINT_RETRY_MS = 1000, EXPIRE_EVERY_MS = 1000, FINISH_WAIT_NS = 1000000 };
+enum { CHECKPOINT_RETRY_MS = 1000, CHECKPOINT_PAUSE_MS = 20, EXPIRE_EVERY_MS = 1000, FINISH_WAIT_NS = 1000000 };
 
 static void session_gone(void *context, uint64_t id)
 {
@@ -34,29 +34,34 @@ static bool checkpoint_due(const struct core *core, const struct journal_status 
     return bytes >= core->options.checkpoint_bytes || could_free;
 }
 
+/* Under the act mutex, nothing pending. What stands in the way is tried again. */
+static struct result keep_checkpoint(struct core_worker *worker)
+{
+    struct core *core = worker->core;
+    struct checkpoint_progress *checkpoint = &core->state->checkpoint;
+    struct journal_status status = journal_status(core->journal);
+    int64_t now_ms = (int64_t)os_time(worker->os).boot_ms;
+    if (status.poisoned || now_ms < checkpoint->next_ms) return result_ok();
+    if (!checkpoint->begun && !checkpoint_due(core, &status)) return result_ok();
+    bool done;
+    struct result result = checkpoint_piece(worker, &done);
+    bool retry = result_failed(result) && result_class(result) == RESULT_RETRY;
+    checkpoint->next_ms = now_ms + (retry ? CHECKPOINT_RETRY_MS : CHECKPOINT_PAUSE_MS);
+    return retry ? result_ok() : result;
+}
+
 static struct result keep_state(struct core_worker *worker)
 {
     struct core *core = worker->core;
     TRY(act_lock(worker));
     struct result result = act_retry(core);
-    if (!result_failed(result)) quiesce_try(core);
-    bool due = false;
-    struct journal_status status = journal_status(core->journal);
-    int64_t now_ms = (int64_t)os_time(worker->os).boot_ms;
-    if (!result_failed(result) && !status.poisoned && now_ms >= core->state->checkpoint_retry_ms) {
-        due = checkpoint_due(core, &status);
+    if (!result_failed(result)) {
+        quiesce_try(core);
+        result = keep_checkpoint(worker);
+    } else if (result_class(result) == RESULT_RETRY) {
+        result = result_ok(); /* tried again with the next step; core_status tells */
     }
     pthread_mutex_unlock(&core->act_mutex);
-    if (result_class(result) == RESULT_RETRY)
-        result = result_ok(); /* tried again with the next step; core_status tells */
-    if (!due || result_failed(result)) return result;
-    result = core_checkpoint(worker);
-    if (result_failed(result) && result_class(result) == RESULT_RETRY) {
-        TRY(act_lock(worker));
-        core->state->checkpoint_retry_ms = now_ms + CHECKPOINT_RETRY_MS;
-        pthread_mutex_unlock(&core->act_mutex);
-        result = result_ok();
-    }
     return result;
 }
 

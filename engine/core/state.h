@@ -64,6 +64,15 @@ struct core_change {
     struct change_key keys[CORE_CHANGE_KEYS_MAX];
 };
 
+/* A checkpoint under way: the blocks of words before `first` of `algorithm` are in the store. */
+struct checkpoint_progress {
+    bool begun;
+    uint64_t position; /* P */
+    int algorithm;
+    uint32_t first;
+    int64_t next_ms; /* boot clock: not before */
+};
+
 struct core_state {
     struct act_batch batch;
     struct core_change change;
@@ -79,7 +88,7 @@ struct core_state {
     int64_t restore_floor_ms;
     bool stuck;     /* the os failed with a block of core_open in flight */
     bool restoring; /* the store is marked as restored, and may be taken over */
-    int64_t checkpoint_retry_ms;
+    struct checkpoint_progress checkpoint;
     int64_t expired_ms; /* when idle sessions were last looked for; the housekeeper's */
     uint8_t *block;     /* room for one block of words or of unknown names */
 };
@@ -198,6 +207,8 @@ struct result act_client_store(struct core *core, struct store_txn *txn, const s
 
 /* The blocks of words and of unknown names into txn; raises nothing, changes no position. */
 struct result checkpoint_words(struct core *core, struct store_txn *txn) MUST_USE;
+/* Of a checkpoint one piece, begun where none is; under the act mutex, nothing pending. A failure gives it up. */
+struct result checkpoint_piece(struct core_worker *worker, bool *ret_done) MUST_USE;
 /* The other rows of a checkpoint at `position`, once the words in txn rest on durable records alone. */
 struct result checkpoint_rows(struct core *core, struct store_txn *txn, uint64_t position) MUST_USE;
 struct result recover_words(struct core *core, struct store_txn *txn) MUST_USE;

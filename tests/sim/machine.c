@@ -102,6 +102,7 @@ static struct result open_parts(struct machine *machine, const struct machine_sh
         .kept_size = 256 << 10,
         .unknown_entries = 512,
         .checkpoint_bytes = shape->checkpoint_bytes,
+        .checkpoint_blocks = shape->checkpoint_blocks,
         .take_over = restore_now_ms != 0,
         .restore_now_ms = restore_now_ms,
         .ret_bad_position = &machine->bad_position,

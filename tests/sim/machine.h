@@ -13,6 +13,7 @@ struct machine_shape {
     uint32_t depth_max;
     uint64_t keep_size;
     uint64_t checkpoint_bytes;
+    uint32_t checkpoint_blocks;
 };
 
 struct machine {

@@ -516,6 +516,7 @@ static void shape_draw(struct run *run)
     run->act_share = one_in(run, 3) ? 10 : 40;
     schedule_shares(one_in(run, 3) ? 48 : 6, one_in(run, 3) ? 224 : 96);
     run->shape.checkpoint_bytes = one_in(run, 2) ? 32 << 10 : 1 << 20;
+    run->shape.checkpoint_blocks = one_in(run, 2) ? 1 : 0; /* a piece an algorithm */
 }
 
 static void settle_poisoned(struct run *run)

@@ -481,6 +481,45 @@ static void a_frame_durable_at_a_checkpoint_has_its_answers_kept_by_it(void **co
     state_destroy(state);
 }
 
+/* Two algorithms, so two blocks, and each is a piece of its own; the machine dies behind the first or the second. */
+static void a_checkpoint_in_pieces_lets_verification_and_acts_go_on_and_loses_nothing(void **context)
+{
+    (void)context;
+    for (int pieces = 1; pieces <= 2; pieces++) {
+        struct state *state = state_create(80 + (uint64_t)pieces);
+        struct otp_parameters other = {.type = OTP_HOTP, .algorithm = KERNEL_SHA256, .digits = 6};
+        uint16_t profile;
+        uint32_t ann, bob, cat;
+        state_stop(state);
+        state->options.checkpoint_blocks = 1;
+        state->options.checkpoint_bytes = 1;
+        state_ok(state_open(state));
+        state_ok(core_profile_for(state->worker, &state_actor, &other, &profile));
+        state_ok(state_add(state, "acme", "ann", HOTP, 1, 0, &ann));
+        state_ok(state_add(state, "acme", "bob", profile, 2, 0, &bob));
+        assert_int_equal(state_verify(state, "acme", "ann", state_code(1, 0)), OTPRING_ACCEPTED);
+        uint64_t before = atomic_load(&state->core->checkpoint_position);
+        uint64_t durable = journal_durable_through(state->core->journal);
+        for (int i = 0; i < pieces; i++) {
+            bool more;
+            assert_int_equal(atomic_load(&state->core->checkpoint_position), before);
+            os_sim_advance_ms(state->world, 1000);
+            state_ok(core_keep(state->worker, &more));
+            if (i > 0) break;
+            assert_int_equal(state_verify(state, "acme", "ann", state_code(1, 1)), OTPRING_ACCEPTED);
+            state_ok(state_add(state, "acme", "cat", HOTP, 3, 0, &cat));
+            assert_int_equal(state_verify(state, "acme", "cat", state_code(3, 0)), OTPRING_ACCEPTED);
+        }
+        assert_int_equal(atomic_load(&state->core->checkpoint_position), pieces == 2 ? durable : before);
+        state_crash(state);
+        state_ok(state_open(state));
+        assert_int_equal(state_floor(state, ann), 2);
+        assert_int_equal(state_floor(state, bob), 0);
+        assert_int_equal(state_floor(state, cat), 1);
+        state_destroy(state);
+    }
+}
+
 static void a_drift_set_at_the_desk_after_the_checkpoint_outlives_a_crash(void **context)
 {
     (void)context;
@@ -542,6 +581,7 @@ int main(void)
         cmocka_unit_test(a_checkpoint_equals_replaying_the_journal_from_zero),
         cmocka_unit_test(delays_of_unknown_names_outlive_crash_and_checkpoint),
         cmocka_unit_test(a_frame_durable_at_a_checkpoint_has_its_answers_kept_by_it),
+        cmocka_unit_test(a_checkpoint_in_pieces_lets_verification_and_acts_go_on_and_loses_nothing),
         cmocka_unit_test(a_drift_set_at_the_desk_after_the_checkpoint_outlives_a_crash),
         cmocka_unit_test(what_a_durable_verdict_rests_on_outlives_a_crash_with_it),
         cmocka_unit_test(the_first_line_stays_first_whatever_its_ordinal),
