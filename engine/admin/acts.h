@@ -46,6 +46,7 @@ struct act {
     struct core_actor actor;
     struct admin_who who;
     const char *reason; /* why, or NULL */
+    bool anybody;       /* the act needs no operator where there are some */
     json_t *request;
     json_t *answer; /* an object with "ok" */
     void *context;  /* of the act being served, its own */

@@ -21,7 +21,7 @@ static const char *reason_text(enum otpring_reason reason)
 static json_t *verdicts_json(const struct core_status *status)
 {
     json_t *verdicts = json_object();
-    for (unsigned i = OTPRING_ACCEPTED; i <= OTPRING_UNAVAILABLE; i++) {
+    for (unsigned i = OTPRING_ACCEPTED; i < OTPRING_VERDICT_COUNT; i++) {
         json_object_set_new(verdicts, otpring_verdict_name(i), json_integer((json_int_t)status->verdicts[i]));
     }
     return verdicts;
@@ -30,7 +30,7 @@ static json_t *verdicts_json(const struct core_status *status)
 static json_t *rates_json(const struct core_status *status)
 {
     json_t *rates = json_object();
-    for (unsigned i = OTPRING_ACCEPTED; i <= OTPRING_UNAVAILABLE; i++)
+    for (unsigned i = OTPRING_ACCEPTED; i < OTPRING_VERDICT_COUNT; i++)
         json_object_set_new(rates, otpring_verdict_name(i), json_real(status->rates[i]));
     return rates;
 }

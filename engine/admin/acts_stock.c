@@ -1,4 +1,5 @@
 /* Acts on the stock of tokens: ordered, given to a company, assigned, and back. */
+#include <stdio.h>
 #include <string.h>
 
 #include "admin/people.h"
@@ -306,7 +307,8 @@ static struct result stock_replace(struct people *people)
     if (memcmp(new.company, assigning.name, sizeof(new.company)) == 0) held |= 1u << RULE_SAME_COMPANY;
     if (assigning.company.state != COMPANY_SUSPENDED) held |= 1u << RULE_COMPANY_OPEN;
     if (assigning.user.state == USER_ACTIVE) held |= 1u << RULE_USER_ACTIVE;
-    TRY(people_judge(people, MACHINE_STOCK, new.state, DO_STOCK_ASSIGN, assigning.name, held, &next));
+    TRY(people_judge_as(people, people->act->who.role, MACHINE_STOCK, new.state, DO_STOCK_ASSIGN, assigning.name, held,
+                        &next));
     return stock_enter(people, DO_STOCK_ASSIGN, &new, assigning.company.name, assigning.user.user, assigning.name,
                        &assigning.user);
 }
@@ -340,7 +342,10 @@ static void bulk_refused(struct act *act, json_t *refused, size_t index, struct 
     json_t *item = json_pack("{s:I,s:s}", "index", (json_int_t)index, "code", result_name(result));
     json_t *rule = json_object_get(act->answer, "rule");
     if (rule) json_object_set(item, "rule", rule);
-    json_object_set_new(item, "error", json_string(act->admin->detail[0] ? act->admin->detail : result_text(result)));
+    char text[sizeof(act->admin->detail) + 300];
+    const char *detail = act->admin->detail;
+    snprintf(text, sizeof(text), "%s%s%s", result_text(result), detail[0] ? ": " : "", detail);
+    json_object_set_new(item, "error", json_string(text));
     json_object_del(act->answer, "rule");
     json_array_append_new(refused, item);
 }

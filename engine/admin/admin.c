@@ -229,6 +229,7 @@ static struct result act_serve(struct act *act)
     for (size_t i = 0; i < sizeof(act_table) / sizeof(act_table[0]); i++) {
         if (strcmp(act_table[i].name, name) != 0) continue;
         TRY(keys_check(act, act_table[i].keys));
+        act->anybody = act_table[i].serve == act_status;
         TRY(people_who(act));
         TRY(people_granted(act, act_table[i].grant));
         struct result result;

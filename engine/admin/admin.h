@@ -16,6 +16,7 @@ struct admin_options {
     struct core_worker *worker; /* the calling thread's */
     struct os *os;              /* the same */
     bool alone;                 /* no housekeeper thread: this one keeps the journal between acts */
+    uint32_t owner_uid;         /* served without an operator's name while the store has none, as root is */
 };
 
 struct result admin_create(const struct admin_options *options, struct admin **ret_admin) MUST_USE;

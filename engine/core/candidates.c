@@ -231,6 +231,30 @@ static void preset(struct group_item *item)
     }
 }
 
+/* The other kind of query: decided by what the probe found of the name, and by the gates (required.c). */
+static void preset_required(const struct judge *judge, const struct chunk *chunk, uint32_t i, struct group_item *item)
+{
+    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX] = {table_probe_hit(&chunk->probes, i)};
+    const struct otpring_wire_query *query = item->query;
+    if (item->frame->method != OTPRING_WIRE_VERIFY || query->code || query->digits || query->flags ||
+        query->source_class > 1) {
+        item->preset = OTPRING_MALFORMED;
+        item->preset_reason = OTPRING_REASON_RESERVED;
+        return;
+    }
+    if (!company_allowed(item->frame->client, query->company)) {
+        item->preset = OTPRING_REJECTED;
+        item->preset_reason = OTPRING_REASON_COMPANY;
+        return;
+    }
+    bool one = chunk->probes.one >> i & 1, many = chunk->probes.many >> i & 1, line = one;
+    if (many || (one && !table_hit_is(&hits[0], chunk->hashes[i])))
+        line = table_find_hash(judge->core->table, chunk->hashes[i], hits) > 0;
+    enum otpring_reason reason;
+    item->preset = (uint8_t)required_of(judge->core, (const uint8_t *)query, line, &reason);
+    item->preset_reason = (uint8_t)reason;
+}
+
 /* The item as the general way has it, before anything is looked up. */
 static struct group_item *item_make(struct group *group, const struct chunk *chunk, uint32_t i)
 {
@@ -312,7 +336,10 @@ static void stage_look(struct judge *judge, struct group *group, const struct ch
     for (uint64_t left = items_mask(chunk->count) & ~group->straight; left; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
         struct group_item *item = item_make(group, chunk, i);
-        preset(item);
+        if (item->query->kind == OTPRING_QUERY_REQUIRED)
+            preset_required(judge, chunk, i, item);
+        else
+            preset(item);
         if (item->preset) continue;
         item_look(judge, group, item, chunk, i);
         try_expected(judge, group, item);

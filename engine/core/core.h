@@ -266,8 +266,9 @@ enum { CORE_RATE_SECONDS = 10 };
 
 struct core_status {
     uint64_t tokens;
-    uint64_t verdicts[10]; /* by enum otpring_verdict, since the start */
-    double rates[10];      /* the same a second, over the last CORE_RATE_SECONDS; 0 where nobody calls core_second */
+    uint64_t verdicts[OTPRING_VERDICT_COUNT]; /* by enum otpring_verdict, since the start */
+    double rates[OTPRING_VERDICT_COUNT]; /* the same a second, over the last CORE_RATE_SECONDS; 0 where nobody calls
+                                            core_second */
     uint64_t turns;
     uint64_t sessions;
     uint64_t memory_size;

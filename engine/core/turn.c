@@ -333,7 +333,7 @@ static void judge_prepare(struct judge *judge, struct core_worker *worker, struc
 
 static void verdicts_count(struct core *core, struct judge *judge)
 {
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < OTPRING_VERDICT_COUNT; i++) {
         if (judge->verdicts[i]) atomic_fetch_add_explicit(&core->verdicts[i], judge->verdicts[i], memory_order_relaxed);
         judge->verdicts[i] = 0;
     }

@@ -183,7 +183,7 @@ struct judge {
     int64_t far_left;  /* candidates of far searches that this turn may still compute */
     int64_t pair_left; /* the same for pairs of adjacent codes */
     bool pair_untouched;
-    uint64_t verdicts[10];
+    uint64_t verdicts[OTPRING_VERDICT_COUNT];
     uint64_t stage_ns[4];       /* when measuring: -, finding and first steps, the rest of the windows, judging */
     uint64_t (*clock_ns)(void); /* of a benchmark; NULL: does not measure */
     _Alignas(64) uint8_t dummy[KERNEL_SHA512_MIDSTATES];

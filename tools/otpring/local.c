@@ -136,12 +136,15 @@ static struct result session_open(struct local *local)
 static bool query_make(const struct otpring_query *query, struct otpring_wire_query *ret_wire)
 {
     uint8_t name[16];
-    uint32_t code;
-    uint8_t digits;
-    if (result_failed(otp_code_parse(query->code, strlen(query->code), &code, &digits))) return false;
+    uint32_t code = 0;
+    uint8_t digits = 0;
+    if (!query->required && result_failed(otp_code_parse(query->code, strlen(query->code), &code, &digits)))
+        return false;
     otpring_name(query->company, query->user, name);
-    *ret_wire = (struct otpring_wire_query){
-        .source = query->source, .code = code, .digits = digits, .kind = OTPRING_QUERY_CODE};
+    *ret_wire = (struct otpring_wire_query){.source = query->source,
+                                            .code = code,
+                                            .digits = digits,
+                                            .kind = query->required ? OTPRING_QUERY_REQUIRED : OTPRING_QUERY_CODE};
     memcpy(ret_wire->company, name, 8);
     memcpy(ret_wire->account, name + 8, 8);
     return true;

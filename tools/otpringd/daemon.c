@@ -161,7 +161,7 @@ static struct result admin_serve(struct daemon_thread *thread, struct os *os)
     struct core_worker *worker;
     struct admin *admin;
     TRY(plain_worker_create(daemon->engine->core, os, &worker));
-    struct admin_options options = {.engine = daemon->engine, .worker = worker, .os = os};
+    struct admin_options options = {.engine = daemon->engine, .worker = worker, .os = os, .owner_uid = geteuid()};
     struct result result = admin_create(&options, &admin);
     if (!result_failed(result)) {
         result = admin_serve_with(thread, os, admin);

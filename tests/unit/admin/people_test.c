@@ -204,12 +204,38 @@ static void a_release_says_why_and_ends_with_the_next_token(void **unused)
     assert_answer(&fixture, "BAD_JSON", "{'act':'user.release','company':'Acme','user':'boss'}");
     assert_fine(&fixture, "{'act':'user.release','company':'Acme','user':'boss','reason':'token on its way'}");
     json_t *shown = ask(&fixture, "{'act':'user.show','company':'Acme','user':'boss'}");
-    assert_string_equal(text_in(json_object_get(shown, "user"), "code"), "released");
+    assert_string_equal(text_in(json_object_get(shown, "user"), "code"), "not-required");
     json_decref(shown);
     assert_fine(&fixture, "{'act':'stock.assign','company':'Acme','user':'boss','serial':'T-2'}");
     shown = ask(&fixture, "{'act':'user.show','company':'Acme','user':'boss'}");
     assert_string_equal(text_in(json_object_get(shown, "user"), "code"), "required");
     json_decref(shown);
+    fixture_remove(&fixture);
+}
+
+#define assert_code(fixture, user, wanted)                                                                             \
+    do {                                                                                                               \
+        json_t *shown_ = ask(fixture, "{'act':'user.show','company':'Acme','user':'" user "'}");                       \
+        assert_string_equal(text_in(json_object_get(shown_, "user"), "code"), wanted);                                 \
+        json_decref(shown_);                                                                                           \
+    } while (0)
+
+static void an_inactive_user_does_not_pass_without_a_code(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    world_make(&fixture);
+    assert_code(&fixture, "ann", "not-required");
+    assert_fine(&fixture, "{'act':'user.deactivate','company':'Acme','user':'ann'}");
+    assert_code(&fixture, "ann", "not-known");
+    assert_fine(&fixture, "{'act':'user.reactivate','company':'Acme','user':'ann'}");
+    assert_code(&fixture, "ann", "not-required");
+    assert_fine(&fixture, "{'act':'stock.assign','company':'Acme','user':'boss','serial':'T-1'}");
+    assert_fine(&fixture, "{'act':'user.release','company':'Acme','user':'boss','reason':'r'}");
+    assert_fine(&fixture, "{'act':'user.deactivate','company':'Acme','user':'boss'}");
+    assert_code(&fixture, "boss", "required");
+    assert_fine(&fixture, "{'act':'user.reactivate','company':'Acme','user':'boss'}");
+    assert_code(&fixture, "boss", "required");
     fixture_remove(&fixture);
 }
 
@@ -297,8 +323,11 @@ static char *operator_make(struct fixture *fixture, const char *name, const char
 static void served(struct fixture *fixture, bool by_daemon)
 {
     admin_destroy(fixture->admin);
-    struct admin_options admin = {
-        .engine = fixture->engine, .worker = fixture->worker, .os = fixture->engine->os, .alone = !by_daemon};
+    struct admin_options admin = {.engine = fixture->engine,
+                                  .worker = fixture->worker,
+                                  .os = fixture->engine->os,
+                                  .alone = !by_daemon,
+                                  .owner_uid = 77};
     admin_ok(admin_create(&admin, &fixture->admin));
 }
 
@@ -331,6 +360,35 @@ static void an_operator_needs_the_key_the_user_id_and_the_grant(void **unused)
     free(all);
     free(some);
     free(other);
+    fixture_remove(&fixture);
+}
+
+static const char *code_as(struct fixture *fixture, uint32_t uid, const char *request)
+{
+    static char code[40];
+    char *text = NULL;
+    (void)admin_request(fixture->admin, uid, request, strlen(request), &text).code;
+    json_t *answer = json_loads(text, 0, NULL);
+    admin_text_free(text);
+    snprintf(code, sizeof(code), "%s", json_is_true(json_object_get(answer, "ok")) ? "OK" : text_in(answer, "code"));
+    json_decref(answer);
+    return code;
+}
+
+static void without_operators_the_daemon_serves_its_owner_and_root(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    fixture_make(&fixture, 4096);
+    served(&fixture, true);
+    static const char list[] = "{\"act\":\"company.list\"}", status[] = "{\"act\":\"status\"}";
+    assert_string_equal(code_as(&fixture, 0, list), "OK");
+    assert_string_equal(code_as(&fixture, 77, list), "OK");
+    assert_string_equal(code_as(&fixture, 78, list), "OPERATOR");
+    assert_string_equal(code_as(&fixture, 78, status), "OPERATOR");
+    free(operator_make(&fixture, "olga", ",'may':'all'"));
+    assert_string_equal(code_as(&fixture, 77, list), "OPERATOR");
+    assert_string_equal(code_as(&fixture, 77, status), "OK");
     fixture_remove(&fixture);
 }
 
@@ -432,10 +490,12 @@ int main(void)
         cmocka_unit_test(a_user_who_leaves_takes_nothing_along),
         cmocka_unit_test(a_persons_data_opens_until_it_is_erased),
         cmocka_unit_test(a_release_says_why_and_ends_with_the_next_token),
+        cmocka_unit_test(an_inactive_user_does_not_pass_without_a_code),
         cmocka_unit_test(nothing_of_a_change_stays_when_one_of_its_tokens_is_refused),
         cmocka_unit_test(a_bulk_assignment_takes_or_refuses_each_line),
         cmocka_unit_test(lists_go_page_by_page_through_all),
         cmocka_unit_test(an_operator_needs_the_key_the_user_id_and_the_grant),
+        cmocka_unit_test(without_operators_the_daemon_serves_its_owner_and_root),
         cmocka_unit_test(somebody_is_left_who_may_grant),
         cmocka_unit_test(an_administrator_sees_the_own_company_alone),
         cmocka_unit_test(a_reset_takes_two_persons),
