@@ -24,6 +24,17 @@ static void owner_set(struct act *act)
     act->who = (struct admin_who){.role = ROLE_BANK, .grants = UINT32_MAX};
 }
 
+/* A company's administrator acts for as long as the user is one. */
+static struct result administrator_check(struct people *people, const struct operator_row *row)
+{
+    struct user_row user;
+    if (row->role != ROLE_COMPANY) return result_ok();
+    struct result got = people_user_get(people, row->account, &user);
+    if (got.code == STORE_NOT_FOUND) return result_of(OPERATOR);
+    TRY(got);
+    return user.state == USER_ACTIVE && (user.flags & USER_IS_ADMINISTRATOR) ? result_ok() : result_of(OPERATOR);
+}
+
 /* Every wrong way looks the same to whoever asks. */
 static struct result operator_check(struct people *people, const char *name, const char *key)
 {
@@ -38,6 +49,7 @@ static struct result operator_check(struct people *people, const char *name, con
     if (!good || row.state != OPERATOR_ACTIVE || (row.uid != UINT32_MAX && row.uid != act->actor.uid)) {
         return result_of(OPERATOR);
     }
+    TRY(administrator_check(people, &row));
     act->who = (struct admin_who){.role = row.role, .grants = row.grants};
     memcpy(act->who.self, row.account, sizeof(act->who.self));
     act->actor.operator_id = row.id;

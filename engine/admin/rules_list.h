@@ -39,6 +39,7 @@
     ACT(STOCK_FIRST_CODE, "stock.first-code", NOTHING)                                                                 \
     ACT(OPERATOR_ADD, "operator.add", OPERATORS)                                                                       \
     ACT(OPERATOR_GRANT, "operator.grant", OPERATORS)                                                                   \
+    ACT(OPERATOR_DISABLE, "operator.disable", OPERATORS)                                                               \
     ACT(REQUEST_ASK, "request.ask", NOTHING)                                                                           \
     ACT(REQUEST_CONFIRM, "request.confirm", CONFIRM)                                                                   \
     ACT(REQUEST_REFUSE, "request.refuse", CONFIRM)
@@ -95,7 +96,6 @@
     LINE(INACTIVE, USER_REACTIVATE, BANK, ACTIVE, 0)                                                                   \
     LINE(INACTIVE, USER_REACTIVATE, COMPANY, ACTIVE, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(NOT_SELF))                   \
     LINE(ACTIVE, USER_RELEASE, BANK, ACTIVE, 0)                                                                        \
-    LINE(INACTIVE, USER_RELEASE, BANK, INACTIVE, 0)                                                                    \
     LINE(ACTIVE, USER_UNLOCK, BANK, ACTIVE, 0)                                                                         \
     LINE(ACTIVE, USER_UNLOCK, COMPANY, ACTIVE, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(NOT_SELF))                         \
     LINE(ACTIVE, USER_RESET, BANK, ACTIVE, 0)                                                                          \
@@ -164,6 +164,7 @@
 #define OPERATOR_LINES(LINE)                                                                                           \
     LINE(NONE, OPERATOR_ADD, BANK, ACTIVE, 0)                                                                          \
     LINE(ACTIVE, OPERATOR_GRANT, BANK, ACTIVE, R(NOT_SELF) | R(NOT_LAST))                                              \
+    LINE(ACTIVE, OPERATOR_DISABLE, BANK, DISABLED, R(NOT_SELF) | R(NOT_LAST))                                          \
     LINE(DISABLED, OPERATOR_GRANT, BANK, ACTIVE, R(NOT_SELF))
 
 #define REQUEST_STATES(STATE)                                                                                          \

@@ -432,6 +432,11 @@ static void an_administrator_sees_the_own_company_alone(void **unused)
     list = ask(&fixture, "{'act':'stock.list'" AS_BOSS);
     assert_int_equal(json_array_size(json_object_get(list, "tokens")), 2);
     json_decref(list);
+    /* Who is an administrator no more acts as none. */
+    served(&fixture, false);
+    assert_fine(&fixture, "{'act':'user.set','company':'Acme','user':'boss','administrator':false}");
+    served(&fixture, true);
+    assert_answer(&fixture, "OPERATOR", "{'act':'company.list'" AS_BOSS);
     free(key);
     fixture_remove(&fixture);
 }
