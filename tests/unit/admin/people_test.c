@@ -31,6 +31,15 @@ static const char *state_of(struct fixture *fixture, const char *serial)
     return state;
 }
 
+static char *operator_make(struct fixture *fixture, const char *name, const char *fields)
+{
+    json_t *answer = ask(fixture, "{'act':'operator.add','name':'%s'%s}", name, fields);
+    assert_true(json_is_true(json_object_get(answer, "ok")));
+    char *key = strdup(text_in(answer, "key"));
+    json_decref(answer);
+    return key;
+}
+
 /* A company with its scheme active, an administrator and a user, and two tokens in its custody. */
 static void world_make(struct fixture *fixture)
 {
@@ -272,6 +281,43 @@ static void a_bulk_assignment_takes_or_refuses_each_line(void **unused)
     fixture_remove(&fixture);
 }
 
+static void a_bulk_of_many_goes_in_few_changes_and_a_token_goes_to_one_user(void **unused)
+{
+    (void)unused;
+    enum { USERS = 150 };
+    struct fixture fixture;
+    char items[8192] = "", adds[16384] = "";
+    world_make(&fixture);
+    char *key = operator_make(&fixture, "boss", ",'company':'Acme','user':'boss'");
+    for (int i = 0; i < USERS; i++) {
+        char secret[33];
+        uint8_t seed[20] = {(uint8_t)i, 1};
+        admin_ok(otp_base32_encode(seed, sizeof(seed), secret, sizeof(secret)));
+        assert_fine(&fixture, "{'act':'user.add','company':'Acme','user':'m%d'}", i);
+        sprintf(adds + strlen(adds), "%s['B%d','%s']", i ? "," : "", i, secret);
+        sprintf(items + strlen(items), "%s['m%d','B%d']", i ? "," : "", i, i / 2 * 2);
+    }
+    assert_fine(&fixture, "{'act':'stock.add-batch','type':'hotp','items':[%s]}", adds);
+    for (int i = 0; i < USERS; i++) assert_fine(&fixture, "{'act':'stock.give','company':'Acme','serial':'B%d'}", i);
+    uint64_t before = journal_status(fixture.engine->core->journal).position_next;
+    json_t *answer =
+        ask(&fixture, "{'act':'stock.assign-batch','company':'Acme','items':[%s],'operator':'boss','key':'%s'}", items,
+            key);
+    uint64_t blocks = journal_status(fixture.engine->core->journal).position_next - before;
+    assert_int_equal(number_in(answer, "assigned"), USERS / 2);
+    const json_t *refused = json_object_get(answer, "refused");
+    assert_int_equal(json_array_size(refused), USERS / 2);
+    for (size_t i = 0; i < USERS / 2; i++) {
+        assert_int_equal(number_in(json_array_get(refused, i), "index"), 2 * i + 1);
+        assert_string_equal(text_in(json_array_get(refused, i), "rule"), "NO_STEP");
+    }
+    assert_true(blocks <= 8);
+    json_decref(answer);
+    assert_string_equal(state_of(&fixture, "B0"), "assigned");
+    free(key);
+    fixture_remove(&fixture);
+}
+
 static void lists_go_page_by_page_through_all(void **unused)
 {
     (void)unused;
@@ -309,15 +355,6 @@ static void lists_go_page_by_page_through_all(void **unused)
 }
 
 /* ---- operators ---- */
-
-static char *operator_make(struct fixture *fixture, const char *name, const char *fields)
-{
-    json_t *answer = ask(fixture, "{'act':'operator.add','name':'%s'%s}", name, fields);
-    assert_true(json_is_true(json_object_get(answer, "ok")));
-    char *key = strdup(text_in(answer, "key"));
-    json_decref(answer);
-    return key;
-}
 
 /* As a daemon serves: operators are asked for. */
 static void served(struct fixture *fixture, bool by_daemon)
@@ -498,6 +535,7 @@ int main(void)
         cmocka_unit_test(an_inactive_user_does_not_pass_without_a_code),
         cmocka_unit_test(nothing_of_a_change_stays_when_one_of_its_tokens_is_refused),
         cmocka_unit_test(a_bulk_assignment_takes_or_refuses_each_line),
+        cmocka_unit_test(a_bulk_of_many_goes_in_few_changes_and_a_token_goes_to_one_user),
         cmocka_unit_test(lists_go_page_by_page_through_all),
         cmocka_unit_test(an_operator_needs_the_key_the_user_id_and_the_grant),
         cmocka_unit_test(without_operators_the_daemon_serves_its_owner_and_root),
