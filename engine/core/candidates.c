@@ -77,7 +77,10 @@ static void batch_run(const struct kernel *kernel, struct group *group, enum ker
                                                     .ret_fits = batch->fits,
                                                     .prefetch = loads ? group->prefetch : NULL});
     if (loads) group->prefetch_waits = false;
-    for (uint32_t i = 0; i < straight; i++) group->fits[tries->items[i]] = batch->fits[i];
+    if (straight == CHUNK_ITEMS)
+        memcpy(group->fits, batch->fits, CHUNK_ITEMS); /* all of them, in order */
+    else
+        for (uint32_t i = 0; i < straight; i++) group->fits[tries->items[i]] = batch->fits[i];
     for (uint32_t i = straight; i < count; i++)
         pair_note(&group->pairs[batch->pairs[i]], (int64_t)tries->steps[i], 0u - batch->fits[i]);
     batch->tries.count = batch->straight = 0;

@@ -403,6 +403,7 @@ _Static_assert(offsetof(struct slot_verify, token) == 16 && offsetof(struct slot
                    offsetof(struct slot_verify, item) == 48 && offsetof(struct slot_verify, verdict) == 56 &&
                    offsetof(struct slot_verify, drift) == 60 && offsetof(struct slot_verify, kind) == 63 &&
                    offsetof(struct otpring_wire_answer, record) == 8 &&
+                   sizeof(struct otpring_wire_answer) == STAGE_ANSWER &&
                    offsetof(struct otpring_wire_query, company) == 0 &&
                    offsetof(struct otpring_wire_query, account) == 8 &&
                    offsetof(struct otpring_wire_query, source) == 16 && offsetof(struct otpring_wire_query, code) == 24,

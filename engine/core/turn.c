@@ -246,20 +246,24 @@ static void chunk_add(struct chunk *chunk, struct turn *turn, struct turn_frame 
 {
     bool resync = frame->judged.method == OTPRING_WIRE_RESYNC;
     size_t item_size = resync ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
-    const uint8_t *queries = frame->items + index * item_size;
-    struct otpring_wire_answer *answers = turn->answers + frame->answer_first + index;
-    uint64_t place = index | (uint64_t)frame->judged.client_id << 16 | (uint64_t)judge->policy << 48;
-    uint32_t at = chunk->count, slot = turn->slot_count;
-    for (uint32_t i = 0; i < count; i++) {
-        chunk->queries[at + i] = queries + i * item_size;
-        chunk->frames[at + i] = &frame->judged;
-        chunk->answers[at + i] = answers + i;
-        chunk->places[at + i] = place + i;
-        chunk->records[at + i] = slot + i;
-    }
+    uint32_t at = chunk->count;
+    judge->kernel->stages->gather(
+        &(struct stage_gather){.at = at,
+                               .count = count,
+                               .query = frame->items + index * item_size,
+                               .query_size = item_size,
+                               .answer = turn->answers + frame->answer_first + index,
+                               .frame = &frame->judged,
+                               .place = index | (uint64_t)frame->judged.client_id << 16 | (uint64_t)judge->policy << 48,
+                               .record = turn->slot_count,
+                               .ret_queries = chunk->queries,
+                               .ret_answers = chunk->answers,
+                               .ret_frames = chunk->frames,
+                               .ret_places = chunk->places,
+                               .ret_records = chunk->records});
     if (!resync && frame->judged.client->company_count == 0) chunk->plain |= items_mask(count) << at;
     chunk->count = at + count;
-    turn->slot_count = slot + count;
+    turn->slot_count += count;
 }
 
 static void frame_gather(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)

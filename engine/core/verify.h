@@ -125,7 +125,7 @@ struct chunk {
     uint32_t count;
     uint64_t plain; /* bit i: a client and a frame whose queries may go the straight way */
     const void *queries[CHUNK_ITEMS];
-    struct judged_frame *frames[CHUNK_ITEMS];
+    void *frames[CHUNK_ITEMS]; /* struct judged_frame */
     void *answers[CHUNK_ITEMS];
     uint64_t places[CHUNK_ITEMS];  /* in the record's own form: index in the frame, client, no distance, policy */
     uint32_t records[CHUNK_ITEMS]; /* index of each slot in the block */

@@ -6,6 +6,17 @@
 #include "kernel/bucket.h"
 #include "kernel/stages_from.h"
 
+static void gather(const struct stage_gather *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        from->ret_queries[from->at + i] = (const uint8_t *)from->query + i * from->query_size;
+        from->ret_answers[from->at + i] = (uint8_t *)from->answer + i * STAGE_ANSWER;
+        from->ret_frames[from->at + i] = from->frame;
+        from->ret_places[from->at + i] = from->place + i;
+        from->ret_records[from->at + i] = from->record + (uint32_t)i;
+    }
+}
+
 void stage_hash_names_from(const struct stage_names *names, size_t first)
 {
     for (size_t i = first; i < names->count; i++) {
@@ -130,4 +141,4 @@ static void record(const struct stage_record *record)
     stage_record_some(record, record->which);
 }
 
-const struct kernel_stages stages_portable = {hash_names, find, look, record};
+const struct kernel_stages stages_portable = {gather, hash_names, find, look, record};
