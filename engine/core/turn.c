@@ -204,17 +204,6 @@ enum core_admit core_hello(struct core_worker *worker, const struct otpring_wire
 
 /* ---- judging ---- */
 
-/* What has been taken goes one stage on, and the chunk that has passed them all is judged. */
-static void advance(struct judge *judge, struct group *group)
-{
-    struct chunk *chunk = group_advance(judge, group);
-    uint64_t begun_ns = judge_mark(judge, -1, 0);
-    judge_chunk(judge, group, chunk);
-    chunk->count = 0;
-    chunk->plain = 0;
-    judge_mark(judge, 3, begun_ns);
-}
-
 static uint16_t to_judge(const struct turn *turn, const struct turn_frame *frame)
 {
     if (!frame->retry) return frame->header.count;
@@ -274,7 +263,7 @@ static void frame_gather(struct turn *turn, struct turn_frame *frame, struct jud
         uint32_t count = left < room ? left : room;
         chunk_add(chunk, turn, frame, judge, index, count);
         index += count;
-        if (chunk->count == CHUNK_ITEMS) advance(judge, group);
+        if (chunk->count == CHUNK_ITEMS) group_advance(judge, group);
     }
 }
 
@@ -285,7 +274,7 @@ static void retry_gather(struct turn *turn, struct turn_frame *frame, struct jud
         if (turn->answers[frame->answer_first + index].verdict != OTPRING_UNAVAILABLE) continue;
         struct chunk *chunk = group_filling(group);
         chunk_add(chunk, turn, frame, judge, index, 1);
-        if (chunk->count == CHUNK_ITEMS) advance(judge, group);
+        if (chunk->count == CHUNK_ITEMS) group_advance(judge, group);
     }
 }
 
@@ -343,7 +332,7 @@ static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_
         turn->slot_count += SESSION_RECORD_SLOTS;
     }
     for (uint32_t i = 0; i < turn->frame_count; i++) frame_judge(turn, &turn->frames[i], turns->judge, turns->group);
-    while (!group_empty(turns->group)) advance(turns->judge, turns->group);
+    while (!group_empty(turns->group)) group_advance(turns->judge, turns->group);
     for (uint32_t i = 0; i < turn->frame_count; i++) needs_others |= turn->frames[i].judged.needs_others;
     turn->others_durable = !needs_others;
     if (needs_others) turn->others_count = progress_snapshot(worker, turn->others);

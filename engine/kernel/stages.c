@@ -98,6 +98,20 @@ void stage_look_from(struct stage_look *look, size_t first)
         if (look->wanted >> i & 1) look->ret_straight |= (uint64_t)look_one(look, i) << i;
 }
 
+void stage_check_from(struct stage_check *check, size_t first)
+{
+    for (size_t i = first; i < check->count; i++) {
+        _Atomic uint64_t *tail = check->tails[i];
+        uint64_t budget = atomic_load_explicit(&tail[TAIL_BUDGET], memory_order_acquire);
+        uint64_t state = atomic_load_explicit(&tail[TAIL_STATE], memory_order_acquire);
+        bool ready = (check->wanted >> i & 1) && (budget & 0xffff) == 0 && state == check->states[i] &&
+                     check->seen[i] >> 32 <= check->expected[i];
+        check->ret_ready |= (uint64_t)ready << i;
+        check->ret_words[i] = ready ? &tail[TAIL_TOKEN] : check->nowhere;
+        check->ret_next[i] = (check->expected[i] + 1) << 32 | (uint32_t)check->seen[i];
+    }
+}
+
 void stage_record_some(const struct stage_record *record, uint64_t which)
 {
     for (uint64_t left = which; left; left &= left - 1) {
@@ -136,9 +150,15 @@ static void look(struct stage_look *look)
     stage_look_from(look, 0);
 }
 
+static void check(struct stage_check *check)
+{
+    check->ret_ready = 0;
+    stage_check_from(check, 0);
+}
+
 static void record(const struct stage_record *record)
 {
     stage_record_some(record, record->which);
 }
 
-const struct kernel_stages stages_portable = {gather, hash_names, find, look, record};
+const struct kernel_stages stages_portable = {gather, hash_names, find, look, check, record};

@@ -3,7 +3,7 @@
  * they did it for, and leave all others to code that asks one thing after the other.
  *
  *     gather   frames to items        hash_names   names to hashes        find   hashes to lines
- *     look     lines to tries         record       acceptances to records and answers
+ *     look     lines to tries         check        fits to swaps         record   acceptances to records, answers
  *
  * They know layouts, not rules: a name is the first 16 bytes of a query, an index entry is what bucket.h says, a line
  * ends in three words, a record is eight. Whoever owns a layout asserts that it is the one below. They keep no state
@@ -157,6 +157,22 @@ struct stage_look {
     struct stage_tries *tries[KERNEL_ALGORITHM_COUNT]; /* entries are added, in order of item */
 };
 
+/* ---- fits to swaps ---- */
+
+struct stage_check {
+    size_t count;
+    uint64_t wanted; /* bit i: item i went the straight way, and its code fits */
+    void *const *tails;
+    const uint64_t *seen; /* token words, read before this stage reads anything */
+    const uint64_t *states;
+    const uint64_t *expected;
+    _Atomic uint64_t *nowhere; /* a word of the caller's own, in place of those that are not ready */
+    uint64_t
+        ret_ready; /* bit i: no failure (the budget's lowest 16 bits), the state is the same, and the floor allows */
+    _Atomic uint64_t **ret_words;
+    uint64_t *ret_next; /* the floor after the expected step, the change count as seen */
+};
+
 /* ---- acceptances to records and answers ---- */
 
 /* A record's words: name 0 and 1, token 2, nothing 3, source 4 (the query's third), ordinal 5 twice, place 6, last 7.
@@ -180,6 +196,7 @@ struct kernel_stages {
     void (*hash_names)(const struct stage_names *names);
     void (*find)(struct stage_find *find);
     void (*look)(struct stage_look *look);
+    void (*check)(struct stage_check *check);
     void (*record)(const struct stage_record *record);
 };
 

@@ -244,6 +244,34 @@ static void look(struct stage_look *look)
     stage_look_from(look, i);
 }
 
+/* ---- check ---- */
+
+KERNEL_INLINE __mmask8 check_lanes(const struct stage_check *check, size_t i)
+{
+    vector budget_state[2];
+    vector seen = load(check->seen + i), expected = load(check->expected + i);
+    load_words64((const void *const *)check->tails + i, 8, budget_state);
+    __mmask8 ready = (__mmask8)(check->wanted >> i);
+    ready = _mm512_mask_testn_epi64_mask(ready, budget_state[0], constant64(0xffff));
+    ready = _mm512_mask_cmpeq_epi64_mask(ready, budget_state[1], load(check->states + i));
+    ready = _mm512_mask_cmple_epu64_mask(ready, shr64(seen, 32), expected);
+    vector words = _mm512_mask_mov_epi64(constant64((uintptr_t)check->nowhere), ready, load(check->tails + i));
+    store((void *)(check->ret_words + i), words);
+    store(check->ret_next + i, or2(shl64(add64(expected, constant64(1)), 32), and2(seen, constant64(0xffffffff))));
+    return ready;
+}
+
+static void check(struct stage_check *check)
+{
+    size_t i = 0;
+    uint64_t ready = 0;
+    for (; i + LANES <= check->count; i += LANES) ready |= (uint64_t)check_lanes(check, i) << i;
+    check->ret_ready = ready;
+    stage_check_from(check, i);
+}
+
+_Static_assert(TAIL_TOKEN == 0 && TAIL_BUDGET == 1 && TAIL_STATE == 2, "offsets in look_lanes and check_lanes");
+
 /* ---- record ---- */
 
 /* Pieces of 16 bytes, four a vector, in rows of four: the rows become columns. */
@@ -298,4 +326,4 @@ static void record(const struct stage_record *record)
     stage_record_some(record, left);
 }
 
-const struct kernel_stages stages_avx512 = {gather, hash_names, find, look, record};
+const struct kernel_stages stages_avx512 = {gather, hash_names, find, look, check, record};
