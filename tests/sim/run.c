@@ -435,6 +435,7 @@ static void clock_tamper(struct run *run)
         os_sim_step_wall_ms(run->world, run->drift_ms < 0 ? -drift : drift);
     }
     if (run->frozen) os_sim_step_wall_ms(run->world, -(int64_t)(draw(run) % 3));
+    unsure_note(run);
     /* What a clock that merely runs too fast or too slow comes to is seen where nothing else happens to it. */
     switch (run->only_drifts ? 4 + draw(run) % 44 : draw(run) % 48) {
     case 0:
@@ -460,8 +461,8 @@ static void clock_tamper(struct run *run)
         break;
     case 4:
     case 5:
-        run->model.unsure = 0;
         run->sound_known = false;
+        unsure_note(run); /* until it is known that the consent stands */
         if (result_failed(core_clock_consent(run->machine.keeper, &machine_actor))) break;
         os_sim_synchronised_set(run->world, false);
         run->sound_ms = offset_ms(run);
