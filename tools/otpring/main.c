@@ -114,9 +114,10 @@ const struct command commands[] = {
     {"backup", "FOLDER", 1, 1, "Copy the store while it is in use, into a new folder", "backup", "j",
      "The key file is never part of it.", run_backup},
     {"restore", "FOLDER", 1, 1, "Make a store out of a backup", NULL, "kVCZ",
-     "Codes accepted after the backup must not be accepted again: TOTP floors move past --now, and HOTP tokens come "
-     "back "
-     "suspended unless the journal of the lost machine is given with --journal and --journal-complete says that it "
+     "Codes accepted after the backup must not be accepted again: TOTP codes are refused from --now on for twice the "
+     "profile's resync-window and two periods more, 21 minutes as profiles are made, since a clock that ran ahead may "
+     "have been resynchronised so far; and HOTP tokens come back suspended unless the journal of the lost machine is "
+     "given with --journal and --journal-complete says that it "
      "reaches to the end.",
      run_restore},
     {"completion", NULL, 0, 0, "Print a completion script for bash", NULL, "", NULL, run_completion},
