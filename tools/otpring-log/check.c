@@ -293,6 +293,7 @@ int command_check(int argc, char **argv)
         COMMAND_STORE_OPTION,
         COMMAND_JSON_OPTION,
         COMMAND_PUBLIC_KEY_OPTION,
+        COMMAND_ARCHIVE_OPTION,
         {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "Published checkpoints: each must still be in the log", 0},
         {"key", KEY_KEY, "FILE", 0, "The store's key file: check the seals' MACs of what is not signed yet", 0},
         {"state", KEY_STATE, "FILE", 0, "Go on where this file says, and keep it up to date; made when missing", 0},
@@ -315,7 +316,7 @@ int command_check(int argc, char **argv)
     struct os *os;
     command_parse(&argp, argc, argv, &words.common);
     int code = command_journal(&words.common, folder, sizeof folder);
-    if (code == EXIT_DONE) code = command_os(&os);
+    if (code == EXIT_DONE) code = command_os(words.common.store, words.common.archive, &os);
     if (code != EXIT_DONE) return code;
     code = prepare(&words, os, folder);
     os_destroy(os);
