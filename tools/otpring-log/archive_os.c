@@ -14,7 +14,8 @@ enum { FILE_BASE = 1 << 28, FILES_MAX = 64 };
 
 struct packed_file {
     int file; /* -1: free */
-    struct seekable *seekable;
+    char name[64];
+    struct seekable *seekable; /* NULL: broken, read as empty */
 };
 
 struct archive_os {
@@ -22,6 +23,7 @@ struct archive_os {
     struct os *base;
     char *journal;
     char *archive;
+    char damaged[64]; /* name of the first that did not unpack */
     struct packed_file files[FILES_MAX];
     /* done, and to be told in the next step */
     struct os_op *done[FILES_MAX];
@@ -42,6 +44,12 @@ static const char *name_within(const struct archive_os *archive, const char *pat
     return strchr(path + size + 1, '/') ? NULL : path + size + 1;
 }
 
+static void note_damage(struct archive_os *archive, const char *name)
+{
+    if (archive->damaged[0]) return;
+    snprintf(archive->damaged, sizeof archive->damaged, "%.48s" ARCHIVE_SUFFIX, name);
+}
+
 static int open_packed(struct archive_os *archive, const char *name)
 {
     char path[4096];
@@ -52,12 +60,16 @@ static int open_packed(struct archive_os *archive, const char *name)
         return -ENAMETOOLONG;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return -errno;
-    struct seekable *seekable;
-    if (result_failed(seekable_open(file, &seekable))) {
+    struct seekable *seekable = NULL;
+    struct result result = seekable_open(file, &seekable);
+    if (result_failed(result) && result.code != STORE_DAMAGED) {
         close(file);
         return -EIO;
     }
-    archive->files[at] = (struct packed_file){.file = file, .seekable = seekable};
+    struct packed_file *packed = &archive->files[at];
+    *packed = (struct packed_file){.file = file, .seekable = seekable};
+    snprintf(packed->name, sizeof packed->name, "%s", name);
+    if (!seekable) note_damage(archive, name);
     return (int)(FILE_BASE + at);
 }
 
@@ -73,10 +85,18 @@ static struct packed_file *packed_of(struct archive_os *archive, int file)
     return file >= FILE_BASE && file < FILE_BASE + FILES_MAX ? &archive->files[file - FILE_BASE] : NULL;
 }
 
-static int64_t read_packed(struct packed_file *packed, const struct os_op *op)
+/* What does not unpack reads as zeros: then the blocks of it are missed where they should be, as a check says, and all
+ * the rest can still be read. A failing disk is an error. */
+static int64_t read_packed(struct archive_os *archive, struct packed_file *packed, const struct os_op *op)
 {
     size_t size;
+    if (!packed->seekable) return 0;
     struct result result = seekable_read(packed->seekable, op->buffer, op->size, op->offset, &size);
+    if (result.code == STORE_DAMAGED) {
+        note_damage(archive, packed->name);
+        memset(op->buffer, 0, op->size);
+        return op->size;
+    }
     return result_failed(result) ? -EIO : (int64_t)size;
 }
 
@@ -97,7 +117,7 @@ static void submit(struct os *os, struct os_op *op)
     if (is_archived(archive, op, &name)) {
         result = open_packed(archive, name);
     } else if (op->kind == OS_READ && packed) {
-        result = read_packed(packed, op);
+        result = read_packed(archive, packed, op);
     } else if (op->kind == OS_CLOSE && packed) {
         close_packed(packed);
         result = 0;
@@ -171,7 +191,7 @@ static void each_packed(void *context, const char *name, uint64_t size)
     int file = open_packed(listing->archive, raw);
     struct packed_file *packed = packed_of(listing->archive, file);
     /* A broken one is listed too, so that it is missed where its segment should be. */
-    listing->each(listing->context, raw, packed ? seekable_size(packed->seekable) : 0);
+    listing->each(listing->context, raw, packed && packed->seekable ? seekable_size(packed->seekable) : 0);
     if (packed) close_packed(packed);
 }
 
@@ -198,17 +218,25 @@ static void destroy(struct os *os)
     free(archive);
 }
 
+static const struct os_functions functions = {.submit = submit,
+                                              .step = step,
+                                              .wake = wake,
+                                              .time = time_of,
+                                              .monotonic_ns = monotonic_ns,
+                                              .random = random_bytes,
+                                              .buffer_return = buffer_return,
+                                              .list = list,
+                                              .destroy = destroy};
+
+const char *archive_os_damaged(const struct os *os)
+{
+    if (os->functions != &functions) return NULL;
+    const struct archive_os *archive = (const struct archive_os *)(const void *)os;
+    return archive->damaged[0] ? archive->damaged : NULL;
+}
+
 struct result archive_os_create(struct os *base, const char *journal, const char *folder, struct os **ret_os)
 {
-    static const struct os_functions functions = {.submit = submit,
-                                                  .step = step,
-                                                  .wake = wake,
-                                                  .time = time_of,
-                                                  .monotonic_ns = monotonic_ns,
-                                                  .random = random_bytes,
-                                                  .buffer_return = buffer_return,
-                                                  .list = list,
-                                                  .destroy = destroy};
     struct archive_os *archive = calloc(1, sizeof *archive);
     if (!archive) return result_of(NO_MEMORY);
     archive->os.functions = &functions;

@@ -9,6 +9,8 @@
 #define ARCHIVE_SUFFIX ".zst"
 
 /* `base` goes with it: os_destroy of the new one ends both. The folder names are copied. */
+/* The first archived file that did not unpack so far, or NULL; also of an os that is none of these. */
+const char *archive_os_damaged(const struct os *os);
 struct result archive_os_create(struct os *base, const char *journal, const char *archive, struct os **ret_os) MUST_USE;
 
 #endif

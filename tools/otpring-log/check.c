@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive_os.h"
 #include "check_state.h"
 #include "commands.h"
 #include "core/core.h"
@@ -233,6 +234,17 @@ static void tell(void *context, const struct journal_check_report *report)
     progress->shown = true;
 }
 
+/* A broken archive of the log's beginning is missed nowhere else: its removal from the journal is accounted for. */
+static void note_archive(const struct os *os, struct journal_check_report *report)
+{
+    const char *name = archive_os_damaged(os);
+    if (!name || report->finding[0]) return;
+    report->kind = FINDING_CHANGED;
+    report->bad_position = report->first_position > 1 ? report->first_position - 1 : 1;
+    report->bad_last = report->bad_position;
+    snprintf(report->finding, sizeof report->finding, "the archived segment %s does not unpack", name);
+}
+
 static int check(const struct check_words *words, struct os *os, const char *folder,
                  struct journal_check_options *wanted, const struct known *known)
 {
@@ -249,6 +261,7 @@ static int check(const struct check_words *words, struct os *os, const char *fol
     }
     struct result result = journal_check(os, folder, wanted, &report);
     if (progress.shown) fprintf(stderr, "\r\x1b[K");
+    note_archive(os, &report);
     bool found = report.finding[0] != 0;
     if (result_failed(result) && !found) return complain(EXIT_UNAVAILABLE, "%s: %s", folder, result_text(result));
     /* What was verified before the finding stays verified. */

@@ -13,8 +13,13 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"archive", command_archive}, {"check", command_check}, {"checkpoint", command_checkpoint},
-    {"key", command_key},         {"prove", command_prove}, {"verify-proof", command_verify_proof},
+    {"archive", command_archive},
+    {"check", command_check},
+    {"checkpoint", command_checkpoint},
+    {"key", command_key},
+    {"prove", command_prove},
+    {"prune", command_prune},
+    {"verify-proof", command_verify_proof},
 };
 
 /* The command is the first word that is no option, nor the value of --store or --archive. */

@@ -20,6 +20,7 @@ int command_check(int argc, char **argv);
 int command_checkpoint(int argc, char **argv);
 int command_key(int argc, char **argv);
 int command_prove(int argc, char **argv);
+int command_prune(int argc, char **argv);
 int command_verify_proof(int argc, char **argv);
 
 /* What all of them share. The command word itself is taken for granted; up to one more word is kept as `file`, where

@@ -116,7 +116,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "show|tail|check|checkpoint|key|prove|verify-proof",
+    .args_doc = "show|tail|check|archive|prune|checkpoint|key|prove|verify-proof",
     .doc =
         "Shows and checks the replay log of an otpring store, with or without the daemon.\v"
         "show prints records from the oldest kept, tail the last ones and then what comes; check verifies every "

@@ -88,6 +88,7 @@ int run_profile_change(struct invocation *invocation);
 int run_import(struct invocation *invocation);
 int run_verify(struct invocation *invocation);
 int run_status(struct invocation *invocation);
+int run_log_prune(struct invocation *invocation);
 int run_backup(struct invocation *invocation);
 int run_restore(struct invocation *invocation);
 int run_completion(struct invocation *invocation);

@@ -58,6 +58,7 @@ static const struct known_option options[] = {
      "The present time, confirmed by you: seconds since 1970, a time such as 2026-01-31T12:00:00Z, or 'clock' to trust "
      "this machine's",
      OWN, NULL},
+    {'T', "through", "POSITION", "The last position that may go", NUMBER, "through"},
     {'j', "json", NULL, "Print JSON", OWN, NULL},
 };
 enum { OPTION_COUNT = sizeof options / sizeof options[0], KEY_STORE = 1000, KEY_INSECURE, KEY_TAKE_OVER };
