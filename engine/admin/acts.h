@@ -77,6 +77,8 @@ struct result batch_add(struct act *act) MUST_USE;
 bool act_again(struct act *act, struct result result);
 /* Lets journal and store breathe between two acts when nobody else does. */
 struct result admin_keep(struct admin *admin) MUST_USE;
+/* The same, and lets what is on its way to the disk arrive. */
+struct result admin_wait(struct admin *admin) MUST_USE;
 
 /* The tokens that a request names: ordinal, ordinals, or company and user (all that live). */
 struct result act_tokens(struct act *act, uint32_t *ret_ordinals, size_t capacity, size_t *ret_count) MUST_USE;
@@ -90,7 +92,7 @@ json_t *admin_profile_json(const struct profile_row *row);
 
 /* A function type, for the table of acts; no struct hides behind it. */
 typedef struct result act_function(struct act *act);
-act_function act_status, act_backup, act_checkpoint, act_clock_consent;
+act_function act_status, act_backup, act_checkpoint, act_clock_consent, act_log_prune;
 act_function act_token_add, act_token_add_batch, act_token_remove, act_token_suspend, act_token_resume, act_token_set,
     act_token_unlock, act_token_resync, act_company_purge;
 act_function act_token_list, act_token_show;

@@ -40,6 +40,7 @@ static const struct {
     {"company.purge", act_company_purge, GRANT_ENGINE, " company "},
     {"backup", act_backup, GRANT_ENGINE, " folder "},
     {"checkpoint", act_checkpoint, GRANT_ENGINE, " "},
+    {"log.prune", act_log_prune, GRANT_ENGINE, " through "},
     {"clock.consent", act_clock_consent, GRANT_ENGINE, " "},
     {"company.add", act_company_add, GRANT_NOTHING, " company trained "},
     {"company.list", act_company_list, GRANT_NOTHING, " state after limit "},
@@ -199,7 +200,7 @@ static bool room_short(struct result result)
 enum { WAIT_NS = 5000000 };
 
 /* Alone, a seal that is on its way holds up the change of segments until somebody lets the ring go on. */
-static struct result room_wait(struct admin *admin)
+struct result admin_wait(struct admin *admin)
 {
     TRY(admin_keep(admin));
     if (!admin->options.alone) return result_ok();
@@ -214,7 +215,7 @@ bool act_again(struct act *act, struct result result)
     if (!room_short(result) || act->waits == WAITS_MAX) return false;
     act->waits++;
     struct core_status status;
-    bool kept = !result_failed(room_wait(act->admin));
+    bool kept = !result_failed(admin_wait(act->admin));
     core_status(act->admin->core, &status);
     /* A full disk is not waited for: it takes an operator. */
     if (!kept || status.journal.no_room) act->waits = WAITS_MAX;

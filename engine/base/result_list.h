@@ -133,6 +133,8 @@ X(JOURNAL_FOREIGN, RESULT_REFUSE, "the segment belongs to another store")
 X(JOURNAL_VERSION, RESULT_REFUSE, "the segment has another format version")
 X(JOURNAL_MISSING, RESULT_FENCE, "a segment that recovery needs is missing")
 X(JOURNAL_BAD_SEAL, RESULT_FENCE, "a seal or signed checkpoint does not verify")
+X(JOURNAL_NEEDED, RESULT_REFUSE,
+  "recovery or a seal still needs part of it: everything must be checkpointed and sealed")
 X(PROOF_UNSEALED, RESULT_RETRY,
   "no signed checkpoint covers this record yet: one is made when its segment is full, and at a clean stop")
 X(PROOF_GONE, RESULT_REFUSE, "records that this one was sealed together with are no longer kept")

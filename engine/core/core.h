@@ -251,6 +251,10 @@ bool core_profile_get(struct core *core, uint16_t id, struct profile_row *ret_ro
 struct result core_keep(struct core_worker *worker, bool *ret_more) MUST_USE;
 /* A whole checkpoint now; core_keep makes its own in pieces, with pauses. */
 struct result core_checkpoint(struct core_worker *worker) MUST_USE;
+/* Makes a checkpoint, and has segments of the log wholly at or below this position removed, each after its record:
+ * those that are closed now go with the next steps of core_keep, others when they are. JOURNAL_NEEDED: part of it is
+ * not checkpointed or not sealed; and what core_checkpoint gives. */
+struct result core_prune(struct core_worker *worker, uint64_t through) MUST_USE;
 /* After all other workers are drained and destroyed: last seals, ACT_STOP, checkpoint, journal finished. */
 struct result core_finish(struct core_worker *worker) MUST_USE;
 

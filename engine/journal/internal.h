@@ -34,6 +34,7 @@ struct segment {
     uint64_t size;
     uint64_t mac_segment;
     uint64_t closed_segment;       /* as its header says */
+    int64_t time_ms;               /* the same: journal time when it began, so that of the one before is no later */
     int file;                      /* -1: not open */
     struct segment_header *header; /* aligned; until it is durable */
     struct os_op header_op;
@@ -133,6 +134,7 @@ struct journal {
     _Atomic uint64_t sealed_through;
     _Atomic bool poisoned;
     _Atomic bool no_room;
+    _Atomic uint64_t prune_through; /* asked for by journal_prune */
 
     struct keeper keeper;
 };

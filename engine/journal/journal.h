@@ -26,6 +26,7 @@ struct journal_options {
     const char *folder;    /* DIR/journal; must exist */
     uint64_t segment_size; /* 0: 64 MiB; at least 64 KiB, and 4 KiB more than any writer's largest block */
     uint64_t keep_size;    /* closed segments kept before recycling; 0: 4 GiB */
+    int64_t keep_age_ms;   /* and none whose last record is older than this; 0: whatever their age */
     uint32_t spare_count;  /* spares kept ready; 0: 4 */
     uint32_t depth_max; /* blocks begun or in flight in all: D of the torn-tail rule; 0: 8, at most 64; recorded in each
                            segment's header */
@@ -127,6 +128,9 @@ void journal_poison(struct journal *journal);
  * more to do at once. */
 struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
                            uint64_t release_position, bool *ret_more) MUST_USE;
+/* Segments wholly at or below this position go with the next steps, whatever keep_size says, as soon as they may: rule
+ * K1 holds for them as for any other. Any thread; never lowered again. */
+void journal_prune(struct journal *journal, uint64_t through);
 /* At a clean stop, after all other writers are gone: seals everything, closes and signs the segment. */
 struct result journal_finish(struct journal *journal, struct journal_writer *keeper, int64_t now_ms) MUST_USE;
 

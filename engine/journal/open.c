@@ -162,6 +162,7 @@ static struct result list_segments(struct recovery *recovery)
         segment->last = segment->counts ? limit - 1 : segment->first - 1;
         segment->mac_segment = file->header->mac_segment;
         segment->closed_segment = file->header->closed_segment;
+        segment->time_ms = file->header->time_ms;
         segment->header_durable = true;
         *link = segment;
         link = &segment->next;

@@ -131,6 +131,7 @@ int command_checkpoint(int argc, char **argv)
         COMMAND_STORE_OPTION,
         COMMAND_JSON_OPTION,
         COMMAND_PUBLIC_KEY_OPTION,
+        COMMAND_ARCHIVE_OPTION,
         {"all", KEY_ALL, NULL, 0, "Print every checkpoint that is kept, not the newest alone", 0},
         {0}};
     static const struct argp argp = {
@@ -151,7 +152,7 @@ int command_checkpoint(int argc, char **argv)
     command_parse(&argp, argc, argv, &words.common);
     int code = command_journal(&words.common, folder, sizeof folder);
     if (code == EXIT_DONE) code = command_public_key(&words.common, key);
-    if (code == EXIT_DONE) code = command_os(&os);
+    if (code == EXIT_DONE) code = command_os(words.common.store, words.common.archive, &os);
     if (code != EXIT_DONE) return code;
     struct slot_checkpoint *checkpoints = NULL;
     size_t count = 0;
@@ -218,6 +219,7 @@ int command_prove(int argc, char **argv)
     static const struct argp_option options[] = {
         COMMAND_STORE_OPTION,
         COMMAND_PUBLIC_KEY_OPTION,
+        COMMAND_ARCHIVE_OPTION,
         {"position", KEY_POSITION, "POSITION", 0, "Prove the record at this position", 0},
         {"slot", KEY_SLOT, "INDEX", 0, "The number behind the position's point; default: 0", 0},
         {"since", KEY_SINCE, "FILE", 0, "Prove that the log continues the checkpoint of this file", 0},
@@ -243,7 +245,7 @@ int command_prove(int argc, char **argv)
     if (!words.position == !words.since)
         return complain(EXIT_USAGE, "prove what? either --position POSITION or --since FILE");
     int code = command_journal(&words.common, folder, sizeof folder);
-    if (code == EXIT_DONE) code = command_os(&os);
+    if (code == EXIT_DONE) code = command_os(words.common.store, words.common.archive, &os);
     if (code != EXIT_DONE) return code;
     code = prove(os, folder, &words);
     os_destroy(os);

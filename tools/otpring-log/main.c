@@ -8,7 +8,6 @@
 
 #include "commands.h"
 #include "log.h"
-#include "os/os_uring.h"
 #include "otpring/verdict.h"
 
 const char *argp_program_version = "otpring-log " OTPRING_VERSION;
@@ -117,7 +116,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "show|tail|check|checkpoint|key|prove|verify-proof",
+    .args_doc = "show|tail|check|archive|prune|checkpoint|key|prove|verify-proof",
     .doc =
         "Shows and checks the replay log of an otpring store, with or without the daemon.\v"
         "show prints records from the oldest kept, tail the last ones and then what comes; check verifies every "
@@ -161,8 +160,8 @@ int main(int argc, char **argv)
         return complain(EXIT_USAGE, "which store? --store DIR, or the variable OTPRING_STORE");
     if (log.user && !log.company) return complain(EXIT_USAGE, "--user needs --company: users are named within one");
     struct os *os;
-    struct result result = os_uring_create(&(struct os_uring_options){.entries = 64}, &os);
-    if (result_failed(result)) return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
+    code = command_os(log.store, NULL, &os);
+    if (code != EXIT_DONE) return code;
     code = run(&log, os);
     os_destroy(os);
     if (fflush(stdout) != 0 || ferror(stdout))

@@ -112,6 +112,7 @@ int run_operator_list(struct invocation *invocation);
 int run_request_list(struct invocation *invocation);
 int run_request_decide(struct invocation *invocation);
 int run_status(struct invocation *invocation);
+int run_log_prune(struct invocation *invocation);
 int run_backup(struct invocation *invocation);
 int run_restore(struct invocation *invocation);
 int run_completion(struct invocation *invocation);

@@ -120,6 +120,10 @@ const struct command commands[] = {
      "given with --journal and --journal-complete says that it "
      "reaches to the end.",
      run_restore},
+    {"log prune", NULL, 0, 0, "Remove old segments of the log", "log.prune", "Tj",
+     "Whole segments that end at or before --through, each after a record that says so. What recovery or a seal still "
+     "needs is refused. Archive first (otpring-log archive) what is to be kept.",
+     run_log_prune},
     {"completion", NULL, 0, 0, "Print a completion script for bash", NULL, "", NULL, run_completion},
     {0},
 };

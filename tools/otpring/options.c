@@ -77,6 +77,7 @@ static const struct known_option options[] = {
     {'%', "new-key", NULL, "Make a fresh key; the old one is worth nothing then", OWN, NULL},
     {'=', "state", "active|disabled", "Whether the operator may act", TEXT, "state"},
     {'&', "state", "STATE", "Only those in this state", TEXT, "state"},
+    {'T', "through", "POSITION", "The last position that may go", NUMBER, "through"},
     {'j', "json", NULL, "Print JSON", OWN, NULL},
 };
 enum {

@@ -24,8 +24,9 @@ struct config {
     bool insecure_memory;
     bool take_over;
     bool no_sandbox;
-    int64_t restore_now_ms; /* 0: not given */
-    uint64_t journal_keep;  /* bytes; 0: the engine's own default, as all below */
+    int64_t restore_now_ms;     /* 0: not given */
+    uint64_t journal_keep;      /* bytes; 0: the engine's own default, as all below */
+    unsigned journal_keep_days; /* 0: whatever their age */
     uint64_t segment_size;
     uint64_t checkpoint_bytes; /* of journal between checkpoints */
     uint64_t tokens_max;

@@ -23,6 +23,7 @@ static const struct argp_option flags[] = {
     {"checkpoint-bytes", 'B', "BYTES", 0, "Journal bytes between checkpoints (default: 256M); more makes starts longer",
      3},
     {"journal-keep", 'J', "BYTES", 0, "Journal kept behind the last checkpoint (default: 4G)", 3},
+    {"journal-keep-days", 'D', "DAYS", 0, "And no longer than this (default: whatever its age)", 3},
     {"verify-mode", 'v', "MODE", 0, "File mode of DIR/verify.sock (default: 0600)", 4},
     {"admin-mode", 'a', "MODE", 0, "File mode of DIR/admin.sock (default: 0600)", 4},
     {"insecure-memory", 'm', NULL, 0, "Start even if memory cannot be locked: seeds may reach the swap", 5},
