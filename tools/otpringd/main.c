@@ -103,7 +103,7 @@ static bool engine_start(struct daemon *daemon)
     struct engine_options options = {
         .folder = config->store,
         .key_path = config->key,
-        .core = {.journal = {.segment_size = config->segment_size, .keep_size = config->journal_keep},
+        .core = {.journal = {.segment_size = config->segment_size, .keep_size = config->journal_keep, .index = true},
                  .checkpoint_bytes = config->checkpoint_bytes,
                  .tokens_max = config->tokens_max,
                  .session_idle_s = config->session_idle_s,
