@@ -24,13 +24,17 @@ static bool take(struct event *event, const struct record_filter *filter)
 {
     switch (event->bytes[JOURNAL_SLOT_SIZE - 1]) {
     case SLOT_FRAME:
-        memcpy(&event->frame, event->bytes, sizeof event->frame);
-        event->has_frame = true;
+        event->head = event->bytes;
         return false;
     case SLOT_VERIFY:
+        /* Most are of other accounts: these are not copied. */
+        if (memcmp(event->bytes, filter->name.name, filter->name.size) != 0) return false;
         event->kind = EVENT_VERIFY;
         memcpy(&event->verify, event->bytes, sizeof event->verify);
-        return filter_verify(filter, &event->verify);
+        if (!filter_verify(filter, &event->verify)) return false;
+        event->has_frame = event->head != NULL;
+        if (event->has_frame) memcpy(&event->frame, event->head, sizeof event->frame);
+        return true;
     case SLOT_ACT:
         event->kind = EVENT_ACT;
         memcpy(&event->act, event->bytes, sizeof event->act);

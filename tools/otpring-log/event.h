@@ -18,6 +18,7 @@ struct event {
     struct slot_verify verify;
     struct slot_act act;
     const uint8_t *bytes; /* the record's slots, in the block */
+    const uint8_t *head;  /* of the frame that they follow, likewise; NULL: none */
 };
 
 /* All of a block's records that the filter lets through, in order. `each` returns false to stop. True: the block is

@@ -38,8 +38,11 @@ static void request_fields(struct text *text, const struct event *event)
     }
     text_char(text, '"');
     text_request(text, &event->frame);
-    text_format(text, "\",\"item\":%u,\"tag\":%" PRIu64 ",\"retry\":%s", event->verify.item, event->frame.tag,
-                event->frame.retry ? "true" : "false");
+    text_string(text, "\",\"item\":");
+    text_unsigned(text, event->verify.item);
+    text_string(text, ",\"tag\":");
+    text_unsigned(text, event->frame.tag);
+    text_string(text, event->frame.retry ? ",\"retry\":true" : ",\"retry\":false");
 }
 
 static void verify_json(struct text *text, const struct event_style *style, const struct event *event)
@@ -63,7 +66,9 @@ static void verify_json(struct text *text, const struct event_style *style, cons
         text_signed(text, verify->step_distance);
     else
         text_string(text, "null");
-    text_format(text, ",\"client\":\"%04x\"", verify->client);
+    text_string(text, ",\"client\":\"");
+    text_hex(text, (const uint8_t[]){(uint8_t)(verify->client >> 8), (uint8_t)verify->client}, 2);
+    text_char(text, '"');
     string_or_null(text, "client_name", client_name(verify->client));
     text_string(text, ",\"source\":\"");
     text_hex64(text, verify->source);

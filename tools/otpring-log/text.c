@@ -28,24 +28,6 @@ void text_reserve(struct text *text, size_t size)
     text->capacity = more;
 }
 
-void text_bytes(struct text *text, const void *bytes, size_t size)
-{
-    text_reserve(text, size);
-    if (size > 0) memcpy(text->bytes + text->size, bytes, size);
-    text->size += size;
-}
-
-void text_string(struct text *text, const char *string)
-{
-    text_bytes(text, string, strlen(string));
-}
-
-void text_char(struct text *text, char c)
-{
-    text_reserve(text, 1);
-    text->bytes[text->size++] = c;
-}
-
 void text_unsigned(struct text *text, uint64_t number)
 {
     char digits[NUMBER_SIZE];
@@ -94,17 +76,37 @@ void text_format(struct text *text, const char *format, ...)
     text->size += (size_t)size;
 }
 
+static void put_digits(char *at, unsigned number, unsigned digits)
+{
+    for (; digits > 0; number /= 10) at[--digits] = (char)('0' + number % 10);
+}
+
+/* Records of a block bear one time, and seconds many blocks: the last one written is at hand. */
 void text_time(struct text *text, int64_t time_ms)
 {
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm utc;
-    if (time_ms < 0 || !gmtime_r(&seconds, &utc) || utc.tm_year > 8099) {
+    static _Thread_local int64_t last_s = -1;
+    static _Thread_local char last[sizeof "2026-01-31T12:00:00.000Z"];
+    int64_t seconds = time_ms / 1000;
+    if (time_ms < 0 || seconds > 253402300799) { /* the year 9999 */
         text_signed(text, time_ms);
         text_string(text, "ms");
         return;
     }
-    text_format(text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                utc.tm_hour, utc.tm_min, utc.tm_sec, (int)(time_ms % 1000));
+    if (seconds != last_s) {
+        struct tm utc;
+        time_t whole = (time_t)seconds;
+        gmtime_r(&whole, &utc);
+        memcpy(last, "0000-00-00T00:00:00.000Z", sizeof last);
+        put_digits(last, (unsigned)utc.tm_year + 1900, 4);
+        put_digits(last + 5, (unsigned)utc.tm_mon + 1, 2);
+        put_digits(last + 8, (unsigned)utc.tm_mday, 2);
+        put_digits(last + 11, (unsigned)utc.tm_hour, 2);
+        put_digits(last + 14, (unsigned)utc.tm_min, 2);
+        put_digits(last + 17, (unsigned)utc.tm_sec, 2);
+        last_s = seconds;
+    }
+    put_digits(last + 20, (unsigned)(time_ms % 1000), 3);
+    text_bytes(text, last, sizeof last - 1);
 }
 
 /* ---- foreign text ---- */
@@ -214,11 +216,23 @@ static void put_cef(struct text *text, uint32_t point)
         put_point(text, point);
 }
 
+/* Letters, digits, dots, hyphens and low lines stand for themselves everywhere. */
+static bool plain_everywhere(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == '_';
+}
+
 static void each_point(struct text *text, const char *foreign, size_t size, void (*put)(struct text *, uint32_t))
 {
     const unsigned char *at = (const unsigned char *)foreign;
     const unsigned char *end = at + size;
-    while (at < end) put(text, next_point(&at, end));
+    while (at < end) {
+        const unsigned char *run = at;
+        while (at < end && plain_everywhere(*at)) at++;
+        text_bytes(text, run, (size_t)(at - run));
+        if (at < end) put(text, next_point(&at, end));
+    }
 }
 
 void text_word(struct text *text, const char *foreign, size_t size)

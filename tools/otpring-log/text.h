@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct text {
     char *bytes; /* not ended by a zero byte */
@@ -21,9 +22,25 @@ static inline void text_clear(struct text *text)
 /* Room for so many more bytes. Without memory the program ends: exit status 3. */
 void text_reserve(struct text *text, size_t size);
 
-void text_bytes(struct text *text, const void *bytes, size_t size);
-void text_string(struct text *text, const char *string);
-void text_char(struct text *text, char c);
+static inline void text_bytes(struct text *text, const void *bytes, size_t size)
+{
+    if (text->capacity - text->size < size) text_reserve(text, size);
+    if (size > 0) memcpy(text->bytes + text->size, bytes, size);
+    text->size += size;
+}
+
+/* Inline, so that the size of a literal is known when it is compiled. */
+static inline void text_string(struct text *text, const char *string)
+{
+    text_bytes(text, string, strlen(string));
+}
+
+static inline void text_char(struct text *text, char c)
+{
+    if (text->capacity == text->size) text_reserve(text, 1);
+    text->bytes[text->size++] = c;
+}
+
 void text_unsigned(struct text *text, uint64_t number);
 void text_signed(struct text *text, int64_t number);
 void text_hex(struct text *text, const uint8_t *bytes, size_t size);
