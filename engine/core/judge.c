@@ -169,7 +169,9 @@ static bool far_search(struct judge *judge, struct group *group, const struct gr
         struct pair *pair = &group->pairs[item->pair_first + i];
         int64_t before = pair_far(judge->kernel, pair, ranges[i].before_low, ranges[i].before_high);
         int64_t after = pair_far(judge->kernel, pair, ranges[i].after_low, ranges[i].after_high);
-        if (greatest(before, after) >= floors[i] && !pair->blocked && !found) found = pair;
+        if (greatest(before, after) < floors[i] || pair->blocked || found) continue;
+        found = pair;
+        choice->step = greatest(before, after);
     }
     choice->pair = found;
     return found != NULL;
@@ -302,8 +304,8 @@ static bool act_on(struct judge *judge, struct group_item *item, const struct ch
     if (choice->verdict == OTPRING_REPLAYED) outcome->token = choice->word;
     outcome->verdict = choice->verdict;
     outcome->not_searched = choice->not_searched;
-    bool found = choice->pair && (choice->verdict == OTPRING_ACCEPTED || choice->verdict == OTPRING_REPLAYED);
-    if (found) {
+    /* Of RESYNC too, for whoever reads the log: by how much a clock is wrong. */
+    if (choice->pair) {
         bool totp = choice->pair->profile->type == OTP_TOTP;
         int64_t floor = choice->verdict == OTPRING_ACCEPTED ? token_floor(choice->word) : pair_floor(choice->pair);
         outcome->distance = choice->step - (totp ? choice->pair->expected : floor);

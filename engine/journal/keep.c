@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "journal/index_keep.h"
 #include "journal/internal.h"
 
 enum { FINISH_WAIT_NS = 1000000 };
@@ -72,6 +73,7 @@ static struct result remove_oldest(struct journal *journal, struct os *os)
     struct segment *segment = journal->oldest;
     CHECK(segment->number == journal->keeper.record.removal.segment);
     if (journal->keeper.read_segment == segment) journal->keeper.read_segment = NULL;
+    index_keep_recycled(journal, os, segment->number);
     TRY(spare_recycle(journal, os, segment));
     CHECK(pthread_mutex_lock(&journal->mutex) == 0);
     journal->oldest = segment->next;
@@ -162,6 +164,7 @@ struct result journal_keep(struct journal *journal, struct journal_writer *keepe
     /* A leaf reader that waits for its record's turn must not be disturbed: one thing at a time. */
     if (journal->keeper.own == OWN_NONE) TRY(seal_step(journal, keeper, now_ms, false, ret_more));
     if (journal->keeper.own == OWN_NONE) TRY(recycle_step(journal, keeper, now_ms, release_position));
+    if (journal->keeper.own == OWN_NONE && !*ret_more) index_keep_step(journal, keeper->os, now_ms, ret_more);
     return result_ok();
 }
 

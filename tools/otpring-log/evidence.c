@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "event.h"
 #include "note.h"
 #include "proof_file.h"
 
@@ -258,17 +259,21 @@ static void print_record(const struct evidence_words *words, const struct proof_
 {
     /* The lines that show prints, of a block that holds nothing but this record. */
     static uint8_t slots[JOURNAL_BLOCK_SIZE_MAX];
-    char line[LINE_SIZE];
+    struct event event;
+    struct text text = {0};
+    struct event_style style = {.form = words->common.json ? FORM_JSON : FORM_LINE};
     struct journal_block_header header = *record->block;
     struct journal_block_view view = {.header = &header, .slots = slots};
-    struct log_options options = {.json = words->common.json, .own = true};
     memcpy(slots + (size_t)slot * JOURNAL_SLOT_SIZE, record->slots, (size_t)record->slot_count * JOURNAL_SLOT_SIZE);
-    if (record_line(&options, &(struct name_filter){0}, &view, slot, line))
-        puts(line);
-    else if (!words->common.json)
+    if (event_at(&view, slot, &event)) {
+        event_write(&text, &style, &event);
+        fwrite(text.bytes, 1, text.size, stdout);
+        text_free(&text);
+    } else if (!words->common.json) {
         printf("%" PRIu64 ".%u: the head of a frame\n", header.position, slot);
-    else
+    } else {
         printf("{\"position\":%" PRIu64 ",\"index\":%u,\"frame\":true}\n", header.position, slot);
+    }
 }
 
 static int refused(const char *why)
