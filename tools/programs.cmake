@@ -8,6 +8,17 @@ if(TARGET otpringd)
   install(FILES otpringd/otpringd.sysusers.conf DESTINATION lib/sysusers.d RENAME otpring.conf)
   install(FILES otpringd/otpringd.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME otpring.conf)
 endif()
+otpring_program(otpring-relay USES os base
+                LIBRARIES PkgConfig::CURL PkgConfig::MOSQUITTO PkgConfig::CRYPTO PkgConfig::INIH PkgConfig::JANSSON PkgConfig::SYSTEMD Threads::Threads)
+if(TARGET otpring-relay)
+  target_sources(otpring-relay PRIVATE otpringd/log.c)
+  target_compile_definitions(otpring-relay PRIVATE OTPRING_DATA_FOLDER="${CMAKE_INSTALL_FULL_DATADIR}/otpring")
+  configure_file(${CMAKE_CURRENT_SOURCE_DIR}/otpring-relay/otpring-relay.service.in ${CMAKE_CURRENT_BINARY_DIR}/otpring-relay.service @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpring-relay.service DESTINATION lib/systemd/system)
+  install(DIRECTORY otpring-relay/texts otpring-relay/bodies DESTINATION ${CMAKE_INSTALL_DATADIR}/otpring)
+  install(FILES otpring-relay/otpring-relay.conf DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endif()
+
 otpring_program(otpring USES admin core journal store table otp kernel vault os base
                 LIBRARIES otpring_client otpring_qr PkgConfig::JANSSON)
 

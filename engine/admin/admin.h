@@ -13,6 +13,7 @@ struct admin;
 
 struct admin_options {
     struct engine *engine;
+    uint32_t outbox_max; /* messages that are neither delivered nor settled by hand; 0: OUTBOX_OPEN_MAX (outbox.h) */
     struct core_worker *worker; /* the calling thread's */
     struct os *os;              /* the same */
     bool alone;                 /* no housekeeper thread: this one keeps the journal between acts */

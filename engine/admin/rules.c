@@ -55,8 +55,9 @@ static const struct {
 } rules[RULE_COUNT] = {RULE_CONDITIONS(RULE_OF)};
 
 static const char *const roles[ROLE_COUNT] = {"bank", "company", "engine"};
-static const char *const grants[GRANT_COUNT] = {"nothing", "companies", "users",   "release", "erase", "stock",
-                                                "tokens",  "operators", "confirm", "read",    "engine"};
+static const char *const grants[GRANT_COUNT] = {"nothing", "companies", "users",     "release", "erase",
+                                                "stock",   "tokens",    "operators", "confirm", "read",
+                                                "engine",  "messages",  "relay"};
 
 const struct rule_line *rule_find(enum rule_machine machine, unsigned state, enum rule_act act, enum rule_role role)
 {

@@ -51,7 +51,9 @@ enum rule_grant {
     GRANT_OPERATORS,
     GRANT_CONFIRM,
     GRANT_READ,
-    GRANT_ENGINE, /* plain tokens, profiles, backup, checkpoint, clock */
+    GRANT_ENGINE,   /* plain tokens, profiles, backup, checkpoint, clock */
+    GRANT_MESSAGES, /* messages to people: put, retry, settle by hand */
+    GRANT_RELAY,    /* what otpring-relay needs, and nothing else */
     GRANT_COUNT
 };
 

@@ -142,3 +142,11 @@ X(PROOF_NO_CHECKPOINT, RESULT_REFUSE, "the log has no such checkpoint behind thi
 /* engine */
 X(CLOCK_UNSURE, RESULT_RETRY, "the wall clock cannot be trusted yet")
 X(STOPPING, RESULT_RETRY, "the engine is stopping")
+/* outbox */
+X(OUTBOX_FULL, RESULT_RETRY,
+  "the outbox holds as many messages as it may; see that otpring-relay delivers, and look at the dead ones with: "
+  "otpring "
+  "outbox list --state dead")
+X(OUTBOX_USER_FULL, RESULT_RETRY, "as many messages to this user wait already as may")
+X(OUTBOX_STATE, RESULT_REFUSE, "only a message that waits or is dead can be tried again")
+X(OUTBOX_EXPIRED, RESULT_REFUSE, "what this message says is no longer of use; have a new one made")

@@ -30,6 +30,8 @@ struct invocation {
     bool qr;
     bool daemon_only;
     bool insecure_memory;
+    bool all;
+    bool follow;
     const char *arguments[ARGUMENTS_MAX];
     int argument_count;
 };
@@ -115,6 +117,12 @@ int run_status(struct invocation *invocation);
 int run_log_prune(struct invocation *invocation);
 int run_backup(struct invocation *invocation);
 int run_restore(struct invocation *invocation);
+int run_outbox_list(struct invocation *invocation);
+int run_outbox_show(struct invocation *invocation);
+int run_outbox_tail(struct invocation *invocation);
+int run_outbox_put(struct invocation *invocation);
+int run_outbox_settle(struct invocation *invocation);
+int run_outbox_retry(struct invocation *invocation);
 int run_completion(struct invocation *invocation);
 
 #endif

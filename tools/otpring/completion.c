@@ -10,7 +10,7 @@ int run_completion(struct invocation *invocation)
     puts("# otpring completion; use: source <(otpring completion)");
     puts("_otpring() {\n    local word=${COMP_WORDS[COMP_CWORD]} words");
     puts("    case ${COMP_WORDS[COMP_CWORD-1]} in");
-    for (const char *const *group = (const char *const[]){"token", "profile", NULL}; *group; group++) {
+    for (const char *const *group = (const char *const[]){"token", "profile", "outbox", NULL}; *group; group++) {
         size_t length = strlen(*group);
         printf("        %s) words=\"", *group);
         for (const struct command *command = commands; command->words; command++)
@@ -21,7 +21,7 @@ int run_completion(struct invocation *invocation)
     fputs("        *) words=\"", stdout);
     for (const struct command *command = commands; command->words; command++)
         if (!strchr(command->words, ' ')) printf("%s ", command->words);
-    puts("token profile --store --help --version --json --company --user\" ;;\n    esac");
+    puts("token profile outbox --store --help --version --json --company --user\" ;;\n    esac");
     puts("    [ \"${COMP_WORDS[COMP_CWORD-1]}\" = --store ] && { compopt -o dirnames; return; }");
     puts(
         "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\ncomplete -o default -F _otpring otpring");

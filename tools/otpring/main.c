@@ -35,6 +35,21 @@ const struct command commands[] = {
     {"profile list", NULL, 0, 0, "List profiles", "profile.list", "j", NULL, run_profile_list},
     {"profile set", NULL, 0, 0, "Change a profile's windows and throttle", "profile.set", "iPbfwyxvmzrj",
      "Type, algorithm, digits, period and T0 of a profile never change.", run_profile_change},
+    {"outbox list", NULL, 0, 0, "List messages to people, page by page", "outbox.list", "McuFNj",
+     "Messages are numbered in their order; --after takes a number. What they say is not shown.", run_outbox_list},
+    {"outbox tail", NULL, 0, 0, "Show the last messages, and what becomes of them", NULL, "NEj",
+     "With --follow each message is printed again whenever its state changes.", run_outbox_tail},
+    {"outbox show", "MESSAGE", 1, 1, "Show how far one message is", "outbox.show", "j", NULL, run_outbox_show},
+    {"outbox put", NULL, 0, 0, "Have a message delivered to a user", "outbox.put", "cuKHALej",
+     "The text is made of the kind and its fields by otpring-relay, in the user's language: access-alert takes service "
+     "and when; unassigned company, count and oldest_days; token-lost and token-replaced serial and when; activated "
+     "device and when; invitation link, code and valid_until.",
+     run_outbox_put},
+    {"outbox ack", "MESSAGE...", 1, ARGUMENTS_MAX, "Settle messages by hand: they count as delivered", "outbox.ack",
+     "j", "For one that reached its reader another way, or that nobody needs any more: the user's next one may pass.",
+     run_outbox_settle},
+    {"outbox retry", "[MESSAGE...]", 0, ARGUMENTS_MAX, "Try dead or waiting messages again now", "outbox.retry", "hj",
+     "A dead message takes its old place before the user's later ones.", run_outbox_retry},
     {"import", "FILE|-", 1, 1, "Enrol tokens from otpauth URIs or CSV", "import", "cj",
      "A line is enrolled whole or refused; refused lines are listed by number and reason, and the exit status is 1. "
      "otpauth URIs take their issuer as company unless --company is given. CSV begins with a line of column names: "

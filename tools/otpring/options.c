@@ -45,6 +45,16 @@ static const struct known_option options[] = {
     {'r', "drift-max", "STEPS", "TOTP: greatest drift that is learned; default 3", NUMBER, "drift_max"},
     {'S', "state", "live|active|suspended|unsynchronised|removed",
      "Only tokens in this state; default live: active and suspended", TEXT, "state"},
+    {'M', "state", "queued|handed|delivered|dead", "Only messages in this state", TEXT, "state"},
+    {'K', "kind", "KIND", "invitation, activated, unassigned, access-alert, token-lost or token-replaced", TEXT,
+     "kind"},
+    {'H', "channel", "sms|push", "By which way", TEXT, "channel"},
+    {'A', "to", "ADDRESS",
+     "Telephone number, or the app's name at the push service; default: what is known of the user", TEXT, "to"},
+    {'L', "language", "es|en", "Default: the user's", TEXT, "language"},
+    {'e', "field", "NAME=VALUE", "What the text needs; times in seconds since 1970", OWN, NULL},
+    {'h', "all", NULL, "All that are dead and have not expired", OWN, NULL},
+    {'E', "follow", NULL, "Go on, and show each that is new or changes", OWN, NULL},
     {'F', "after", "CURSOR", "Go on after this page", TEXT, "after"},
     {'N', "limit", "N", "At most so many; default 100", NUMBER, "limit"},
     {'q', "qr", NULL, "Show the otpauth URI as a QR code too", OWN, NULL},
@@ -104,9 +114,36 @@ static bool number_set(json_t *request, const struct known_option *option, const
     return json_object_set_new(request, option->field, json_integer(value)) == 0;
 }
 
+/* NAME=VALUE into the request's "fields". */
+static void field_set(struct invocation *invocation, const char *text)
+{
+    json_t *fields = json_object_get(invocation->request, "fields");
+    const char *value = strchr(text, '=');
+    char name[64];
+    int size = value ? (int)(value - text) : 0;
+    json_t *json = value ? json_string(value + 1) : NULL;
+    if (size == 0 || size >= (int)sizeof name || !json)
+        exit(complain(EXIT_USAGE, "--field takes NAME=VALUE in UTF-8, not %s", text));
+    snprintf(name, sizeof name, "%.*s", size, text);
+    if (!fields) {
+        fields = json_object();
+        json_object_set_new(invocation->request, "fields", fields);
+    }
+    if (json_object_set_new(fields, name, json) != 0) exit(complain(EXIT_USAGE, "--field: not UTF-8"));
+}
+
 static void own_set(struct invocation *invocation, int key, const char *text)
 {
     switch (key) {
+    case 'e':
+        field_set(invocation, text);
+        break;
+    case 'h':
+        invocation->all = true;
+        break;
+    case 'E':
+        invocation->follow = true;
+        break;
     case 's':
         invocation->secret_path = text;
         break;

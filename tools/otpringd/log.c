@@ -7,9 +7,11 @@
 #include <stdlib.h>
 
 static bool with_priority;
+static const char *name = "";
 
-void log_start(void)
+void log_start(const char *program)
 {
+    name = program;
     with_priority = getenv("JOURNAL_STREAM") != NULL;
 }
 
@@ -26,5 +28,5 @@ void log_line(enum log_level level, const char *format, ...)
     if (with_priority)
         fprintf(stderr, "<%d>%s\n", (int)level, text);
     else
-        fprintf(stderr, "otpringd: %s\n", text);
+        fprintf(stderr, "%s: %s\n", name, text);
 }

@@ -341,7 +341,7 @@ int main(int argc, char **argv)
     options_parse(argc, argv, &options);
     struct daemon *daemon = &daemon_state;
     daemon->verify_file = daemon->admin_file = -1;
-    log_start();
+    log_start("otpringd");
     bool applied = options_apply(&options, &daemon->config, error, sizeof error);
     if (options.version) return print_version(&daemon->config);
     if (!applied) {
