@@ -58,6 +58,11 @@ static const struct known_option options[] = {
      "The present time, confirmed by you: seconds since 1970, a time such as 2026-01-31T12:00:00Z, or 'clock' to trust "
      "this machine's",
      OWN, NULL},
+    {'(', "overlap", "at-once|first-use|days", "When the token of before goes; default at-once", TEXT, "overlap"},
+    {')', "overlap-days", "DAYS", "After so many days, where the overlap is days", NUMBER, "overlap_days"},
+    {'[', "valid-hours", "HOURS", "The invitation lasts so long; default 24", NUMBER, "valid_hours"},
+    {']', "rollback-hours", "HOURS", "It can be taken back for so long; default 72", NUMBER, "rollback_hours"},
+    {'=', "device", "NUMBER", "The phone's number", NUMBER, "device"},
     {'j', "json", NULL, "Print JSON", OWN, NULL},
 };
 enum { OPTION_COUNT = sizeof options / sizeof options[0], KEY_STORE = 1000, KEY_INSECURE, KEY_TAKE_OVER };
