@@ -357,6 +357,53 @@ def virtual_token(bank):
         assert child.wait() == 3
 
 
+def as_user(uid, path, request):
+    """One request to admin.sock by another user of the machine; the answer, or None where the daemon does not serve them."""
+    script = ("import json, os, sys; sys.path.insert(0, sys.argv[2]); from otpring_client import AdminClient;"
+              "os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]));"
+              "print(json.dumps(AdminClient(sys.argv[3]).ask_raw(json.loads(sys.argv[4]))))")
+    python = pathlib.Path(__file__).resolve().parents[1] / "python"
+    done = subprocess.run([sys.executable, "-c", script, str(uid), str(python), str(path), json.dumps(request)], capture_output=True,
+                          text=True, timeout=60, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def auth_server_of_another_user(bank):
+    """A client with the right `enrol` is served the two acts of enrolment, for its companies; nobody else is served anything."""
+    store, socket = bank.store, bank.store.path / "admin.sock"
+    if os.geteuid() != 0:
+        print("skipped: auth servers of other users: not root")
+        return
+    config = store.base / "otpringd.conf"
+    config.write_text(f"[otpringd]\nadmin-mode = 0666\n[client web]\nuid = 34567\nrights = enrol\ncompanies = {COMPANY}\n"
+                      "[client codes]\nuid = 34568\nrights = verify\n")
+    for folder in (store.base, store.path):
+        folder.chmod(0o755)
+    store.stop()
+    store.start("--config", str(config))
+    bank.act("company.activate", company="Waiting Co", trained="2026-01-15")
+    bank.user("web")
+    device, activation = Device(), bank.invite("web")
+    elsewhere, other = Device(), bank.act("enrol.invite", company="Waiting Co", user="eva")["activation"]
+
+    def ask(uid, act, **fields):
+        return as_user(uid, socket, {"act": act, **fields})
+
+    answer = ask(34567, "enrol.device", document=device.present(activation))
+    assert answer["ok"], answer
+    device.store.update(enrolment=unb64(answer["enrolment"]), state="presented")
+    given = ask(34567, "enrol.vouch", company=COMPANY, user="web")["statement"]
+    assert ask(34567, "enrol.device", document=device.prove(given))["state"] == "proven"
+    assert ask(34567, "enrol.device", document=elsewhere.present(other))["code"] == "ENROL_CODE"
+    assert elsewhere.step(bank.send, other) == "presented"
+    assert ask(34567, "enrol.device", document=elsewhere.status())["code"] == "ENROL_UNKNOWN"
+    assert ask(34567, "enrol.vouch", company="Waiting Co", user="eva")["code"] == "ENROL_UNKNOWN"
+    for act in ("status", "token.list", "enrol.invite", "enrol.cancel", "device.list", "backup", "operator.add"):
+        assert ask(34567, act)["code"] in ("OS_PERMISSION", "BAD_JSON"), act
+    assert ask(34567, "enrol.cancel", company=COMPANY, user="web")["code"] == "OS_PERMISSION"
+    assert ask(34568, "enrol.vouch", company=COMPANY, user="web") is None and ask(34569, "status") is None
+
+
 def main():
     with Store() as store:
         bank = Bank(store.start())
@@ -374,6 +421,7 @@ def main():
         wrong_ways(bank)
         tries_run_out(bank)
         virtual_token(bank)
+        auth_server_of_another_user(bank)
         change_of_administrator(bank)
         store.stop()
         log = store.tool("show", "--json", program="otpring-log")
