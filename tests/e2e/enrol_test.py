@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from harness import ACCEPTED, NAMES, PROGRAMS, REJECTED, REPLAYED, Store, hotp, query
+from harness import ACCEPTED, NAMES, PROGRAMS, REJECTED, REPLAYED, Store, count_of, hotp, query
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 try:
@@ -19,7 +19,7 @@ try:
 except ImportError as error:  # python3-cryptography (tools/packages test)
     print(f"skipped: {error}")
     sys.exit(77)
-from otpring_client import AdminClient, AdminError, ProtocolError  # noqa: E402
+from otpring_client import ADMIN, AdminClient, AdminError, frame  # noqa: E402
 
 COMPANY = "Demo Co"
 
@@ -165,9 +165,10 @@ def with_a_physical_token(bank, crash):
     assert bank.refused("RULE", "enrol.rollback", company=COMPANY, user=user)
 
 
-def code_kept_through_a_crash(bank):
-    """The daemon dies after the code was consumed and before that was written down: the same code again is not REPLAYED."""
-    user, seed = "mid", hashlib.sha256(b"mid").digest()[:20]
+def code_kept_through_a_crash(bank, delay_s):
+    """The daemon dies somewhere between noting, verifying and proving: the same code again is not REPLAYED, and consumed once."""
+    user = f"mid-{delay_s}"
+    seed = hashlib.sha256(user.encode()).digest()[:20]
     bank.store.add(COMPANY, user, seed)
     bank.user(user)
     device = Device()
@@ -175,10 +176,11 @@ def code_kept_through_a_crash(bank):
     given, code = bank.vouch(user), str(hotp(seed, 0)).zfill(6)
     with AdminClient(str(bank.store.path / "admin.sock")) as client:
         request = {"act": "enrol.device", "document": device.prove(given, code)}
-        client.connection.send(__import__("otpring_client").frame(8, json.dumps(request).encode(), tag=1))
-        time.sleep(0.02)  # somewhere between noting, verifying and proving
-    bank.crash()
+        client.connection.send(frame(ADMIN, json.dumps(request).encode(), tag=1))
+        time.sleep(delay_s)
+        bank.crash()
     assert device.step(bank.send, None, given, code) == "proven"
+    expect(bank.verify(user, code), REPLAYED, "the code that proved the token")
 
 
 def overlap(bank):
@@ -413,8 +415,9 @@ def main():
         nothing_before_confirmation(bank)
         for crash in (False, True):
             with_a_physical_token(bank, crash)
-        for _ in range(1):
-            code_kept_through_a_crash(bank)
+        tries = count_of("OTPRING_ENROL_KILLS", 8)
+        for i in range(tries):
+            code_kept_through_a_crash(bank, 0.016 * i / tries)
         overlap(bank)
         lost_phone(bank)
         leaving(bank)

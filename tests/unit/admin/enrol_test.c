@@ -232,6 +232,85 @@ static void steps_before_their_state_are_refused_and_steps_taken_are_answered_ag
     fixture_remove(&fixture);
 }
 
+/* ---- a crash between the code's verification and what follows from it ---- */
+
+static const char *crash_code; /* the code that was verified */
+
+/* The row as it stood when the process died: the code is noted, the enrolment is not proven. */
+static struct result row_of_then(struct people *people, struct result *ret_refusal)
+{
+    struct enrolling enrolling;
+    struct admin *admin = people->act->admin;
+    uint8_t name[16];
+    (void)ret_refusal;
+    core_name("Demo Co", 7, "ana", 3, name);
+    TRY(enrolling_open(people, NULL, NULL, name, &enrolling));
+    enrolling.row.state = ENROLMENT_PRESENTED;
+    enrolling.row.statement_until_ms = people->now_ms + 60000;
+    enrolling.row.code_session = admin->verify.session;
+    enrolling.row.code_sequence = admin->verify.sequence;
+    enrol_mac(admin, ENROL_SECRET_CODE, enrolling.row.handle, crash_code, strlen(crash_code), enrolling.row.code_mac);
+    return enrolling_put(&enrolling, DO_ENROL_CODE);
+}
+
+static void a_code_that_was_accepted_before_a_crash_is_not_replayed_after_it(void **state)
+{
+    (void)state;
+    static const uint8_t seed[20] = "12345678901234567890";
+    struct otp_parameters hotp = {.type = OTP_HOTP, .algorithm = KERNEL_SHA1, .digits = 6};
+    struct fixture fixture;
+    struct account account;
+    char statement[64], code[8];
+    people_make(&fixture);
+    assert_answer(&fixture, "OK",
+                  "{'act':'token.add'," WHO ",'type':'hotp','secret':'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'}");
+    snprintf(code, sizeof(code), "%06u", otp_code(&hotp, seed, sizeof(seed), 0));
+    device_make(&fixture, &account, "");
+    device_go(&fixture, &account, ACCOUNT_PRESENTED);
+    statement_get(&fixture, statement);
+    assert_document(&fixture, document_prove(&account, statement, ""), "ENROL_TOKEN_CODE");
+    assert_document(&fixture, document_prove(&account, statement, code), "OK");
+    for (int crashed = 0; crashed < 2; crashed++) {
+        crash_code = code;
+        struct act act = {.admin = fixture.admin, .request = json_object(), .answer = json_object()};
+        admin_ok(enrol_change(&act, row_of_then));
+        json_decref(act.request);
+        json_decref(act.answer);
+        if (crashed) {
+            fixture_close(&fixture, false);
+            admin_ok(fixture_open(&fixture));
+        }
+        assert_document(&fixture, document_prove(&account, statement, code), "OK");
+        assert_state(&fixture, "proven");
+    }
+    fixture_remove(&fixture);
+}
+
+static void a_used_code_of_the_old_token_proves_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t seed[20] = "12345678901234567890";
+    struct otp_parameters hotp = {.type = OTP_HOTP, .algorithm = KERNEL_SHA1, .digits = 6};
+    struct fixture fixture;
+    struct account account;
+    char statement[64], code[8];
+    people_make(&fixture);
+    assert_answer(&fixture, "OK",
+                  "{'act':'token.add'," WHO ",'type':'hotp','secret':'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ','counter':1}");
+    snprintf(code, sizeof(code), "%06u", otp_code(&hotp, seed, sizeof(seed), 0));
+    device_make(&fixture, &account, "");
+    device_go(&fixture, &account, ACCOUNT_PRESENTED);
+    statement_get(&fixture, statement);
+    for (int i = 0; i < 2; i++) {
+        json_t *answer = send_document(&fixture, document_prove(&account, statement, code));
+        assert_string_equal(text_in(answer, "code"), "ENROL_TOKEN_CODE");
+        assert_string_equal(text_in(answer, "verdict"), "REPLAYED");
+        json_decref(answer);
+    }
+    assert_state(&fixture, "presented");
+    fixture_remove(&fixture);
+}
+
 /* ---- rows ---- */
 
 static struct enrolment_row row_make(void)
@@ -286,6 +365,8 @@ int main(void)
         cmocka_unit_test(after_the_days_of_overlap_the_old_token_is_suspended_then_removed),
         cmocka_unit_test(a_virtual_token_does_not_go_back_into_custody),
         cmocka_unit_test(steps_before_their_state_are_refused_and_steps_taken_are_answered_again),
+        cmocka_unit_test(a_code_that_was_accepted_before_a_crash_is_not_replayed_after_it),
+        cmocka_unit_test(a_used_code_of_the_old_token_proves_nothing),
         cmocka_unit_test(rows_come_back_and_every_cut_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
