@@ -30,6 +30,13 @@ struct admin {
     uint8_t purge_after[16];
     bool purge_begun;
     bool purge_found;
+    struct {
+        uint64_t session; /* of this run; 0: none yet */
+        uint32_t sequence;
+    } verify;           /* admin_verify.c */
+    uint64_t tended_ms; /* boot clock */
+    uint8_t tending[16];
+    uint8_t watched[16];
     char detail[200]; /* more about the failure of the request being served */
 };
 
@@ -45,8 +52,9 @@ struct act {
     struct admin *admin;
     struct core_actor actor;
     struct admin_who who;
-    const char *reason; /* why, or NULL */
-    bool anybody;       /* the act needs no operator where there are some */
+    const struct core_client *client; /* the auth server that asks, or NULL */
+    const char *reason;               /* why, or NULL */
+    bool anybody;                     /* the act needs no operator where there are some */
     json_t *request;
     json_t *answer; /* an object with "ok" */
     void *context;  /* of the act being served, its own */
@@ -59,6 +67,8 @@ struct act {
 struct result act_text(struct act *act, const char *key, bool needed, const char **ret_text) MUST_USE;
 struct result act_number(struct act *act, const char *key, bool needed, uint64_t least, uint64_t most,
                          uint64_t *ret_number) MUST_USE;
+/* Refuses a field that is not among `known` (each between blanks). */
+struct result act_keys_check(struct act *act, const char *known) MUST_USE;
 struct result act_detail(struct act *act, enum result_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4))) MUST_USE;
 
@@ -97,6 +107,9 @@ act_function act_token_add, act_token_add_batch, act_token_remove, act_token_sus
     act_token_unlock, act_token_resync, act_company_purge;
 act_function act_token_list, act_token_show;
 act_function act_profile_add, act_profile_list, act_profile_set;
+act_function act_enrol_invite, act_enrol_status, act_enrol_cancel, act_enrol_rollback, act_enrol_vouch,
+    act_enrol_device;
+act_function act_device_list, act_device_unbind;
 act_function act_import;
 act_function act_company_add, act_company_activate, act_company_suspend, act_company_show, act_company_list;
 act_function act_user_add, act_user_set, act_user_deactivate, act_user_reactivate, act_user_release, act_user_unlock,

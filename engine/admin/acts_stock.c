@@ -76,6 +76,7 @@ static struct result held_of(struct people *people, const struct stock_row *stoc
         *ret_held |= 1u << RULE_HELD;
     }
     if (company.state != COMPANY_SUSPENDED) *ret_held |= 1u << RULE_COMPANY_OPEN;
+    if (stock->kind == STOCK_PHYSICAL) *ret_held |= 1u << RULE_PHYSICAL;
     if (user.state == USER_ACTIVE) *ret_held |= 1u << RULE_USER_ACTIVE;
     return result_ok();
 }

@@ -125,6 +125,15 @@ X(OPERATOR, RESULT_REFUSE, "no such operator, or this is not their key or their 
 X(SECOND_PERSON, RESULT_REFUSE, "this takes two persons")
 X(SEED_FLOOR_AHEAD, RESULT_REFUSE,
   "this seed was used before with other parameters; the steps kept as used could not be passed in years")
+/* enrolment: what a device or an auth server is told */
+X(ENROL_CODE, RESULT_REFUSE, "no invitation has this activation code, or it is used up")
+X(ENROL_UNKNOWN, RESULT_REFUSE, "there is no such enrolment")
+X(ENROL_STATEMENT, RESULT_REFUSE, "the statement that the password passed is used, too old, or of another account")
+X(ENROL_TOKEN_CODE, RESULT_REFUSE, "the code of the present token did not pass")
+X(ENROL_SIGNATURE, RESULT_REFUSE, "the signature does not verify")
+X(ENROL_SEED, RESULT_REFUSE, "the proof is of another seed")
+X(ENROL_OVER, RESULT_REFUSE, "the enrolment is over; a new invitation is needed")
+X(ENROL_UNAVAILABLE, RESULT_RETRY, "this cannot be verified now; ask again")
 /* journal */
 X(JOURNAL_NO_ROOM, RESULT_RETRY, "no journal room until a spare segment is made")
 X(JOURNAL_POISONED, RESULT_FENCE, "a journal write failed; the daemon must be restarted when the disk is sound")

@@ -95,6 +95,11 @@ int run_token_resync(struct invocation *invocation);
 int run_profile_list(struct invocation *invocation);
 int run_profile_change(struct invocation *invocation);
 int run_import(struct invocation *invocation);
+int run_enrol_invite(struct invocation *invocation);
+int run_enrol_status(struct invocation *invocation);
+int run_enrol_change(struct invocation *invocation); /* cancel, rollback */
+int run_device_list(struct invocation *invocation);
+int run_device_unbind(struct invocation *invocation);
 int run_verify(struct invocation *invocation);
 int run_required(struct invocation *invocation);
 int run_company_change(struct invocation *invocation);

@@ -88,6 +88,11 @@ static const struct known_option options[] = {
     {'=', "state", "active|disabled", "Whether the operator may act", TEXT, "state"},
     {'&', "state", "STATE", "Only those in this state", TEXT, "state"},
     {'T', "through", "POSITION", "The last position that may go", NUMBER, "through"},
+    {'(', "overlap", "at-once|first-use|days", "When the token of before goes; default at-once", TEXT, "overlap"},
+    {')', "overlap-days", "DAYS", "After so many days, where the overlap is days", NUMBER, "overlap_days"},
+    {'[', "valid-hours", "HOURS", "The invitation lasts so long; default 24", NUMBER, "valid_hours"},
+    {']', "rollback-hours", "HOURS", "It can be taken back for so long; default 72", NUMBER, "rollback_hours"},
+    {'^', "device", "NUMBER", "The phone's number", NUMBER, "device"},
     {'j', "json", NULL, "Print JSON", OWN, NULL},
 };
 enum {

@@ -191,13 +191,10 @@ static void sockets_remove(struct daemon *daemon)
 
 static bool clients_make(struct daemon *daemon)
 {
-    /* Whom the socket's mode lets in may speak; what operators say decides what is done. */
-    struct core_client administrators[3] = {{.id = 3, .name = "operator", .uid = SERVER_UID_ANY},
-                                            {.id = 1, .name = "owner", .uid = geteuid()},
-                                            {.id = 2, .name = "root", .uid = 0}};
+    static struct core_client administrators[DAEMON_ADMINISTRATORS_MAX];
+    uint32_t count = daemon_administrators(&daemon->config, administrators);
     struct result result = server_clients_create(daemon->config.clients, daemon->config.client_count, &daemon->clients);
-    if (!result_failed(result))
-        result = server_clients_create(administrators, geteuid() == 0 ? 2 : 3, &daemon->administrators);
+    if (!result_failed(result)) result = server_clients_create(administrators, count, &daemon->administrators);
     if (!result_failed(result)) return true;
     log_line(LOG_LEVEL_ERROR, "%s", result_text(result));
     return false;
