@@ -9,6 +9,8 @@
 #include "challenge/room_state.h"
 #include "os/arena.h"
 
+enum { PURPOSE_UNDONE = 0 }; /* of an entry that was taken back: challenge_undo */
+
 /* ---- memory ---- */
 
 static uint32_t buckets_for(uint32_t capacity)
@@ -153,7 +155,7 @@ static void wheel_put(struct challenge_room *room, struct challenge_entry *entry
 
 static void entry_forget(struct challenge_room *room, struct challenge_entry *entry)
 {
-    id_unlink(room, entry);
+    if (entry->purpose != PURPOSE_UNDONE) id_unlink(room, entry);
     account_unlink(room, entry);
     explicit_bzero(entry, sizeof *entry);
     entry->next_by_id = room->spare;
@@ -186,7 +188,7 @@ bool challenge_tick(struct challenge_room *room, uint32_t now_s, uint32_t budget
             wheel_put(room, entry);
             continue;
         }
-        if (forget) forget(context, entry);
+        if (forget && entry->purpose != PURPOSE_UNDONE) forget(context, entry);
         entry_forget(room, entry);
     }
     return false;
@@ -239,4 +241,24 @@ struct result challenge_enter(struct challenge_room *room, const struct challeng
         account_link(room, entry);
     }
     return result_ok();
+}
+
+void challenge_undo(struct challenge_room *room, const struct challenge_entry *before, bool new)
+{
+    struct challenge_entry *entry = (struct challenge_entry *)challenge_find(room, before->id);
+    CHECK(entry);
+    account_unlink(room, entry);
+    if (new) {
+        /* Out of sight; its place is free when its slot of the wheel comes up. */
+        id_unlink(room, entry);
+        *entry = (struct challenge_entry){
+            .purpose = PURPOSE_UNDONE, .state = CHALLENGE_WITHDRAWN, .next_in_wheel = entry->next_in_wheel};
+        return;
+    }
+    entry->state = before->state;
+    entry->reason = before->reason;
+    entry->device = before->device;
+    entry->closed_s = before->closed_s;
+    memcpy(entry->account, before->account, sizeof entry->account);
+    account_link(room, entry);
 }

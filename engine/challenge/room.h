@@ -98,6 +98,10 @@ struct result challenge_judge_act(const struct challenge_room *room, const uint8
 struct result challenge_enter(struct challenge_room *room, const struct challenge_entry *entry,
                               uint32_t now_s) MUST_USE;
 
+/* Takes back what was entered and then could not be made durable: the challenge is again as it was `before`; one that
+ * was new (before.id with `new`) is gone, and its entry is free when its time comes up. */
+void challenge_undo(struct challenge_room *room, const struct challenge_entry *before, bool new);
+
 /* By id; NULL: unknown. An open one whose time has passed is given as it stands: see challenge_state_at. */
 const struct challenge_entry *challenge_find(const struct challenge_room *room, const uint8_t id[CHALLENGE_ID_SIZE]);
 /* Its state at a moment: expired where it is open and its time has passed. */

@@ -463,6 +463,37 @@ static void what_is_entered_twice_or_in_any_order_ends_the_same(void **state)
         }
 }
 
+static void what_is_taken_back_is_as_if_it_had_never_been(void **state)
+{
+    (void)state;
+    static const uint8_t none[16];
+    struct challenge_room *room = room_of(2);
+    struct challenge_entry entry = login(1, ana, NOW), open = login(2, none, NOW);
+    struct challenge_answer answer = approval(&entry);
+    unsigned forgotten = 0;
+    open.flags |= CHALLENGE_NO_ACCOUNT;
+    ask(room, &entry);
+    challenge_undo(room, &entry, true);
+    assert_null(challenge_find(room, entry.id));
+    assert_null(challenge_open_next(room, ana, NULL, NOW));
+    assert_int_equal(ask(room, &entry).asked, CHALLENGE_NEW); /* the same id again */
+    assert_false(challenge_tick(room, NOW + LIFE, 100, forget_count, &forgotten));
+    assert_int_equal(forgotten, 0); /* nobody is told of one that never was */
+    assert_int_equal(challenge_count(room), 1);
+    /* An answer taken back: open again, of the account that it was of. */
+    open.asked_s += LIFE, open.expires_s += LIFE;
+    assert_int_equal(ask(room, &open).asked, CHALLENGE_NEW);
+    struct challenge_entry before = *challenge_find(room, open.id);
+    answer = approval(&open), answer.act = CHALLENGE_REFUSE;
+    assert_int_equal(give(room, &open, &answer, NOW + LIFE), CHALLENGE_TAKEN);
+    challenge_undo(room, &before, false);
+    assert_int_equal(state_of(room, &open, NOW + LIFE), CHALLENGE_ASKED);
+    assert_memory_equal(challenge_find(room, open.id)->account, none, 16);
+    answer.act = CHALLENGE_APPROVE;
+    assert_int_equal(give(room, &open, &answer, NOW + LIFE), CHALLENGE_TAKEN);
+    challenge_room_close(room);
+}
+
 static void asks_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -570,6 +601,7 @@ int main(void)
         cmocka_unit_test(a_full_room_asks_nothing_more_until_time_makes_room),
         cmocka_unit_test(a_tick_looks_at_no_more_than_its_budget),
         cmocka_unit_test(what_is_entered_twice_or_in_any_order_ends_the_same),
+        cmocka_unit_test(what_is_taken_back_is_as_if_it_had_never_been),
         cmocka_unit_test(asks_that_make_no_sense_are_refused),
         cmocka_unit_test(limits_out_of_range_are_refused),
         cmocka_unit_test(one_content_is_one_question_whatever_its_id_and_time),
