@@ -1,18 +1,18 @@
 /* The open challenges, and those that were closed a moment ago: who may be asked what, and what becomes of an answer.
  *
  * Owned by whoever opened it; one thread at a time (core's act mutex serves). Memory is taken at start: `capacity`
- * entries of 128 bytes and 8 bytes of index each; nothing is allocated later. Time is an argument: journal time in
- * seconds, which never goes back (an earlier one is taken as the last). Nothing here reads a clock, makes random bytes
- * or writes: a change is judged first (challenge_judge_*), made durable by the caller, and then entered
- * (challenge_enter), so that nothing is told that is not durable.
+ * entries of 128 bytes, and 8 bytes of index for each up to the next power of two; nothing is allocated later. Time is
+ * an argument: journal time in seconds, which never goes back. Nothing here reads a clock, makes random bytes or
+ * writes: a change is judged first (challenge_judge_*), made durable by the caller, and then entered (challenge_enter),
+ * so that nothing is told that is not durable.
  *
  * The rules against bombing, for challenges that are bound to an account:
  *
  *   - One open prompt an account and purpose. The same question from the same session (binding and content) joins it:
  *     one prompt, one answer to both. From another session, or about something else, it is BUSY: a user who approves
  *     their own login must not let in whoever asked at the same time.
- *   - After a refusal, the account is asked nothing for cool_down_s: COOLING. (Not after a wrong number, which is
- * mostly a slip: but that prompt is gone.)
+ *   - After a refusal, the account is asked nothing for cool_down_s: COOLING. Not after a wrong number, which is mostly
+ *     a slip; but that prompt is gone.
  *   - prompts_max within window_s, whatever became of them, but for those approved: LIMITED.
  *
  * A closed challenge stays until nothing above asks for it any more and its expiry has passed, so that who waits can
