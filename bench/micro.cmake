@@ -26,3 +26,7 @@ target_link_libraries(path_bench PRIVATE otpring_server otpring_journal otpring_
 add_executable(challenge_bench micro/challenge_bench.c micro/shim.cpp)
 target_include_directories(challenge_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine)
 target_link_libraries(challenge_bench PRIVATE otpring_challenge benchmark::benchmark)
+# Challenges asked and answered a second, durably.
+add_executable(challenge_store_bench challenge_store_bench.c)
+target_include_directories(challenge_store_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
+target_link_libraries(challenge_store_bench PRIVATE otpring_admin otpring_challenge)
