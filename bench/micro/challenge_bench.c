@@ -1,14 +1,16 @@
-/* Time of OCRA responses, of a challenge's body and URI, and of asking and answering in a room where a million others
- * are open. In memory: what the journal adds is its own benchmark's. */
+/* Time of OCRA responses, of a challenge's body and URI, of checking what devices signed, and of asking and answering
+ * in a room where a million others are open. In memory: what the journal adds is its own benchmark's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "challenge/room.h"
+#include "challenge/statement.h"
 #include "challenge/uri.h"
 #include "os/arena.h"
 #include "shim.h"
+#include "vault/device_key.h"
 
 enum { OPEN = 1000000, START_S = 1800000000, PER_SECOND = 10000 };
 
@@ -90,6 +92,43 @@ static void read_pass(void *argument)
     must(challenge_uri_read(uri, strlen(uri), public_key, read, &read_size));
 }
 
+/* ---- signatures of devices ---- */
+
+enum { PROOFS = 64 };
+
+struct signers {
+    struct device_key keys[PROOFS];
+    uint8_t signatures[PROOFS][DEVICE_SIGNATURE_SIZE];
+    struct challenge_proof proofs[PROOFS];
+};
+
+/* The statement is signed as it stands: the form of device statements is its own. */
+static void signers_make(struct signers *signers, enum device_algorithm algorithm)
+{
+    for (int i = 0; i < PROOFS; i++) {
+        struct challenge_proof *proof = &signers->proofs[i];
+        struct challenge_answer answer = {.act = CHALLENGE_APPROVE, .number = 42, .device = 1 + (uint64_t)i};
+        struct device_statement statement = {.size = CHALLENGE_STATEMENT_SIZE};
+        uint8_t private_key[DEVICE_PRIVATE_SIZE];
+        must(device_pair_make(algorithm, private_key, &signers->keys[i]));
+        challenge_statement_write(&answer, 1, proof->statement);
+        memcpy(statement.bytes, proof->statement, CHALLENGE_STATEMENT_SIZE);
+        must(device_sign(algorithm, private_key, &statement, signers->signatures[i]));
+        proof->key_kind = (uint8_t)algorithm;
+        proof->key = signers->keys[i].bytes, proof->key_size = signers->keys[i].size;
+        proof->signature = signers->signatures[i], proof->signature_size = DEVICE_SIGNATURE_SIZE;
+    }
+}
+
+static void check_pass(void *argument)
+{
+    const struct signers *signers = argument;
+    bool good[PROOFS];
+    challenge_proofs_check(signers->proofs, PROOFS, good);
+    for (int i = 0; i < PROOFS; i++)
+        if (!good[i]) abort();
+}
+
 /* ---- the room ---- */
 
 static struct challenge_room *room;
@@ -148,6 +187,7 @@ int main(int argc, char **argv)
     uint8_t store_id[VAULT_STORE_ID_SIZE], row[VAULT_KEYS_ROW_SIZE_MAX];
     size_t row_size;
     static struct responder responders[3];
+    static struct signers es256, ed25519;
     arena_allow_unlocked(true);
     if (!mkdtemp(folder)) abort();
     snprintf(path, sizeof path, "%s/key", folder);
@@ -160,6 +200,8 @@ int main(int argc, char **argv)
     encode_pass(NULL);
     sign_pass(NULL);
     room_fill();
+    signers_make(&es256, DEVICE_ES256);
+    signers_make(&ed25519, DEVICE_ED25519);
     responder_make(&responders[0], "OCRA-1:HOTP-SHA1-6:C-QN08");
     responder_make(&responders[1], "OCRA-1:HOTP-SHA256-8:C-QN08-PSHA1");
     responder_make(&responders[2], "OCRA-1:HOTP-SHA512-8:C-QN08");
@@ -169,6 +211,8 @@ int main(int argc, char **argv)
     bench_register("encode a payment, and its digest", encode_pass, NULL, 1);
     bench_register("sign it as a URI", sign_pass, NULL, 1);
     bench_register("read and check the URI", read_pass, NULL, 1);
+    bench_register("check an answer, ES256", check_pass, &es256, PROOFS);
+    bench_register("check an answer, Ed25519", check_pass, &ed25519, PROOFS);
     bench_register("ask, answer, forget; 1 million open", ask_pass, NULL, 1);
     int status = bench_run(argc, argv);
     challenge_room_close(room);

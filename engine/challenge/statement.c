@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "vault/device_key.h"
 
 static const char context[] = "otpring answer"; /* and its zero byte */
 
@@ -107,4 +108,32 @@ struct result challenge_proof_decode(const uint8_t *bytes, size_t size, struct c
     if (cursor.failed || cursor.left > 0 || !sizes_fit(&proof)) return result_of(CHALLENGE_BAD_STATEMENT);
     *ret_proof = proof;
     return result_ok();
+}
+
+/* A proof that could be checked at all. */
+static bool key_read(const struct challenge_proof *proof, struct device_key *ret_key)
+{
+    if (proof->key_kind != DEVICE_ES256 && proof->key_kind != DEVICE_ED25519) return false;
+    if (proof->signature_size != DEVICE_SIGNATURE_SIZE) return false;
+    return !result_failed(
+        device_key_parse((enum device_algorithm)proof->key_kind, proof->key, proof->key_size, ret_key));
+}
+
+void challenge_proofs_check(const struct challenge_proof *proofs, size_t count, bool *ret_good)
+{
+    struct device_key keys[CHALLENGE_PROOFS_MAX];
+    struct device_signed items[CHALLENGE_PROOFS_MAX];
+    size_t of[CHALLENGE_PROOFS_MAX], item_count = 0;
+    CHECK(count <= CHALLENGE_PROOFS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        ret_good[i] = false;
+        if (!key_read(&proofs[i], &keys[item_count])) continue;
+        items[item_count] = (struct device_signed){.key = &keys[item_count],
+                                                   .bytes = proofs[i].statement,
+                                                   .size = CHALLENGE_STATEMENT_SIZE,
+                                                   .signature = proofs[i].signature};
+        of[item_count++] = i;
+    }
+    device_verify_many(items, item_count);
+    for (size_t i = 0; i < item_count; i++) ret_good[of[i]] = items[i].good;
 }

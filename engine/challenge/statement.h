@@ -36,7 +36,7 @@ struct result challenge_statement_read(const uint8_t bytes[CHALLENGE_STATEMENT_S
 /* A signed statement. When read, key and signature point into the bytes read. */
 struct challenge_proof {
     uint8_t statement[CHALLENGE_STATEMENT_SIZE];
-    uint8_t key_kind; /* as the device's row has it; not 0 */
+    uint8_t key_kind; /* enum device_algorithm; not 0 */
     const uint8_t *key;
     size_t key_size;
     const uint8_t *signature;
@@ -47,5 +47,11 @@ struct challenge_proof {
 struct result challenge_proof_encode(const struct challenge_proof *proof, uint8_t ret_bytes[CHALLENGE_PROOF_SIZE_MAX],
                                      size_t *ret_size) MUST_USE;
 struct result challenge_proof_decode(const uint8_t *bytes, size_t size, struct challenge_proof *ret_proof) MUST_USE;
+
+/* Whether each was signed by the key that it names, in one call for all (vault/device_key.h): the key's kind is a
+ * device_algorithm, the signature has DEVICE_SIGNATURE_SIZE bytes. That the key is the device's, and bound, is for the
+ * caller to know. At most CHALLENGE_PROOFS_MAX. */
+enum { CHALLENGE_PROOFS_MAX = 256 };
+void challenge_proofs_check(const struct challenge_proof *proofs, size_t count, bool *ret_good);
 
 #endif

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "challenge/statement.h"
+#include "vault/device_key.h"
 
 static size_t from_hex(const char *text, uint8_t *ret_bytes, size_t capacity)
 {
@@ -136,12 +137,113 @@ static void a_proof_without_key_or_signature_is_refused(void **state)
     assert_int_equal(challenge_proof_encode(&bad, bytes, &size).code, CHALLENGE_BAD_STATEMENT);
 }
 
+/* A device as vault/device_key.h makes one. */
+struct device {
+    uint8_t private_key[DEVICE_PRIVATE_SIZE], signature[DEVICE_SIGNATURE_SIZE];
+    struct device_key key;
+};
+
+/* The statement field by field in the form of all device statements, signed by the device. */
+static struct challenge_proof proof_signed(enum device_algorithm algorithm, const struct challenge_answer *answer,
+                                           struct device *device)
+{
+    struct challenge_proof proof = {.key_kind = (uint8_t)algorithm, .signature_size = DEVICE_SIGNATURE_SIZE};
+    struct device_statement statement;
+    const uint8_t decision = answer->act == CHALLENGE_APPROVE ? 1 : 2;
+    const uint8_t number[8] = {0, 0, 0, 0, 0, 0, 0, (uint8_t)answer->device}, counter[8] = {0, 0, 0, 0, 0, 0, 0, 9};
+    assert_int_equal(device_pair_make(algorithm, device->private_key, &device->key).code, OK);
+    device_statement_begin(&statement, "otpring answer");
+    device_statement_add(&statement, answer->digest, sizeof answer->digest);
+    device_statement_add(&statement, &decision, 1);
+    device_statement_add(&statement, &answer->reason, 1);
+    device_statement_add(&statement, &answer->number, 1);
+    device_statement_add(&statement, number, 8);
+    device_statement_add(&statement, counter, 8);
+    assert_int_equal(device_sign(algorithm, device->private_key, &statement, device->signature).code, OK);
+    challenge_statement_write(answer, 9, proof.statement);
+    assert_int_equal(statement.size, CHALLENGE_STATEMENT_SIZE);
+    assert_memory_equal(statement.bytes, proof.statement, CHALLENGE_STATEMENT_SIZE);
+    proof.key = device->key.bytes, proof.key_size = device->key.size;
+    proof.signature = device->signature;
+    return proof;
+}
+
+static bool is_good(const struct challenge_proof *proof)
+{
+    bool good = true;
+    challenge_proofs_check(proof, 1, &good);
+    return good;
+}
+
+static void a_proof_is_good_for_its_key_and_no_other_bit_of_statement_or_signature(void **state)
+{
+    (void)state;
+    for (enum device_algorithm algorithm = DEVICE_ES256; algorithm <= DEVICE_ED25519; algorithm++) {
+        struct device device, other;
+        struct challenge_answer answer = approval();
+        struct challenge_proof proof = proof_signed(algorithm, &answer, &device), changed = proof;
+        struct challenge_proof of_other = proof_signed(algorithm, &answer, &other);
+        assert_true(is_good(&proof));
+        for (size_t bit = 0; bit < 8 * CHALLENGE_STATEMENT_SIZE; bit++) {
+            changed.statement[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            assert_false(is_good(&changed));
+            changed.statement[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+        for (size_t bit = 0; bit < 8 * DEVICE_SIGNATURE_SIZE; bit++) {
+            device.signature[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            assert_false(is_good(&proof));
+            device.signature[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+        changed.key = of_other.key;
+        assert_false(is_good(&changed));
+    }
+}
+
+static void what_cannot_be_checked_is_not_good(void **state)
+{
+    (void)state;
+    struct device device;
+    struct challenge_answer answer = approval();
+    const struct challenge_proof good = proof_signed(DEVICE_ED25519, &answer, &device);
+    struct challenge_proof bad = good;
+    bad.key_kind = DEVICE_ES256;
+    assert_false(is_good(&bad));
+    bad.key_kind = 3;
+    assert_false(is_good(&bad));
+    bad = good, bad.key_size--;
+    assert_false(is_good(&bad));
+    bad = good, bad.signature_size--;
+    assert_false(is_good(&bad));
+    assert_true(is_good(&good));
+}
+
+static void of_many_proofs_each_is_judged_by_itself(void **state)
+{
+    (void)state;
+    static struct device devices[CHALLENGE_PROOFS_MAX];
+    static struct challenge_proof proofs[CHALLENGE_PROOFS_MAX];
+    bool good[CHALLENGE_PROOFS_MAX];
+    for (size_t i = 0; i < CHALLENGE_PROOFS_MAX; i++) {
+        struct challenge_answer answer = approval();
+        answer.device = 1 + i % 200;
+        proofs[i] = proof_signed(i % 2 ? DEVICE_ES256 : DEVICE_ED25519, &answer, &devices[i]);
+        if (i % 3 == 0) devices[i].signature[i % DEVICE_SIGNATURE_SIZE] ^= 1;
+        if (i % 7 == 0) proofs[i].key_kind = 9;
+    }
+    challenge_proofs_check(proofs, CHALLENGE_PROOFS_MAX, good);
+    for (size_t i = 0; i < CHALLENGE_PROOFS_MAX; i++) assert_int_equal(good[i], i % 3 != 0 && i % 7 != 0);
+    challenge_proofs_check(proofs, 0, good);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(statements_are_those_of_the_device_page),
         cmocka_unit_test(a_statement_of_any_other_form_is_refused),
         cmocka_unit_test(a_proof_comes_back_as_it_was_and_no_other_size_is_taken),
+        cmocka_unit_test(a_proof_is_good_for_its_key_and_no_other_bit_of_statement_or_signature),
+        cmocka_unit_test(what_cannot_be_checked_is_not_good),
+        cmocka_unit_test(of_many_proofs_each_is_judged_by_itself),
         cmocka_unit_test(a_proof_without_key_or_signature_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
