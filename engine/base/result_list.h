@@ -65,6 +65,10 @@ X(CHALLENGE_BAD_TEXT, RESULT_REFUSE,
 X(CHALLENGE_BAD_AMOUNT, RESULT_REFUSE,
   "an amount is digits without leading zeros, perhaps a point and 1 to 4 digits; a currency is three capital letters")
 X(CHALLENGE_BAD_URI, RESULT_REFUSE, "not an OTPRING URI in its one spelling")
+X(CHALLENGE_DENIED, RESULT_REFUSE,
+  "the challenge was answered, has expired or was withdrawn, or this is not yours to do")
+X(CHALLENGE_BAD_STATEMENT, RESULT_REFUSE,
+  "not the statement of a device about a challenge, in the one form that it has")
 X(CHALLENGE_BAD_SIGNATURE, RESULT_REFUSE, "the challenge is not signed by this key, or was changed")
 /* wire */
 X(WIRE_BAD_SIZE, RESULT_CLOSE, "the frame's size does not fit its kind and count")

@@ -63,6 +63,11 @@ static bool room(const struct core_change *change, uint32_t slots)
     return batch_of(change)->slot_count + slots <= change->slots_max;
 }
 
+uint32_t core_change_slots_left(const struct core_change *change)
+{
+    return change->slots_max - batch_of(change)->slot_count;
+}
+
 /* Whatever comes next is another record's. */
 static void record_end(struct core_change *change)
 {

@@ -48,6 +48,7 @@ static const char *const map_names[STORE_MAP_COUNT] = {
     [STORE_COUNTERS] = "counters",
     [STORE_ORDER] = "order",
     [STORE_PERSON_KEYS] = "person-keys",
+    [STORE_CHALLENGES] = "challenges",
 };
 
 struct store_lmdb {
