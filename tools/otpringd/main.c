@@ -191,8 +191,7 @@ static bool clients_make(struct daemon *daemon)
     struct core_client administrators[3] = {{.id = 1, .name = "owner", .uid = geteuid()}};
     uint32_t count = 1;
     if (geteuid() != 0) administrators[count++] = (struct core_client){.id = 2, .name = "root", .uid = 0};
-    /* A socket that others may write to is for operators of other user ids: they may speak, and say who they are. */
-    if (daemon->config.admin_mode & 0066)
+    if (daemon->config.operators)
         administrators[count++] = (struct core_client){.id = 3, .name = "operator", .uid = SERVER_UID_ANY};
     struct result result = server_clients_create(daemon->config.clients, daemon->config.client_count, &daemon->clients);
     if (!result_failed(result)) result = server_clients_create(administrators, count, &daemon->administrators);
