@@ -4,9 +4,12 @@
 A physical token from the order to the user, a lost one replaced, one returned, an employee who leaves, an administrator who is
 followed by another, and what takes two persons. All acts go over admin.sock as a named operator."""
 import json
+import os
 import pathlib
 import random
 import struct
+import subprocess
+import sys
 
 from harness import ACCEPTED, INACTIVE, REJECTED, REPLAYED, Store, UNKNOWN, base32, hotp, name_of
 
@@ -154,8 +157,29 @@ def witnessed(bank):
         assert not path.is_file() or b"600123456" not in path.read_bytes(), path
 
 
+def strangers(store):
+    """Who is neither owner nor root may not even speak, but with --operators, and then says who it is."""
+    if os.geteuid() != 0:
+        print("skipped: strangers (needs root to become one)")
+        return
+    for folder in (store.base, store.path):
+        os.chmod(folder, 0o755)
+    script = ("import os,sys,json,socket,struct\nos.setuid(54321)\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+              "def ask(kind,body):\n s.sendall(struct.pack('<IHHQQIHH',32+len(body),kind,0,0,0,0,0,0)+body)\n d=s.recv(65536)\n"
+              " return struct.unpack_from('<H',d,4)[0],d[32:]\n"
+              "kind,_=ask(1,struct.pack('<HHHHQ16x',1,1,0,0,0))\n"
+              "print(kind if kind!=2 else json.loads(ask(8,b'{\"act\":\"company.list\"}')[1])['code'])\n")
+    for flags, wanted in ((["--admin-mode", "0666"], "7"), (["--admin-mode", "0666", "--operators"], "OPERATOR")):
+        store.start(*flags)
+        done = subprocess.run([sys.executable, "-c", script, store.path / "admin.sock"], capture_output=True, text=True, timeout=30,
+                              check=True)
+        assert done.stdout.strip() == wanted, (flags, done)
+        store.stop()
+
+
 def main():
     with Store() as store:
+        strangers(store)
         store.start()
         bank = Bank(store)
         for story in (begin, lost_and_returned, leaving, change_of_administrator, two_persons, witnessed):

@@ -123,6 +123,7 @@ static const struct setting settings[] = {
     {.name = "connections-max", .type = SETTING_NUMBER, .offset = FIELD(connections_max), .min = 1, .max = 32768},
     {.name = "verify-mode", .type = SETTING_MODE, .offset = FIELD(verify_mode)},
     {.name = "admin-mode", .type = SETTING_MODE, .offset = FIELD(admin_mode)},
+    {.name = "operators", .type = SETTING_SWITCH, .offset = FIELD(operators)},
 };
 
 static const struct setting *setting_find(const char *name)

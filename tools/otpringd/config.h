@@ -34,6 +34,7 @@ struct config {
     uint32_t connections_max; /* of one worker */
     unsigned verify_mode;
     unsigned admin_mode;
+    bool operators; /* of any user id, on admin.sock */
     uint32_t client_count;
     struct core_client clients[CONFIG_CLIENTS_MAX];
 };

@@ -389,8 +389,8 @@ static void administrator_add(struct core_client *clients, uint32_t *count, uint
     snprintf(client->name, sizeof client->name, "%s", name);
 }
 
-/* Auth servers that enrol devices; the owner; and whom the socket's mode lets in may speak: what operators say decides
- * what is done. */
+/* Auth servers that enrol devices, the owner, root; with --operators whoever else the socket's mode lets in, and then
+ * the operator's key decides what is done. */
 uint32_t daemon_administrators(const struct config *config, struct core_client ret_clients[DAEMON_ADMINISTRATORS_MAX])
 {
     uint32_t count = 0;
@@ -401,7 +401,7 @@ uint32_t daemon_administrators(const struct config *config, struct core_client r
     }
     administrator_add(ret_clients, &count, 1, "owner", geteuid());
     administrator_add(ret_clients, &count, 2, "root", 0);
-    administrator_add(ret_clients, &count, 3, "operator", SERVER_UID_ANY);
+    if (config->operators) administrator_add(ret_clients, &count, 3, "operator", SERVER_UID_ANY);
     return count;
 }
 
