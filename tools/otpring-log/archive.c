@@ -144,9 +144,12 @@ int command_archive(int argc, char **argv)
         options,
         parse,
         "archive",
-        "Packs closed segments of the log with zstd, in frames that can be read one by one.\vEvery command reads them "
-        "in place: those of DIR/archive always, others with --archive DIR. Any zstd program unpacks a file to the very "
-        "segment. The journal's own are left to its retention (journal-keep, journal-keep-age, otpring log prune). Run "
+        "Packs closed segments of the log with zstd, in frames that can be read one by one.\vThose of DIR/archive are "
+        "read "
+        "in place by every command, others by check, checkpoint and prove with --archive DIR. Any zstd program unpacks "
+        "a file to the very "
+        "segment. The journal's own are left to its retention (journal-keep, journal-keep-days, otpring log prune). "
+        "Run "
         "it more often than the journal recycles.\n\nExit status: 0 done, 2 usage, 3 it could not be done.",
         0,
         0,

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/os_uring.h"
 #include "seekable.h"
 
 /* Numbers of ours, far above what a process has open. */
@@ -252,4 +253,26 @@ struct result archive_os_create(struct os *base, const char *journal, const char
     }
     *ret_os = &archive->os;
     return result_ok();
+}
+
+/* The folder `archive` beside the journal's; false where there is none. */
+static bool beside(const char *journal, char ret_path[4096])
+{
+    const char *slash = strrchr(journal, '/');
+    int size = slash ? (int)(slash - journal) : 0;
+    int length = slash ? snprintf(ret_path, 4096, "%.*s/archive", size, journal) : snprintf(ret_path, 4096, "archive");
+    return length < 4096 && access(ret_path, F_OK) == 0;
+}
+
+struct result archive_os_open(const char *journal, const char *archive, struct os **ret_os)
+{
+    char folder[4096];
+    struct os *os;
+    TRY(os_uring_create(&(struct os_uring_options){.entries = 64}, &os));
+    if (!archive && beside(journal, folder)) archive = folder;
+    *ret_os = os;
+    if (!archive) return result_ok();
+    struct result result = archive_os_create(os, journal, archive, ret_os);
+    if (result_failed(result)) os_destroy(os);
+    return result;
 }

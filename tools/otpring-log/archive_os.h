@@ -9,6 +9,9 @@
 #define ARCHIVE_SUFFIX ".zst"
 
 /* `base` goes with it: os_destroy of the new one ends both. The folder names are copied. */
+/* A real os to read the journal of this folder with: its archive, the folder named or else the folder `archive` beside
+ * it, is read too where there is one. */
+struct result archive_os_open(const char *journal, const char *archive, struct os **ret_os) MUST_USE;
 /* The first archived file that did not unpack so far, or NULL; also of an os that is none of these. */
 const char *archive_os_damaged(const struct os *os);
 struct result archive_os_create(struct os *base, const char *journal, const char *archive, struct os **ret_os) MUST_USE;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "archive_os.h"
+#include "check.h"
 #include "check_state.h"
 #include "commands.h"
 #include "core/core.h"
@@ -243,6 +244,24 @@ static void note_archive(const struct os *os, struct journal_check_report *repor
     report->bad_position = report->first_position > 1 ? report->first_position - 1 : 1;
     report->bad_last = report->bad_position;
     snprintf(report->finding, sizeof report->finding, "the archived segment %s does not unpack", name);
+}
+
+bool check_quietly(const char *store, struct os *os, const char *folder, struct journal_check_report *ret_report)
+{
+    struct command_words words = {.store = store};
+    uint8_t key[VAULT_PUBLIC_KEY_SIZE];
+    struct known known;
+    if (command_public_key(&words, key) != EXIT_DONE) return false;
+    read_store(store, &known);
+    struct journal_check_options wanted = {.public_key = key,
+                                           .part = is_part(store),
+                                           .begins_at = begins_at,
+                                           .store_id = known.there ? known.store_id : NULL,
+                                           .known_position = known.there ? known.position : 0,
+                                           .threads = sysconf(_SC_NPROCESSORS_ONLN) > 1};
+    struct result result = journal_check(os, folder, &wanted, ret_report);
+    note_archive(os, ret_report);
+    return !result_failed(result) || ret_report->finding[0];
 }
 
 static int check(const struct check_words *words, struct os *os, const char *folder,

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "archive_os.h"
-#include "os/files.h"
-#include "os/os_uring.h"
 
 static const struct {
     const char *name;
@@ -127,19 +125,11 @@ int command_public_key(const struct command_words *words, uint8_t ret_key[VAULT_
 
 int command_os(const char *store, const char *archive, struct os **ret_os)
 {
-    char journal[4096], folder[4096];
-    struct os *os;
-    struct result result = os_uring_create(&(struct os_uring_options){.entries = 64}, &os);
-    if (result_failed(result)) return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
-    *ret_os = os;
-    if (snprintf(journal, sizeof journal, "%s/journal", store) >= (int)sizeof journal ||
-        snprintf(folder, sizeof folder, "%s/archive", store) >= (int)sizeof folder)
-        return EXIT_DONE; /* the path is refused where it is used */
-    if (!archive && !files_exist(folder)) return EXIT_DONE;
-    result = archive_os_create(os, journal, archive ? archive : folder, ret_os);
-    if (!result_failed(result)) return EXIT_DONE;
-    os_destroy(os);
-    return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
+    char journal[4096];
+    if (snprintf(journal, sizeof journal, "%s/journal", store) >= (int)sizeof journal)
+        return complain(EXIT_USAGE, "--store: the path is too long");
+    struct result result = archive_os_open(journal, archive, ret_os);
+    return result_failed(result) ? complain(EXIT_UNAVAILABLE, "%s", result_text(result)) : EXIT_DONE;
 }
 
 bool command_number(const char *text, uint64_t *ret_number)

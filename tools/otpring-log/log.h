@@ -45,6 +45,7 @@ int cannot(const char *folder, struct result result);
 int run_show(const struct log_options *options, const char *folder);
 int run_tail(const struct log_options *options, const char *folder);
 int run_export(const struct log_options *options, const char *folder);
+int run_report(const struct log_options *options, const char *folder);
 int run_stats(const struct log_options *options, const char *folder);
 int run_explain(const struct log_options *options, const char *folder);
 int run_index(const struct log_options *options, const char *folder);

@@ -12,8 +12,8 @@ static const struct {
     const char *name;
     int (*run)(const struct log_options *options, const char *folder);
 } commands[] = {
-    {"show", run_show},   {"tail", run_tail},     {"explain", run_explain},
-    {"stats", run_stats}, {"export", run_export}, {"index", run_index},
+    {"show", run_show},     {"tail", run_tail},   {"explain", run_explain}, {"stats", run_stats},
+    {"export", run_export}, {"index", run_index}, {"report", run_report},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

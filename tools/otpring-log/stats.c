@@ -119,7 +119,7 @@ static bool count(void *context, const struct event *event)
     return true;
 }
 
-static int count_all(struct work *work, const struct log_options *options, struct stats *each)
+int stats_count(struct work *work, const struct log_options *options, struct stats *each)
 {
     struct work_task task = {.filter = &options->filter, .each = count};
     bool made = true;
@@ -128,7 +128,11 @@ static int count_all(struct work *work, const struct log_options *options, struc
         work->threads[i].own = &each[i];
     }
     if (!made) return complain(EXIT_UNAVAILABLE, "%s", result_text(result_of(NO_MEMORY)));
-    return work_scan(work, &task);
+    int code = work_scan(work, &task);
+    if (code != EXIT_DONE) return code;
+    for (unsigned i = 1; i < work->thread_count; i++) stats_merge(&each[0], &each[i]);
+    timeline_coarsen(&each[0].timeline, stats_unit_s(&each[0], options->by));
+    return EXIT_DONE;
 }
 
 int run_stats(const struct log_options *options, const char *folder)
@@ -138,10 +142,8 @@ int run_stats(const struct log_options *options, const char *folder)
     int code = work_open(&work, options, folder);
     struct stats *each = calloc(WORK_THREADS_MAX, sizeof *each);
     if (code == EXIT_DONE && !each) code = complain(EXIT_UNAVAILABLE, "%s", result_text(result_of(NO_MEMORY)));
-    if (code == EXIT_DONE) code = count_all(&work, options, each);
+    if (code == EXIT_DONE) code = stats_count(&work, options, each);
     if (code == EXIT_DONE) {
-        for (unsigned i = 1; i < work.thread_count; i++) stats_merge(&each[0], &each[i]);
-        timeline_coarsen(&each[0].timeline, stats_unit_s(&each[0], options->by));
         if (options->json)
             stats_json(&text, &each[0], options, work.threads[0].style.look);
         else

@@ -35,6 +35,9 @@ bool stats_create(struct stats *stats);
 void stats_destroy(struct stats *stats);
 void stats_add(struct stats *stats, const struct event *event);
 void stats_merge(struct stats *into, const struct stats *from);
+/* Counts what the options' filter lets through, into each[0]; `each` has WORK_THREADS_MAX and is destroyed by the
+ * caller whatever this gives. Rows are of the unit that suits. */
+int stats_count(struct work *work, const struct log_options *options, struct stats *each);
 /* All that is refused: neither ACCEPTED nor UNAVAILABLE. */
 uint64_t stats_refused(const uint64_t verdicts[TIMELINE_VERDICTS]);
 

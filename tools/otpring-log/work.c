@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/core.h"
-#include "os/os_uring.h"
+#include "archive_os.h"
 
 enum { THREADS_DEFAULT_MAX = 8, RING_ENTRIES = 64 };
 
@@ -92,9 +92,9 @@ static bool on_end(void *context, unsigned number)
 
 static struct os *create_os(void *context)
 {
+    const struct running *running = context;
     struct os *os;
-    (void)context;
-    struct result result = os_uring_create(&(struct os_uring_options){.entries = RING_ENTRIES}, &os);
+    struct result result = archive_os_open(running->work->folder, NULL, &os);
     return result_failed(result) ? NULL : os;
 }
 
@@ -186,7 +186,7 @@ int work_open(struct work *work, const struct log_options *options, const char *
 {
     *work = (struct work){.options = options, .folder = folder};
     unsigned wanted = threads_wanted(options);
-    struct result result = os_uring_create(&(struct os_uring_options){.entries = RING_ENTRIES}, &work->os);
+    struct result result = archive_os_open(folder, NULL, &work->os);
     if (result_failed(result)) return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
     for (unsigned i = 0; i < wanted; i++) {
         struct work_thread *thread = &work->threads[i];
