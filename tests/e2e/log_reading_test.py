@@ -110,7 +110,7 @@ def a_lock_names_the_failures_that_built_it_up(store, asking):
     assert "the account is locked for 2 seconds" in explained(store, refused[-1][3])
     told = explained(store, locked[3])
     assert f"{len(refused)} failures from unknown sources" in told and "from 3 sources" in told, told
-    assert record_text(refused[-1][3]) in told and "the lock ends" in told, told
+    assert record_text(refused[-1][3]) in told and "The lock ends" in told, told
     store.tool("token", "unlock", "--company", COMPANY, "--user", "u3")
     told = log(store.path, "explain", "--company", COMPANY, "--user", "u3")
     assert "The account's failures were reset by uid" in told and "Token" in told and "was added for u3 of Bank" in told, told

@@ -429,6 +429,22 @@ static void a_far_code_answers_resync_charges_once_and_moves_no_floor(void **sta
     expect(ask_one(f, &hotp, token_code(f, &hotp, 151)), OTPRING_REJECTED, OTPRING_REASON_NO_MATCH);
 }
 
+static void a_far_code_is_recorded_with_how_far_it_is(void **state)
+{
+    struct fixture *f = *state;
+    struct token hotp = fixture_token(f, 12, 21, PROFILE_HOTP, 64, 50);
+    struct token totp = fixture_token(f, 12, 22, PROFILE_TOTP, 65, 0);
+    struct seen seen[3];
+    expect(ask_one(f, &hotp, token_code(f, &hotp, 140)), OTPRING_RESYNC, OTPRING_REASON_FAR);
+    expect(ask_one(f, &totp, totp_code(f, &totp, -15)), OTPRING_RESYNC, OTPRING_REASON_FAR);
+    expect(ask_one(f, &totp, totp_code(f, &totp, 18)), OTPRING_RESYNC, OTPRING_REASON_FAR);
+    assert_int_equal(fixture_records(f, seen, 3), 3);
+    assert_int_equal(seen[0].verify.step_distance, 90);
+    assert_int_equal(seen[1].verify.step_distance, -15);
+    assert_int_equal(seen[2].verify.step_distance, 18);
+    assert_int_equal(seen[2].verify.ordinal, totp.ordinal);
+}
+
 static void a_far_code_below_the_floor_is_rejected(void **state)
 {
     struct fixture *f = *state;
@@ -667,6 +683,7 @@ int main(void)
         TEST(malformed_queries_are_recorded_and_not_charged),
         TEST(a_company_that_is_not_the_clients_is_rejected_uncharged),
         TEST(a_far_code_answers_resync_charges_once_and_moves_no_floor),
+        TEST(a_far_code_is_recorded_with_how_far_it_is),
         TEST(a_far_code_below_the_floor_is_rejected),
         TEST(a_locked_account_is_not_searched),
         TEST(far_searches_end_with_the_turns_budget),
