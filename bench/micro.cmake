@@ -22,3 +22,15 @@ target_link_libraries(store_bench PRIVATE otpring_store)
 add_executable(path_bench micro/path_bench.c micro/shim.cpp)
 target_include_directories(path_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
 target_link_libraries(path_bench PRIVATE otpring_server otpring_journal otpring_kernel otpring_vault benchmark::benchmark)
+# The straight way stage by stage.
+add_executable(stages_bench micro/stages_bench.c micro/shim.cpp)
+target_include_directories(stages_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine)
+target_link_libraries(stages_bench PRIVATE otpring_kernel benchmark::benchmark)
+# OCRA responses, and challenges in memory.
+add_executable(challenge_bench micro/challenge_bench.c micro/shim.cpp)
+target_include_directories(challenge_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine)
+target_link_libraries(challenge_bench PRIVATE otpring_challenge benchmark::benchmark)
+# Challenges asked and answered a second, durably.
+add_executable(challenge_store_bench challenge_store_bench.c)
+target_include_directories(challenge_store_bench PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
+target_link_libraries(challenge_store_bench PRIVATE otpring_admin otpring_challenge)

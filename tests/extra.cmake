@@ -8,6 +8,9 @@ if(Python3_FOUND)
   # A device written from its page: the QR challenges and offline questions that it makes, read by the engine's code.
   add_test(NAME python/qr_device COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/python/qr_device.py check
            ${CMAKE_CURRENT_SOURCE_DIR}/vectors)
+  # A device written from DEVICE.md alone, against the page's own bytes; skipped where python3-cryptography is not there.
+  add_test(NAME python/device COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/python/otpring_device_test.py)
+  set_tests_properties(python/device PROPERTIES SKIP_RETURN_CODE 77)
 endif()
 add_executable(example_auth_server ${CMAKE_CURRENT_SOURCE_DIR}/examples/auth_server.c)
 target_link_libraries(example_auth_server PRIVATE otpring::otpring)
@@ -84,4 +87,26 @@ set_tests_properties(model/spin PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800 LABE
 # Stores' keys for the signed challenges.
 if(TARGET unit_challenge_uri_test)
   target_sources(unit_challenge_uri_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/vault/helpers.c)
+endif()
+# The parts of otpring-log, without its main, under their tests.
+file(GLOB log_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/otpring-log/*.c)
+list(FILTER log_sources EXCLUDE REGEX "/main\\.c$")
+foreach(source ${unit_tests})
+  if(source MATCHES "/unit/log/([a-z_]+)\\.c$")
+    set(target unit_log_${CMAKE_MATCH_1})
+    target_sources(${target} PRIVATE ${log_sources})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tools ${PROJECT_SOURCE_DIR}/tools/otpring-log)
+    target_link_libraries(${target} PRIVATE otpring_core otpring_journal otpring_store otpring_vault otpring_os otpring_base PkgConfig::JANSSON Threads::Threads m)
+  endif()
+endforeach()
+
+# The device's half of otpring-token, against the engine's.
+if(TARGET unit_admin_enrol_test)
+  target_sources(unit_admin_enrol_test PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpring-token/document.c ${PROJECT_SOURCE_DIR}/tools/otpring-token/accounts.c)
+  target_include_directories(unit_admin_enrol_test PRIVATE ${PROJECT_SOURCE_DIR}/tools)
+endif()
+if(TARGET unit_token_sealed_file_test)
+  target_sources(unit_token_sealed_file_test PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpring-token/sealed_file.c)
+  target_include_directories(unit_token_sealed_file_test PRIVATE ${PROJECT_SOURCE_DIR}/tools)
+  target_link_libraries(unit_token_sealed_file_test PRIVATE otpring_os PkgConfig::CRYPTO)
 endif()

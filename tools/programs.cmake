@@ -32,4 +32,7 @@ endif()
 
 otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
 
-otpring_program(otpring-log USES core journal store vault os base LIBRARIES PkgConfig::JANSSON)
+otpring_program(otpring-log USES core journal table otp store vault os base
+                LIBRARIES PkgConfig::JANSSON Threads::Threads m PkgConfig::ZSTD)
+
+otpring_program(otpring-token USES otp kernel vault os base LIBRARIES PkgConfig::CRYPTO PkgConfig::JANSSON)

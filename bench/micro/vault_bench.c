@@ -6,6 +6,7 @@
 
 #include "os/arena.h"
 #include "shim.h"
+#include "vault/device_key.h"
 #include "vault/vault.h"
 
 enum { SEED_SIZE = 20, ASSOCIATED_SIZE = 24 };
@@ -48,6 +49,52 @@ static void sign_pass(void *argument)
     must(vault_sign(vault, frame, 200, mac));
 }
 
+/* ---- devices ---- */
+
+enum { SIGNED_COUNT = 64 };
+
+struct device_case {
+    enum device_algorithm algorithm;
+    struct device_key key;
+    uint8_t private_key[DEVICE_PRIVATE_SIZE], signature[DEVICE_SIGNATURE_SIZE], seal_key[HPKE_PUBLIC_MAX];
+    struct device_statement statement;
+    struct device_signed items[SIGNED_COUNT];
+};
+
+static struct device_case es256 = {.algorithm = DEVICE_ES256}, ed25519 = {.algorithm = DEVICE_ED25519};
+
+static void device_make(struct device_case *device)
+{
+    uint8_t seal_private[HPKE_PRIVATE_SIZE];
+    must(device_pair_make(device->algorithm, device->private_key, &device->key));
+    must(hpke_pair_make(device_kem(device->algorithm), seal_private, device->seal_key));
+    device_statement_begin(&device->statement, "otpring bench 1");
+    device_statement_add(&device->statement, frame, 200);
+    must(device_sign(device->algorithm, device->private_key, &device->statement, device->signature));
+    for (int i = 0; i < SIGNED_COUNT; i++) {
+        device->items[i] = (struct device_signed){.key = &device->key,
+                                                  .bytes = device->statement.bytes,
+                                                  .size = device->statement.size,
+                                                  .signature = device->signature};
+    }
+}
+
+static void device_verify_pass(void *argument)
+{
+    struct device_case *device = argument;
+    device_verify_many(device->items, SIGNED_COUNT);
+    if (!device->items[0].good) abort();
+}
+
+static void device_seal_pass(void *argument)
+{
+    struct device_case *device = argument;
+    struct hpke_suite suite = {.kem = (uint16_t)device_kem(device->algorithm), .aead = HPKE_AES_256_GCM};
+    struct hpke_message none = {0};
+    uint8_t encapsulated[HPKE_PUBLIC_MAX], out[300 + HPKE_TAG_SIZE];
+    must(hpke_seal(suite, device->seal_key, &none, frame, 300, encapsulated, out));
+}
+
 int main(int argc, char **argv)
 {
     static const size_t one = 1, many = 1024;
@@ -69,6 +116,12 @@ int main(int argc, char **argv)
     bench_register("MAC of a frame of 1 query", frame_pass, (void *)(uintptr_t)&one, 1);
     bench_register("MAC of a frame of 1024 queries", frame_pass, (void *)(uintptr_t)&many, 1);
     bench_register("sign a checkpoint", sign_pass, NULL, 1);
+    device_make(&es256);
+    device_make(&ed25519);
+    bench_register("verify 64 signatures of devices, ES256", device_verify_pass, &es256, SIGNED_COUNT);
+    bench_register("verify 64 signatures of devices, Ed25519", device_verify_pass, &ed25519, SIGNED_COUNT);
+    bench_register("seal 300 bytes to a device, P-256", device_seal_pass, &es256, 1);
+    bench_register("seal 300 bytes to a device, X25519", device_seal_pass, &ed25519, 1);
     int status = bench_run(argc, argv);
     vault_close(vault);
     return status;

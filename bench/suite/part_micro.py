@@ -7,7 +7,8 @@ import subprocess
 def run(options, figures):
     cycle_ns = None
     results = {}
-    programs = ["path_bench", "kernel_bench", "vault_bench"] + ([] if options.quick else ["table_bench"])
+    programs = ["path_bench", "kernel_bench", "stages_bench", "vault_bench", "challenge_bench"]
+    programs += [] if options.quick else ["table_bench"]
     for program in programs:
         path = options.build / "bench" / program
         if not path.exists():

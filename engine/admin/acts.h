@@ -30,6 +30,13 @@ struct admin {
     uint8_t purge_after[16];
     bool purge_begun;
     bool purge_found;
+    struct {
+        uint64_t session; /* of this run; 0: none yet */
+        uint32_t sequence;
+    } verify;           /* admin_verify.c */
+    uint64_t tended_ms; /* boot clock */
+    uint8_t tending[16];
+    uint8_t watched[16];
     char detail[200]; /* more about the failure of the request being served */
 };
 
@@ -45,7 +52,9 @@ struct act {
     struct admin *admin;
     struct core_actor actor;
     struct admin_who who;
-    const char *reason; /* why, or NULL */
+    const struct core_client *client; /* the auth server that asks, or NULL */
+    const char *reason;               /* why, or NULL */
+    bool anybody;                     /* the act needs no operator where there are some */
     json_t *request;
     json_t *answer; /* an object with "ok" */
     void *context;  /* of the act being served, its own */
@@ -58,6 +67,8 @@ struct act {
 struct result act_text(struct act *act, const char *key, bool needed, const char **ret_text) MUST_USE;
 struct result act_number(struct act *act, const char *key, bool needed, uint64_t least, uint64_t most,
                          uint64_t *ret_number) MUST_USE;
+/* Refuses a field that is not among `known` (each between blanks). */
+struct result act_keys_check(struct act *act, const char *known) MUST_USE;
 struct result act_detail(struct act *act, enum result_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4))) MUST_USE;
 
@@ -76,6 +87,8 @@ struct result batch_add(struct act *act) MUST_USE;
 bool act_again(struct act *act, struct result result);
 /* Lets journal and store breathe between two acts when nobody else does. */
 struct result admin_keep(struct admin *admin) MUST_USE;
+/* The same, and lets what is on its way to the disk arrive. */
+struct result admin_wait(struct admin *admin) MUST_USE;
 
 /* The tokens that a request names: ordinal, ordinals, or company and user (all that live). */
 struct result act_tokens(struct act *act, uint32_t *ret_ordinals, size_t capacity, size_t *ret_count) MUST_USE;
@@ -89,11 +102,14 @@ json_t *admin_profile_json(const struct profile_row *row);
 
 /* A function type, for the table of acts; no struct hides behind it. */
 typedef struct result act_function(struct act *act);
-act_function act_status, act_backup, act_checkpoint, act_clock_consent;
+act_function act_status, act_backup, act_checkpoint, act_clock_consent, act_log_prune;
 act_function act_token_add, act_token_add_batch, act_token_remove, act_token_suspend, act_token_resume, act_token_set,
     act_token_unlock, act_token_resync, act_company_purge;
 act_function act_token_list, act_token_show;
 act_function act_profile_add, act_profile_list, act_profile_set;
+act_function act_enrol_invite, act_enrol_status, act_enrol_cancel, act_enrol_rollback, act_enrol_vouch,
+    act_enrol_device;
+act_function act_device_list, act_device_unbind;
 act_function act_import;
 act_function act_company_add, act_company_activate, act_company_suspend, act_company_show, act_company_list;
 act_function act_user_add, act_user_set, act_user_deactivate, act_user_reactivate, act_user_release, act_user_unlock,

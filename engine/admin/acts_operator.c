@@ -143,16 +143,15 @@ static struct result another_grants(struct people *people, uint32_t id, bool *re
     return result_ok();
 }
 
-/* What a grant may change besides grants: disabling, enabling, a fresh key, the user id. */
-static struct result grant_fields(struct people *people, struct operator_row *row, unsigned *next)
+/* What a grant may change besides grants: disabling, a fresh key, the user id. A grant enables. */
+static struct result grant_fields(struct people *people, struct operator_row *row, unsigned *ret_state)
 {
     const char *state = NULL;
-    unsigned wished = row->state;
+    *ret_state = OPERATOR_ACTIVE;
     TRY(act_text(people->act, "state", false, &state));
-    if (state && (!rule_state_parse(MACHINE_OPERATOR, state, &wished))) {
+    if (state && !rule_state_parse(MACHINE_OPERATOR, state, ret_state)) {
         return act_detail(people->act, BAD_ARGUMENT, "state is active or disabled");
     }
-    if (state) *next = wished;
     TRY(grants_get(people, &row->grants));
     TRY(uid_get(people, row));
     const json_t *fresh = json_object_get(people->act->request, "new_key");
@@ -169,21 +168,21 @@ static struct result operator_grant(struct people *people)
     struct operator_row row, before;
     const char *name;
     bool another = false;
-    unsigned next;
+    unsigned wished, next;
     TRY(operator_name(people, &name));
     struct result got = people_operator_find(people, name, &row);
     if (got.code == STORE_NOT_FOUND) return act_detail(people->act, STORE_NOT_FOUND, "operator");
     TRY(got);
     before = row;
-    next = row.state;
-    TRY(grant_fields(people, &row, &next));
-    row.state = (uint8_t)next;
+    TRY(grant_fields(people, &row, &wished));
+    enum rule_act act = wished == OPERATOR_DISABLED ? DO_OPERATOR_DISABLE : DO_OPERATOR_GRANT;
+    row.state = (uint8_t)wished;
     TRY(another_grants(people, row.id, &another));
     uint32_t held = another || !grants_others(&before) || grants_others(&row) ? 1u << RULE_NOT_LAST : 0;
     if (people->act->actor.operator_id != row.id) held |= 1u << RULE_NOT_SELF;
-    unsigned step;
-    TRY(people_judge(people, MACHINE_OPERATOR, before.state, DO_OPERATOR_GRANT, row.account, held, &step));
-    TRY(people_record(people, DO_OPERATOR_GRANT, row.account, row.id));
+    TRY(people_judge(people, MACHINE_OPERATOR, before.state, act, row.account, held, &next));
+    row.state = (uint8_t)next;
+    TRY(people_record(people, act, row.account, row.id));
     json_object_set_new(people->act->answer, "state", json_string(rule_state_name(MACHINE_OPERATOR, row.state)));
     json_object_set_new(people->act->answer, "may", grants_json(row.grants));
     return people_operator_put(people, &row);

@@ -21,7 +21,7 @@ static const char *reason_text(enum otpring_reason reason)
 static json_t *verdicts_json(const struct core_status *status)
 {
     json_t *verdicts = json_object();
-    for (unsigned i = OTPRING_ACCEPTED; i <= OTPRING_UNAVAILABLE; i++) {
+    for (unsigned i = OTPRING_ACCEPTED; i < OTPRING_VERDICT_COUNT; i++) {
         json_object_set_new(verdicts, otpring_verdict_name(i), json_integer((json_int_t)status->verdicts[i]));
     }
     return verdicts;
@@ -30,7 +30,7 @@ static json_t *verdicts_json(const struct core_status *status)
 static json_t *rates_json(const struct core_status *status)
 {
     json_t *rates = json_object();
-    for (unsigned i = OTPRING_ACCEPTED; i <= OTPRING_UNAVAILABLE; i++)
+    for (unsigned i = OTPRING_ACCEPTED; i < OTPRING_VERDICT_COUNT; i++)
         json_object_set_new(rates, otpring_verdict_name(i), json_real(status->rates[i]));
     return rates;
 }
@@ -107,6 +107,33 @@ struct result act_checkpoint(struct act *act)
     TRY(core_checkpoint(act->admin->options.worker));
     core_status(act->admin->core, &status);
     json_object_set_new(act->answer, "position", json_integer((json_int_t)status.checkpoint_position));
+    return result_ok();
+}
+
+/* The daemon's housekeeper removes them while this waits; alone, this does. */
+struct result act_log_prune(struct act *act)
+{
+    enum { WAITS_MAX = 4000, STILL_MAX = 200 };
+    struct admin *admin = act->admin;
+    struct core_status status;
+    uint64_t through;
+    TRY(act_number(act, "through", true, 1, INT64_MAX, &through));
+    struct result result = core_prune(admin->options.worker, through);
+    core_status(admin->core, &status);
+    if (result.code == JOURNAL_NEEDED)
+        return act_detail(act, JOURNAL_NEEDED, "%s; positions up to %llu could go now", result_text(result),
+                          (unsigned long long)(status.journal.sealed_through < status.checkpoint_position
+                                                   ? status.journal.sealed_through
+                                                   : status.checkpoint_position));
+    TRY(result);
+    /* Each removal is a record, and is done when that is durable: as long as one follows another. */
+    for (int waits = 0, still = 0; waits < WAITS_MAX && still < STILL_MAX; waits++, still++) {
+        uint64_t first = status.journal.first_position;
+        TRY(admin_wait(admin));
+        core_status(admin->core, &status);
+        if (status.journal.first_position != first) still = 0;
+    }
+    json_object_set_new(act->answer, "first_position", json_integer((json_int_t)status.journal.first_position));
     return result_ok();
 }
 

@@ -1,10 +1,11 @@
 /* Acts on the stock of tokens: ordered, given to a company, assigned, and back. */
+#include <stdio.h>
 #include <string.h>
 
 #include "admin/people.h"
 #include "os/arena.h"
 
-enum { DAY_MS = 86400000, REMIND_DAYS = 14, ASSIGN_BATCH_MAX = 1000, SERIALS_MAX = 1000 };
+enum { DAY_MS = 86400000, REMIND_DAYS = 14, ASSIGN_BATCH_MAX = 1000, ASSIGN_CHANGE_MAX = 64, SERIALS_MAX = 1000 };
 
 /* ---- naming tokens ---- */
 
@@ -75,6 +76,7 @@ static struct result held_of(struct people *people, const struct stock_row *stoc
         *ret_held |= 1u << RULE_HELD;
     }
     if (company.state != COMPANY_SUSPENDED) *ret_held |= 1u << RULE_COMPANY_OPEN;
+    if (stock->kind == STOCK_PHYSICAL) *ret_held |= 1u << RULE_PHYSICAL;
     if (user.state == USER_ACTIVE) *ret_held |= 1u << RULE_USER_ACTIVE;
     return result_ok();
 }
@@ -306,7 +308,8 @@ static struct result stock_replace(struct people *people)
     if (memcmp(new.company, assigning.name, sizeof(new.company)) == 0) held |= 1u << RULE_SAME_COMPANY;
     if (assigning.company.state != COMPANY_SUSPENDED) held |= 1u << RULE_COMPANY_OPEN;
     if (assigning.user.state == USER_ACTIVE) held |= 1u << RULE_USER_ACTIVE;
-    TRY(people_judge(people, MACHINE_STOCK, new.state, DO_STOCK_ASSIGN, assigning.name, held, &next));
+    TRY(people_judge_as(people, people->act->who.role, MACHINE_STOCK, new.state, DO_STOCK_ASSIGN, assigning.name, held,
+                        &next));
     return stock_enter(people, DO_STOCK_ASSIGN, &new, assigning.company.name, assigning.user.user, assigning.name,
                        &assigning.user);
 }
@@ -318,62 +321,98 @@ struct result act_stock_replace(struct act *act)
 
 /* ---- many at once ---- */
 
-/* Lines `user,serial`, each taken or refused on its own: a change each, since one that is refused half way has rows. */
+/* Pairs of user and serial, each taken or refused on its own, but many of them in one change: whatever refuses one does
+ * so before anything of it is put. */
 struct bulk {
-    const char *user;
-    const char *serial;
+    const json_t *items;
+    size_t from;
+    size_t end;
+    json_int_t assigned;
+    json_t *refused; /* of this change */
+    struct result first;
 };
 
-static struct result bulk_assign(struct people *people)
+static struct result bulk_one(struct people *people, const json_t *item)
 {
-    const struct bulk *bulk = people->act->context;
-    struct assigning assigning = {.user_text = bulk->user};
-    const char *unused;
+    struct assigning assigning = {.user_text = json_string_value(json_array_get(item, 0))};
+    const char *serial = json_string_value(json_array_get(item, 1)), *unused;
+    if (!assigning.user_text || !serial || json_array_size(item) != 2) return result_of(BAD_JSON);
     TRY(people_names(people, false, &assigning.company_text, &unused, assigning.name));
-    if (!core_text_valid(bulk->user, 1, SCHEMA_NAME_MAX)) return result_of(BAD_NAME);
+    if (!core_text_valid(assigning.user_text, 1, SCHEMA_NAME_MAX)) return act_detail(people->act, BAD_NAME, "user");
     TRY(assigning_open(people, &assigning));
-    return assign(people, &assigning, bulk->serial);
+    return assign(people, &assigning, serial);
 }
 
-static void bulk_refused(struct act *act, json_t *refused, size_t index, struct result result)
+static void bulk_refused(struct act *act, struct bulk *bulk, size_t index, struct result result)
 {
     json_t *item = json_pack("{s:I,s:s}", "index", (json_int_t)index, "code", result_name(result));
     json_t *rule = json_object_get(act->answer, "rule");
     if (rule) json_object_set(item, "rule", rule);
-    json_object_set_new(item, "error", json_string(act->admin->detail[0] ? act->admin->detail : result_text(result)));
+    char text[sizeof(act->admin->detail) + 300];
+    const char *detail = act->admin->detail;
+    snprintf(text, sizeof(text), "%s%s%s", result_text(result), detail[0] ? ": " : "", detail);
+    json_object_set_new(item, "error", json_string(text));
     json_object_del(act->answer, "rule");
-    json_array_append_new(refused, item);
+    json_array_append_new(bulk->refused, item);
+    if (!result_failed(bulk->first)) bulk->first = result;
+}
+
+static struct result bulk_assign(struct people *people)
+{
+    struct act *act = people->act;
+    struct bulk *bulk = act->context;
+    bulk->assigned = 0;
+    bulk->first = result_ok();
+    json_array_clear(bulk->refused);
+    for (size_t i = bulk->from; i < bulk->end; i++) {
+        act->admin->detail[0] = 0;
+        struct result result = bulk_one(people, json_array_get(bulk->items, i));
+        if (result_failed(result) && result_class(result) != RESULT_REFUSE) return result;
+        if (result_failed(result)) bulk_refused(act, bulk, i, result);
+        bulk->assigned += !result_failed(result);
+    }
+    act->admin->detail[0] = 0;
+    return result_ok();
+}
+
+/* One change's worth; where the change itself fails, none of it is assigned, and all of it is told so. */
+static struct result bulk_step(struct act *act, struct bulk *bulk)
+{
+    struct result result;
+    do result = people_change(act, bulk_assign);
+    while (act_again(act, result));
+    if (!result_failed(result)) return bulk->first;
+    bulk->assigned = 0;
+    json_array_clear(bulk->refused);
+    for (size_t i = bulk->from; i < bulk->end; i++) bulk_refused(act, bulk, i, result);
+    return result;
 }
 
 struct result act_stock_assign_batch(struct act *act)
 {
-    const json_t *items = json_object_get(act->request, "items");
+    struct bulk bulk = {.items = json_object_get(act->request, "items"), .refused = json_array()};
     struct result first = result_ok();
     json_int_t assigned = 0;
-    if (!json_is_array(items) || json_array_size(items) == 0 || json_array_size(items) > ASSIGN_BATCH_MAX) {
+    size_t count = json_array_size(bulk.items);
+    json_t *refused = json_array();
+    json_object_set_new(act->answer, "refused", refused);
+    if (!json_is_array(bulk.items) || count == 0 || count > ASSIGN_BATCH_MAX) {
+        json_decref(bulk.refused);
         return act_detail(act, BAD_JSON, "items must be a list of 1 to %d pairs", ASSIGN_BATCH_MAX);
     }
-    json_t *refused = json_array();
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *item = json_array_get(items, i);
-        struct bulk bulk = {json_string_value(json_array_get(item, 0)), json_string_value(json_array_get(item, 1))};
-        struct result result = result_of(BAD_JSON);
-        act->admin->detail[0] = 0;
-        act->context = &bulk;
-        do {
-            if (bulk.user && bulk.serial && json_array_size(item) == 2) result = people_change(act, bulk_assign);
-        } while (act_again(act, result));
-        assigned += !result_failed(result);
+    act->context = &bulk;
+    for (; bulk.from < count; bulk.from = bulk.end) {
+        bulk.end = count - bulk.from < ASSIGN_CHANGE_MAX ? count : bulk.from + ASSIGN_CHANGE_MAX;
+        struct result result = bulk_step(act, &bulk);
+        if (result_failed(result) && !result_failed(first)) first = result;
+        assigned += bulk.assigned;
         act->partly |= assigned > 0;
-        if (result_failed(result)) {
-            bulk_refused(act, refused, i, result);
-            if (!result_failed(first)) first = result;
-        }
+        json_array_extend(refused, bulk.refused);
     }
     act->context = NULL;
     act->admin->detail[0] = 0;
+    json_decref(bulk.refused);
     json_object_set_new(act->answer, "assigned", json_integer(assigned));
-    json_object_set_new(act->answer, "refused", refused);
     return first;
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "admin/people.h"
+#include "core/gate.h"
 
 enum { UNLOCK_ALONE_MAX = 10 }; /* failures that one person may forgive */
 
@@ -107,12 +108,13 @@ static struct result user_add(struct people *people)
         subject.user = (struct user_row){.state = USER_NONE, .language = "es", .created_ms = people->now_ms};
         strcpy(subject.user.user, subject.user_text);
         TRY(account_exists(people, &subject, &required));
-        if (required) subject.user.flags |= USER_WAS_REQUIRED;
     } else {
         TRY(got);
         if (strcmp(subject.user.user, subject.user_text) != 0) return result_of(NAME_TAKEN);
         if (subject.user.state != USER_ERASED) return result_of(STORE_EXISTS);
+        TRY(account_exists(people, &subject, &required));
     }
+    if (required) subject.user.flags |= USER_WAS_REQUIRED;
     TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_ADD, subject.name, held_of(&subject), &next));
     subject.user.state = (uint8_t)next;
     TRY(people_record(people, DO_USER_ADD, subject.name, 0));
@@ -181,7 +183,8 @@ static struct result suspend_each(struct people *people, struct stock_row *stock
     unsigned next;
     (void)context;
     if (stock->state != STOCK_ASSIGNED && stock->state != STOCK_ACTIVE) return result_ok();
-    TRY(people_judge(people, MACHINE_STOCK, stock->state, DO_STOCK_SUSPEND, stock->holder, UINT32_MAX, &next));
+    TRY(people_judge_as(people, people->act->who.role, MACHINE_STOCK, stock->state, DO_STOCK_SUSPEND, stock->holder,
+                        UINT32_MAX, &next));
     return stock_step(people, DO_STOCK_SUSPEND, stock, next, NULL);
 }
 
@@ -215,8 +218,12 @@ static struct result user_deactivate(struct people *people)
                      &next));
     TRY(stock_each(people, subject.name, suspend_each, NULL));
     TRY(plain_lines_suspend(people, subject.name));
-    subject.user.state = (uint8_t)next;
     TRY(people_record(people, DO_USER_DEACTIVATE, subject.name, 0));
+    /* Who may pass without a code must be active: whether this one may is not known until then. */
+    bool waived = (subject.user.flags & USER_IS_RELEASED) || !(subject.user.flags & USER_WAS_REQUIRED);
+    if (waived) TRY(gate_remove(people, subject.name));
+    subject.user.state = (uint8_t)next;
+    subject.user.flags &= (uint8_t)~USER_IS_RELEASED;
     return subject_put(people, &subject);
 }
 
@@ -228,12 +235,15 @@ struct result act_user_deactivate(struct act *act)
 static struct result user_reactivate(struct people *people)
 {
     struct subject subject;
+    bool required = false;
     unsigned next;
     TRY(subject_open(people, &subject));
     TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_REACTIVATE, subject.name, held_of(&subject),
                      &next));
+    TRY(account_exists(people, &subject, &required));
     subject.user.state = (uint8_t)next;
     TRY(people_record(people, DO_USER_REACTIVATE, subject.name, 0));
+    if (!required && !(subject.user.flags & USER_WAS_REQUIRED)) TRY(gate_waive(people, subject.name));
     return subject_put(people, &subject);
 }
 
@@ -325,7 +335,8 @@ static struct result reset_each(struct people *people, struct stock_row *stock, 
     if (stock->state != STOCK_ASSIGNED && stock->state != STOCK_ACTIVE && stock->state != STOCK_SUSPENDED) {
         return result_ok();
     }
-    TRY(people_judge(people, MACHINE_STOCK, stock->state, DO_STOCK_LOST, stock->holder, UINT32_MAX, &next));
+    TRY(people_judge_as(people, people->act->who.role, MACHINE_STOCK, stock->state, DO_STOCK_LOST, stock->holder,
+                        UINT32_MAX, &next));
     return stock_step(people, DO_STOCK_LOST, stock, next, NULL);
 }
 
@@ -376,10 +387,17 @@ struct result act_user_reset(struct act *act)
 
 /* ---- reading ---- */
 
-static const char *pass_text(const struct user_row *row)
+/* As an auth server is answered when it asks whether a code is required. */
+static const char *code_text(struct people *people, const uint8_t name[16])
 {
-    if (row->flags & USER_IS_RELEASED) return "released";
-    return row->flags & USER_WAS_REQUIRED ? "required" : "not-assigned";
+    struct core *core = people->act->admin->core;
+    enum otpring_reason reason;
+    core_act_lock(core);
+    enum otpring_verdict verdict = core_required(core, name, &reason);
+    core_act_unlock(core);
+    if (verdict == OTPRING_REQUIRED) return "required";
+    if (verdict == OTPRING_UNAVAILABLE) return "not-known";
+    return reason == OTPRING_REASON_SCHEME ? "not-enforced" : "not-required";
 }
 
 static struct result user_json(struct people *people, const uint8_t name[16], const struct user_row *row,
@@ -390,7 +408,7 @@ static struct result user_json(struct people *people, const uint8_t name[16], co
     json_t *user = json_pack(
         "{s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:I}", "user", row->user, "state", rule_state_name(MACHINE_USER, row->state),
         "administrator", row->flags & USER_IS_ADMINISTRATOR ? 1 : 0, "name", person.name, "phone", person.phone,
-        "language", row->language, "code", pass_text(row), "created_ms", (json_int_t)row->created_ms);
+        "language", row->language, "code", code_text(people, name), "created_ms", (json_int_t)row->created_ms);
     memset(&person, 0, sizeof(person));
     *ret_json = user;
     return user ? result_ok() : result_of(NO_MEMORY);

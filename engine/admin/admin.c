@@ -1,6 +1,6 @@
 /* Requests to acts and back. What may be asked stands in one table, with every field that an act knows: all else is
  * refused. */
-#include "admin/people.h"
+#include "admin/enrol.h"
 
 #include <malloc.h>
 #include <stdarg.h>
@@ -40,6 +40,7 @@ static const struct {
     {"company.purge", act_company_purge, GRANT_ENGINE, " company "},
     {"backup", act_backup, GRANT_ENGINE, " folder "},
     {"checkpoint", act_checkpoint, GRANT_ENGINE, " "},
+    {"log.prune", act_log_prune, GRANT_ENGINE, " through "},
     {"outbox.put", act_outbox_put, GRANT_MESSAGES, " company user kind channel to language fields expires_ms "},
     {"outbox.remind", act_outbox_remind, GRANT_MESSAGES, " company older_days "},
     {"outbox.list", act_outbox_list, GRANT_READ, " state company user after limit "},
@@ -79,6 +80,15 @@ static const struct {
     {"operator.add", act_operator_add, GRANT_NOTHING, " name company user may uid "},
     {"operator.grant", act_operator_grant, GRANT_NOTHING, " name may uid state new_key "},
     {"operator.list", act_operator_list, GRANT_NOTHING, " after limit "},
+    {"enrol.invite", act_enrol_invite, GRANT_NOTHING,
+     " company user overlap overlap_days valid_hours rollback_hours" PROFILE_KEYS},
+    {"enrol.status", act_enrol_status, GRANT_NOTHING, " company user "},
+    {"enrol.cancel", act_enrol_cancel, GRANT_NOTHING, " company user "},
+    {"enrol.rollback", act_enrol_rollback, GRANT_NOTHING, " company user "},
+    {"enrol.vouch", act_enrol_vouch, GRANT_NOTHING, " company user "},
+    {"enrol.device", act_enrol_device, GRANT_NOTHING, " document "},
+    {"device.list", act_device_list, GRANT_NOTHING, " company user after limit "},
+    {"device.unbind", act_device_unbind, GRANT_NOTHING, " device "},
     {"request.list", act_request_list, GRANT_NOTHING, " state after limit "},
     {"request.confirm", act_request_confirm, GRANT_NOTHING, " request "},
     {"request.refuse", act_request_refuse, GRANT_NOTHING, " request "},
@@ -180,7 +190,7 @@ struct result act_number(struct act *act, const char *key, bool needed, uint64_t
 
 /* ---- requests ---- */
 
-static struct result keys_check(struct act *act, const char *known)
+struct result act_keys_check(struct act *act, const char *known)
 {
     const char *key;
     json_t *value;
@@ -207,7 +217,7 @@ static bool room_short(struct result result)
 enum { WAIT_NS = 5000000 };
 
 /* Alone, a seal that is on its way holds up the change of segments until somebody lets the ring go on. */
-static struct result room_wait(struct admin *admin)
+struct result admin_wait(struct admin *admin)
 {
     TRY(admin_keep(admin));
     if (!admin->options.alone) return result_ok();
@@ -222,11 +232,23 @@ bool act_again(struct act *act, struct result result)
     if (!room_short(result) || act->waits == WAITS_MAX) return false;
     act->waits++;
     struct core_status status;
-    bool kept = !result_failed(room_wait(act->admin));
+    bool kept = !result_failed(admin_wait(act->admin));
     core_status(act->admin->core, &status);
     /* A full disk is not waited for: it takes an operator. */
     if (!kept || status.journal.no_room) act->waits = WAITS_MAX;
     return act->waits < WAITS_MAX;
+}
+
+/* An auth server is served what devices and it say in an enrolment, and nothing else; there it is whoever hands a
+ * document on that asks, so operators are not asked for. */
+static struct result asker_check(struct act *act, act_function *serve)
+{
+    if (serve == act_enrol_vouch || serve == act_enrol_device) return result_ok();
+    /* Whoever says which operator asks, and proves it, is that operator. */
+    if (act->client && !json_object_get(act->request, "operator"))
+        return act_detail(act, OS_PERMISSION, "this client is served acts of enrolment alone");
+    act->anybody = serve == act_status;
+    return people_who(act);
 }
 
 static struct result act_serve(struct act *act)
@@ -236,8 +258,8 @@ static struct result act_serve(struct act *act)
     TRY(act_text(act, "act", true, &name));
     for (size_t i = 0; i < sizeof(act_table) / sizeof(act_table[0]); i++) {
         if (strcmp(act_table[i].name, name) != 0) continue;
-        TRY(keys_check(act, act_table[i].keys));
-        TRY(people_who(act));
+        TRY(act_keys_check(act, act_table[i].keys));
+        TRY(asker_check(act, act_table[i].serve));
         TRY(people_granted(act, act_table[i].grant));
         struct result result;
         do {
@@ -252,8 +274,21 @@ static struct result act_serve(struct act *act)
 
 struct result admin_request(struct admin *admin, uint32_t uid, const char *json, size_t size, char **ret_json)
 {
+    struct admin_peer peer = {.uid = uid};
+    return admin_request_by(admin, &peer, json, size, ret_json);
+}
+
+void admin_tend(struct admin *admin)
+{
+    enrol_tend(admin);
+}
+
+struct result admin_request_by(struct admin *admin, const struct admin_peer *peer, const char *json, size_t size,
+                               char **ret_json)
+{
     json_error_t error;
-    struct act act = {.admin = admin, .actor = {.uid = uid}, .answer = json_object()};
+    admin_tend(admin);
+    struct act act = {.admin = admin, .actor = {.uid = peer->uid}, .client = peer->client, .answer = json_object()};
     if (!act.answer) return result_of(NO_MEMORY);
     admin->detail[0] = 0;
     act.request = json_loadb(json, size, JSON_REJECT_DUPLICATES, &error);

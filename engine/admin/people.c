@@ -24,6 +24,17 @@ static void owner_set(struct act *act)
     act->who = (struct admin_who){.role = ROLE_BANK, .grants = UINT32_MAX};
 }
 
+/* A company's administrator acts for as long as the user is one. */
+static struct result administrator_check(struct people *people, const struct operator_row *row)
+{
+    struct user_row user;
+    if (row->role != ROLE_COMPANY) return result_ok();
+    struct result got = people_user_get(people, row->account, &user);
+    if (got.code == STORE_NOT_FOUND) return result_of(OPERATOR);
+    TRY(got);
+    return user.state == USER_ACTIVE && (user.flags & USER_IS_ADMINISTRATOR) ? result_ok() : result_of(OPERATOR);
+}
+
 /* Every wrong way looks the same to whoever asks. */
 static struct result operator_check(struct people *people, const char *name, const char *key)
 {
@@ -38,6 +49,7 @@ static struct result operator_check(struct people *people, const char *name, con
     if (!good || row.state != OPERATOR_ACTIVE || (row.uid != UINT32_MAX && row.uid != act->actor.uid)) {
         return result_of(OPERATOR);
     }
+    TRY(administrator_check(people, &row));
     act->who = (struct admin_who){.role = row.role, .grants = row.grants};
     memcpy(act->who.self, row.account, sizeof(act->who.self));
     act->actor.operator_id = row.id;
@@ -60,9 +72,11 @@ static struct result who(struct people *people)
         return operator_check(people, name, key);
     }
     TRY(operators_exist(people, &exist));
-    if (exist && !act->admin->options.alone) {
+    if (exist && !act->admin->options.alone && !act->anybody) {
         return act_detail(act, OPERATOR, "this store has operators: say which one asks");
     }
+    bool owner = act->actor.uid == 0 || act->actor.uid == act->admin->options.owner_uid;
+    if (!owner && !act->admin->options.alone) return act_detail(act, OPERATOR, "say which operator asks");
     owner_set(act);
     return result_ok();
 }
@@ -134,12 +148,11 @@ struct result people_judge_as(struct people *people, enum rule_role role, enum r
     if (other && machine != MACHINE_OPERATOR) held |= 1u << RULE_NOT_SELF;
     if (!line) {
         json_object_set_new(people->act->answer, "rule", json_string("NO_STEP"));
-        return act_detail(people->act, RULE, "%s by %s is no step of a %s that is %s", rule_act_name(act),
+        return act_detail(people->act, RULE, "%s by %s is no step of a %s in the state %s", rule_act_name(act),
                           rule_role_name(role), rule_machine_name(machine), rule_state_name(machine, state));
     }
     enum rule broken = rule_broken(line, held);
     if (broken != RULE_COUNT) return refuse(people, rule_name(broken), rule_refusal(broken));
-    if (role == ROLE_BANK) TRY(people_granted(people->act, rule_act_grant(act)));
     *ret_next = line->next;
     return result_ok();
 }
@@ -147,7 +160,9 @@ struct result people_judge_as(struct people *people, enum rule_role role, enum r
 struct result people_judge(struct people *people, enum rule_machine machine, unsigned state, enum rule_act act,
                            const uint8_t account[16], uint32_t held, unsigned *ret_next)
 {
-    return people_judge_as(people, people->act->who.role, machine, state, act, account, held, ret_next);
+    enum rule_role role = people->act->who.role;
+    TRY(people_judge_as(people, role, machine, state, act, account, held, ret_next));
+    return role == ROLE_BANK ? people_granted(people->act, rule_act_grant(act)) : result_ok();
 }
 
 struct result people_record(struct people *people, enum rule_act act, const uint8_t account[16], uint64_t subject)
@@ -263,4 +278,9 @@ struct result gate_waive(struct people *people, const uint8_t name[16])
 struct result gate_require(struct people *people, const uint8_t name[16])
 {
     return gate_put(people, name, GATE_PENDING);
+}
+
+struct result gate_remove(struct people *people, const uint8_t name[16])
+{
+    return core_change_erase(people->change, STORE_GATES, (struct store_bytes){name, 16});
 }

@@ -53,8 +53,8 @@ struct company_row {
 
 enum user_flag {
     USER_IS_ADMINISTRATOR = 1,
-    USER_WAS_REQUIRED = 2, /* had a token assigned, or an enrolment begun, at any time */
-    USER_IS_RELEASED = 4,  /* may pass without a code until the next assignment */
+    USER_WAS_REQUIRED = 2, /* had a token of the stock assigned, or an enrolment begun, at any time */
+    USER_IS_RELEASED = 4,  /* was released since the last assignment */
 };
 
 struct user_row {
@@ -160,7 +160,8 @@ struct result people_read(struct act *act, struct result (*serve)(struct people 
  * judged here, by `account`, whom it is about. RULE with the refusal as detail, and "rule" in the answer. */
 struct result people_judge(struct people *people, enum rule_machine machine, unsigned state, enum rule_act act,
                            const uint8_t account[16], uint32_t held, unsigned *ret_next) MUST_USE;
-/* As ENGINE, or as another role than the actor's. */
+/* The same for a step that is part of another act, or the engine's own: as that role, and without a grant of its own.
+ */
 struct result people_judge_as(struct people *people, enum rule_role role, enum rule_machine machine, unsigned state,
                               enum rule_act act, const uint8_t account[16], uint32_t held, unsigned *ret_next) MUST_USE;
 /* The record of an act: rows that follow are its. */
@@ -282,5 +283,7 @@ struct result user_reset_apply(struct people *people, const uint8_t name[16]) MU
 struct result gate_company(struct people *people, const uint8_t name[16], bool enforced) MUST_USE;
 struct result gate_waive(struct people *people, const uint8_t name[16]) MUST_USE;   /* NOT_REQUIRED */
 struct result gate_require(struct people *people, const uint8_t name[16]) MUST_USE; /* REQUIRED, also without a token */
+/* Only what tokens say: REQUIRED where there ever was one, else UNAVAILABLE. */
+struct result gate_remove(struct people *people, const uint8_t name[16]) MUST_USE;
 
 #endif

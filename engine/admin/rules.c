@@ -15,9 +15,11 @@
     {MACHINE_OPERATOR, OPERATOR_##state, DO_##act, ROLE_##role, OPERATOR_##next, rules},
 #define REQUEST_LINE(state, act, role, next, rules)                                                                    \
     {MACHINE_REQUEST, REQUEST_##state, DO_##act, ROLE_##role, REQUEST_##next, rules},
+#define ENROLMENT_LINE(state, act, role, next, rules)                                                                  \
+    {MACHINE_ENROLMENT, ENROLMENT_##state, DO_##act, ROLE_##role, ENROLMENT_##next, rules},
 
-const struct rule_line rule_lines[] = {COMPANY_LINES(COMPANY_LINE) USER_LINES(USER_LINE) STOCK_LINES(STOCK_LINE)
-                                           OPERATOR_LINES(OPERATOR_LINE) REQUEST_LINES(REQUEST_LINE)};
+const struct rule_line rule_lines[] = {COMPANY_LINES(COMPANY_LINE) USER_LINES(USER_LINE) STOCK_LINES(
+    STOCK_LINE) OPERATOR_LINES(OPERATOR_LINE) REQUEST_LINES(REQUEST_LINE) ENROLMENT_LINES(ENROLMENT_LINE)};
 const size_t rule_line_count = sizeof(rule_lines) / sizeof(rule_lines[0]);
 
 _Static_assert(RULE_COUNT <= 32, "conditions are bits of 32");
@@ -29,6 +31,7 @@ static const char *const user_states[] = {USER_STATES(TEXT_OF)};
 static const char *const stock_states[] = {STOCK_STATES(TEXT_OF)};
 static const char *const operator_states[] = {OPERATOR_STATES(TEXT_OF)};
 static const char *const request_states[] = {REQUEST_STATES(TEXT_OF)};
+static const char *const enrolment_states[] = {ENROLMENT_STATES(TEXT_OF)};
 
 static const struct {
     const char *name;
@@ -40,6 +43,7 @@ static const struct {
     [MACHINE_STOCK] = {"token", stock_states, STOCK_STATE_COUNT},
     [MACHINE_OPERATOR] = {"operator", operator_states, OPERATOR_STATE_COUNT},
     [MACHINE_REQUEST] = {"request", request_states, REQUEST_STATE_COUNT},
+    [MACHINE_ENROLMENT] = {"enrolment", enrolment_states, ENROLMENT_STATE_COUNT},
 };
 
 #define ACT_OF(name, text, grant) {text, GRANT_##grant},
@@ -54,7 +58,7 @@ static const struct {
     const char *refusal;
 } rules[RULE_COUNT] = {RULE_CONDITIONS(RULE_OF)};
 
-static const char *const roles[ROLE_COUNT] = {"bank", "company", "engine"};
+static const char *const roles[ROLE_COUNT] = {"bank", "company", "engine", "device", "client"};
 static const char *const grants[GRANT_COUNT] = {"nothing", "companies", "users",     "release", "erase",
                                                 "stock",   "tokens",    "operators", "confirm", "read",
                                                 "engine",  "messages",  "relay"};

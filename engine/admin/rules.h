@@ -1,5 +1,5 @@
-/* Who may do what with what, in which state: one table a machine (company, user, token, operator, request), default
- * deny. rules_list.h is the table; here is how it is asked. Pure; any thread. */
+/* Who may do what with what, in which state: one table a machine (company, user, token, operator, request, enrolment),
+ * default deny. rules_list.h is the table; here is how it is asked. Pure; any thread. */
 #ifndef OTPRING_ADMIN_RULES_H
 #define OTPRING_ADMIN_RULES_H
 
@@ -12,7 +12,7 @@
 #define RULE_ACT(name, text, grant) DO_##name,
 enum rule_act { RULE_ACTS(RULE_ACT) RULE_ACT_COUNT };
 
-enum rule_role { ROLE_BANK, ROLE_COMPANY, ROLE_ENGINE, ROLE_COUNT };
+enum rule_role { ROLE_BANK, ROLE_COMPANY, ROLE_ENGINE, ROLE_DEVICE, ROLE_CLIENT, ROLE_COUNT };
 
 enum rule_machine {
     MACHINE_COMPANY,
@@ -20,6 +20,7 @@ enum rule_machine {
     MACHINE_STOCK,
     MACHINE_OPERATOR,
     MACHINE_REQUEST,
+    MACHINE_ENROLMENT,
     MACHINE_COUNT,
 };
 
@@ -34,6 +35,8 @@ enum stock_state { STOCK_STATES(STOCK_STATE) STOCK_STATE_COUNT };
 enum operator_state { OPERATOR_STATES(OPERATOR_STATE) OPERATOR_STATE_COUNT };
 #define REQUEST_STATE(name, text) REQUEST_##name,
 enum request_state { REQUEST_STATES(REQUEST_STATE) REQUEST_STATE_COUNT };
+#define ENROLMENT_STATE(name, text) ENROLMENT_##name,
+enum enrolment_state { ENROLMENT_STATES(ENROLMENT_STATE) ENROLMENT_STATE_COUNT };
 
 /* Conditions, each a bit in a set. */
 #define RULE_CONDITION(name, refusal) RULE_##name,

@@ -8,8 +8,9 @@
  *   X_STATES          STATE(NAME, text): the first of a machine is "none": there is no such thing yet. Rows hold them,
  * so new ones go to the end X_LINES           LINE(state, ACT, role, next state, conditions)
  *
- * Roles: BANK, an operator of the bank; COMPANY, a company's administrator; ENGINE, the engine itself. A user has no
- * act here: users act by enrolling a device, and by their codes. */
+ * Roles: BANK, an operator of the bank; COMPANY, a company's administrator; ENGINE, the engine itself; DEVICE, a device
+ * that is being enrolled; CLIENT, an auth server. A user has no act here: users act by enrolling a device, and by
+ * their codes. */
 #ifndef OTPRING_ADMIN_RULES_LIST_H
 #define OTPRING_ADMIN_RULES_LIST_H
 
@@ -39,9 +40,25 @@
     ACT(STOCK_FIRST_CODE, "stock.first-code", NOTHING)                                                                 \
     ACT(OPERATOR_ADD, "operator.add", OPERATORS)                                                                       \
     ACT(OPERATOR_GRANT, "operator.grant", OPERATORS)                                                                   \
+    ACT(OPERATOR_DISABLE, "operator.disable", OPERATORS)                                                               \
     ACT(REQUEST_ASK, "request.ask", NOTHING)                                                                           \
     ACT(REQUEST_CONFIRM, "request.confirm", CONFIRM)                                                                   \
-    ACT(REQUEST_REFUSE, "request.refuse", CONFIRM)
+    ACT(REQUEST_REFUSE, "request.refuse", CONFIRM)                                                                     \
+    ACT(ENROL_INVITE, "enrol.invite", TOKENS)                                                                          \
+    ACT(ENROL_WRONG_CODE, "enrol.wrong-code", NOTHING)                                                                 \
+    ACT(ENROL_PRESENT, "enrol.present", NOTHING)                                                                       \
+    ACT(ENROL_VOUCH, "enrol.vouch", NOTHING)                                                                           \
+    ACT(ENROL_CODE, "enrol.code", NOTHING)                                                                             \
+    ACT(ENROL_PROVE, "enrol.prove", NOTHING)                                                                           \
+    ACT(ENROL_BIND, "enrol.bind", NOTHING)                                                                             \
+    ACT(ENROL_STORED, "enrol.stored", NOTHING)                                                                         \
+    ACT(ENROL_CONFIRM, "enrol.confirm", NOTHING)                                                                       \
+    ACT(ENROL_RETIRE, "enrol.retire", NOTHING)                                                                         \
+    ACT(ENROL_FINISH, "enrol.finish", NOTHING)                                                                         \
+    ACT(ENROL_EXPIRE, "enrol.expire", NOTHING)                                                                         \
+    ACT(ENROL_CANCEL, "enrol.cancel", TOKENS)                                                                          \
+    ACT(ENROL_ROLLBACK, "enrol.rollback", TOKENS)                                                                      \
+    ACT(DEVICE_UNBIND, "device.unbind", TOKENS)
 
 #define RULE_CONDITIONS(RULE)                                                                                          \
     RULE(OWN_COMPANY, "an administrator sees and touches the own company alone")                                       \
@@ -58,7 +75,11 @@
     RULE(NO_TOKENS, "the user still has tokens; take them back first")                                                 \
     RULE(OTHER_PERSON, "whoever asked cannot decide: another person does")                                             \
     RULE(IN_TIME, "the request has expired")                                                                           \
-    RULE(NOT_LAST, "somebody must be left who may grant; give another operator the grant first")
+    RULE(NOT_LAST, "somebody must be left who may grant; give another operator the grant first")                       \
+    RULE(PHYSICAL, "a virtual token stays with its device; unbind the device instead")                                 \
+    RULE(SCHEME_ACTIVE, "the company's scheme is not active")                                                          \
+    RULE(PHONE_KNOWN, "the user has no phone number; set one first")                                                   \
+    RULE(ROLLBACK_OPEN, "the time in which this can be taken back is over")
 
 #define COMPANY_STATES(STATE)                                                                                          \
     STATE(NONE, "none")                                                                                                \
@@ -95,7 +116,6 @@
     LINE(INACTIVE, USER_REACTIVATE, BANK, ACTIVE, 0)                                                                   \
     LINE(INACTIVE, USER_REACTIVATE, COMPANY, ACTIVE, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(NOT_SELF))                   \
     LINE(ACTIVE, USER_RELEASE, BANK, ACTIVE, 0)                                                                        \
-    LINE(INACTIVE, USER_RELEASE, BANK, INACTIVE, 0)                                                                    \
     LINE(ACTIVE, USER_UNLOCK, BANK, ACTIVE, 0)                                                                         \
     LINE(ACTIVE, USER_UNLOCK, COMPANY, ACTIVE, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(NOT_SELF))                         \
     LINE(ACTIVE, USER_RESET, BANK, ACTIVE, 0)                                                                          \
@@ -123,12 +143,12 @@
     LINE(CUSTODY, STOCK_ASSIGN, COMPANY, ASSIGNED,                                                                     \
          R(OWN_COMPANY) | R(SAME_COMPANY) | R(COMPANY_OPEN) | R(USER_ACTIVE))                                          \
     LINE(ASSIGNED, STOCK_FIRST_CODE, ENGINE, ACTIVE, 0)                                                                \
-    LINE(ASSIGNED, STOCK_TAKE, BANK, CUSTODY, 0)                                                                       \
-    LINE(ASSIGNED, STOCK_TAKE, COMPANY, CUSTODY, R(OWN_COMPANY) | R(COMPANY_OPEN))                                     \
-    LINE(ACTIVE, STOCK_TAKE, BANK, CUSTODY, 0)                                                                         \
-    LINE(ACTIVE, STOCK_TAKE, COMPANY, CUSTODY, R(OWN_COMPANY) | R(COMPANY_OPEN))                                       \
-    LINE(SUSPENDED, STOCK_TAKE, BANK, CUSTODY, 0)                                                                      \
-    LINE(SUSPENDED, STOCK_TAKE, COMPANY, CUSTODY, R(OWN_COMPANY) | R(COMPANY_OPEN))                                    \
+    LINE(ASSIGNED, STOCK_TAKE, BANK, CUSTODY, R(PHYSICAL))                                                             \
+    LINE(ASSIGNED, STOCK_TAKE, COMPANY, CUSTODY, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(PHYSICAL))                       \
+    LINE(ACTIVE, STOCK_TAKE, BANK, CUSTODY, R(PHYSICAL))                                                               \
+    LINE(ACTIVE, STOCK_TAKE, COMPANY, CUSTODY, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(PHYSICAL))                         \
+    LINE(SUSPENDED, STOCK_TAKE, BANK, CUSTODY, R(PHYSICAL))                                                            \
+    LINE(SUSPENDED, STOCK_TAKE, COMPANY, CUSTODY, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(PHYSICAL))                      \
     LINE(ASSIGNED, STOCK_SUSPEND, BANK, SUSPENDED, 0)                                                                  \
     LINE(ASSIGNED, STOCK_SUSPEND, COMPANY, SUSPENDED, R(OWN_COMPANY) | R(COMPANY_OPEN))                                \
     LINE(ACTIVE, STOCK_SUSPEND, BANK, SUSPENDED, 0)                                                                    \
@@ -164,6 +184,7 @@
 #define OPERATOR_LINES(LINE)                                                                                           \
     LINE(NONE, OPERATOR_ADD, BANK, ACTIVE, 0)                                                                          \
     LINE(ACTIVE, OPERATOR_GRANT, BANK, ACTIVE, R(NOT_SELF) | R(NOT_LAST))                                              \
+    LINE(ACTIVE, OPERATOR_DISABLE, BANK, DISABLED, R(NOT_SELF) | R(NOT_LAST))                                          \
     LINE(DISABLED, OPERATOR_GRANT, BANK, ACTIVE, R(NOT_SELF))
 
 #define REQUEST_STATES(STATE)                                                                                          \
@@ -179,5 +200,70 @@
     LINE(OPEN, REQUEST_CONFIRM, COMPANY, CONFIRMED, R(OWN_COMPANY) | R(OTHER_PERSON) | R(IN_TIME))                     \
     LINE(OPEN, REQUEST_REFUSE, BANK, REFUSED, 0)                                                                       \
     LINE(OPEN, REQUEST_REFUSE, COMPANY, REFUSED, R(OWN_COMPANY))
+
+#define ENROLMENT_STATES(STATE)                                                                                        \
+    STATE(NONE, "none")                                                                                                \
+    STATE(INVITED, "invited")                                                                                          \
+    STATE(PRESENTED, "presented")                                                                                      \
+    STATE(PROVEN, "proven")                                                                                            \
+    STATE(BINDING, "binding")                                                                                          \
+    STATE(BOUND, "bound")                                                                                              \
+    STATE(ACTIVE, "active")                                                                                            \
+    STATE(FINAL, "final")                                                                                              \
+    STATE(EXPIRED, "expired")                                                                                          \
+    STATE(CANCELLED, "cancelled")                                                                                      \
+    STATE(ROLLED_BACK, "rolled-back")                                                                                  \
+    STATE(UNBOUND, "unbound")
+
+#define ENROL_MAY_INVITE (R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))
+#define ENROL_MAY_GO_ON (R(SCHEME_ACTIVE) | R(USER_ACTIVE))
+
+#define ENROLMENT_LINES(LINE)                                                                                          \
+    LINE(NONE, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                          \
+    LINE(NONE, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                      \
+    LINE(INVITED, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                       \
+    LINE(INVITED, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                   \
+    LINE(FINAL, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                         \
+    LINE(FINAL, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                     \
+    LINE(EXPIRED, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                       \
+    LINE(EXPIRED, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                   \
+    LINE(CANCELLED, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                     \
+    LINE(CANCELLED, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                 \
+    LINE(ROLLED_BACK, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                   \
+    LINE(ROLLED_BACK, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                               \
+    LINE(UNBOUND, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                       \
+    LINE(UNBOUND, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                   \
+    LINE(INVITED, ENROL_WRONG_CODE, ENGINE, INVITED, 0)                                                                \
+    LINE(INVITED, ENROL_PRESENT, DEVICE, PRESENTED, ENROL_MAY_GO_ON)                                                   \
+    LINE(PRESENTED, ENROL_VOUCH, CLIENT, PRESENTED, ENROL_MAY_GO_ON)                                                   \
+    LINE(PRESENTED, ENROL_CODE, DEVICE, PRESENTED, ENROL_MAY_GO_ON)                                                    \
+    LINE(PRESENTED, ENROL_PROVE, DEVICE, PROVEN, ENROL_MAY_GO_ON)                                                      \
+    LINE(PROVEN, ENROL_BIND, DEVICE, BINDING, ENROL_MAY_GO_ON)                                                         \
+    LINE(BINDING, ENROL_STORED, DEVICE, BOUND, ENROL_MAY_GO_ON)                                                        \
+    LINE(BOUND, ENROL_CONFIRM, DEVICE, ACTIVE, ENROL_MAY_GO_ON)                                                        \
+    LINE(ACTIVE, ENROL_RETIRE, ENGINE, ACTIVE, 0)                                                                      \
+    LINE(ACTIVE, ENROL_FINISH, ENGINE, FINAL, 0)                                                                       \
+    LINE(INVITED, ENROL_EXPIRE, ENGINE, EXPIRED, 0)                                                                    \
+    LINE(PRESENTED, ENROL_EXPIRE, ENGINE, EXPIRED, 0)                                                                  \
+    LINE(PROVEN, ENROL_EXPIRE, ENGINE, EXPIRED, 0)                                                                     \
+    LINE(BINDING, ENROL_EXPIRE, ENGINE, EXPIRED, 0)                                                                    \
+    LINE(BOUND, ENROL_EXPIRE, ENGINE, EXPIRED, 0)                                                                      \
+    LINE(INVITED, ENROL_CANCEL, BANK, CANCELLED, 0)                                                                    \
+    LINE(INVITED, ENROL_CANCEL, COMPANY, CANCELLED, R(OWN_COMPANY) | R(COMPANY_OPEN))                                  \
+    LINE(PRESENTED, ENROL_CANCEL, BANK, CANCELLED, 0)                                                                  \
+    LINE(PRESENTED, ENROL_CANCEL, COMPANY, CANCELLED, R(OWN_COMPANY) | R(COMPANY_OPEN))                                \
+    LINE(PROVEN, ENROL_CANCEL, BANK, CANCELLED, 0)                                                                     \
+    LINE(PROVEN, ENROL_CANCEL, COMPANY, CANCELLED, R(OWN_COMPANY) | R(COMPANY_OPEN))                                   \
+    LINE(BINDING, ENROL_CANCEL, BANK, CANCELLED, 0)                                                                    \
+    LINE(BINDING, ENROL_CANCEL, COMPANY, CANCELLED, R(OWN_COMPANY) | R(COMPANY_OPEN))                                  \
+    LINE(BOUND, ENROL_CANCEL, BANK, CANCELLED, 0)                                                                      \
+    LINE(BOUND, ENROL_CANCEL, COMPANY, CANCELLED, R(OWN_COMPANY) | R(COMPANY_OPEN))                                    \
+    LINE(ACTIVE, ENROL_ROLLBACK, BANK, ROLLED_BACK, R(ROLLBACK_OPEN) | R(USER_ACTIVE))                                 \
+    LINE(ACTIVE, ENROL_ROLLBACK, COMPANY, ROLLED_BACK,                                                                 \
+         R(OWN_COMPANY) | R(COMPANY_OPEN) | R(ROLLBACK_OPEN) | R(USER_ACTIVE))                                         \
+    LINE(ACTIVE, DEVICE_UNBIND, BANK, UNBOUND, 0)                                                                      \
+    LINE(ACTIVE, DEVICE_UNBIND, COMPANY, UNBOUND, R(OWN_COMPANY) | R(COMPANY_OPEN))                                    \
+    LINE(FINAL, DEVICE_UNBIND, BANK, UNBOUND, 0)                                                                       \
+    LINE(FINAL, DEVICE_UNBIND, COMPANY, UNBOUND, R(OWN_COMPANY) | R(COMPANY_OPEN))
 
 #endif

@@ -65,6 +65,10 @@ X(CHALLENGE_BAD_TEXT, RESULT_REFUSE,
 X(CHALLENGE_BAD_AMOUNT, RESULT_REFUSE,
   "an amount is digits without leading zeros, perhaps a point and 1 to 4 digits; a currency is three capital letters")
 X(CHALLENGE_BAD_URI, RESULT_REFUSE, "not an OTPRING URI in its one spelling")
+X(CHALLENGE_DENIED, RESULT_REFUSE,
+  "the challenge was answered, has expired or was withdrawn, or this is not yours to do")
+X(CHALLENGE_BAD_STATEMENT, RESULT_REFUSE,
+  "not the statement of a device about a challenge, in the one form that it has")
 X(CHALLENGE_BAD_SIGNATURE, RESULT_REFUSE, "the challenge is not signed by this key, or was changed")
 /* wire */
 X(WIRE_BAD_SIZE, RESULT_CLOSE, "the frame's size does not fit its kind and count")
@@ -125,6 +129,15 @@ X(OPERATOR, RESULT_REFUSE, "no such operator, or this is not their key or their 
 X(SECOND_PERSON, RESULT_REFUSE, "this takes two persons")
 X(SEED_FLOOR_AHEAD, RESULT_REFUSE,
   "this seed was used before with other parameters; the steps kept as used could not be passed in years")
+/* enrolment: what a device or an auth server is told */
+X(ENROL_CODE, RESULT_REFUSE, "no invitation has this activation code, or it is used up")
+X(ENROL_UNKNOWN, RESULT_REFUSE, "there is no such enrolment")
+X(ENROL_STATEMENT, RESULT_REFUSE, "the statement that the password passed is used, too old, or of another account")
+X(ENROL_TOKEN_CODE, RESULT_REFUSE, "the code of the present token did not pass")
+X(ENROL_SIGNATURE, RESULT_REFUSE, "the signature does not verify")
+X(ENROL_SEED, RESULT_REFUSE, "the proof is of another seed")
+X(ENROL_OVER, RESULT_REFUSE, "the enrolment is over; a new invitation is needed")
+X(ENROL_UNAVAILABLE, RESULT_RETRY, "this cannot be verified now; ask again")
 /* journal */
 X(JOURNAL_NO_ROOM, RESULT_RETRY, "no journal room until a spare segment is made")
 X(JOURNAL_POISONED, RESULT_FENCE, "a journal write failed; the daemon must be restarted when the disk is sound")
@@ -133,6 +146,8 @@ X(JOURNAL_FOREIGN, RESULT_REFUSE, "the segment belongs to another store")
 X(JOURNAL_VERSION, RESULT_REFUSE, "the segment has another format version")
 X(JOURNAL_MISSING, RESULT_FENCE, "a segment that recovery needs is missing")
 X(JOURNAL_BAD_SEAL, RESULT_FENCE, "a seal or signed checkpoint does not verify")
+X(JOURNAL_NEEDED, RESULT_REFUSE,
+  "recovery or a seal still needs part of it: everything must be checkpointed and sealed")
 X(PROOF_UNSEALED, RESULT_RETRY,
   "no signed checkpoint covers this record yet: one is made when its segment is full, and at a clean stop")
 X(PROOF_GONE, RESULT_REFUSE, "records that this one was sealed together with are no longer kept")

@@ -1,5 +1,6 @@
 /* What an act means: to the rows of the store, and to the lines of the table. Applied by whoever does the act once its
  * record is durable, by recovery from the journal, and again when the store had no room. */
+#include "core/gate.h"
 #include "core/state.h"
 
 #include <string.h>
@@ -71,6 +72,9 @@ static struct result store_add(struct core *core, struct store_txn *txn, const u
         account.tokens[account.token_count++] = add.row.ordinal;
         TRY(row_account_put(core, txn, add.row.name, &account));
     }
+    /* From now on the line says that a code is required. */
+    struct result gone = store_erase(core->store, txn, STORE_GATES, bytes_of(add.row.name, sizeof(add.row.name)));
+    if (gone.code != STORE_NOT_FOUND) TRY(gone);
     struct fingerprint_row fingerprint = {.ordinal = add.row.ordinal, .live = true, .floor = add.row.start_floor};
     TRY(row_fingerprint_put(core, txn, add.row.fingerprint, &fingerprint));
     enum kernel_algorithm algorithm = table_algorithm(add.row.ordinal);
@@ -220,7 +224,8 @@ static struct result table_add(struct core *core, const uint8_t *payload, size_t
 {
     struct act_token_add add;
     TRY(act_token_add_decode(payload, size, &add));
-    return token_to_table(core, &add.row);
+    TRY(token_to_table(core, &add.row));
+    return gates_set(core->gates, add.row.name, GATE_NONE);
 }
 
 static void table_drop(struct core *core, const struct slot_act *act, const struct table_hit *hit)
@@ -279,6 +284,8 @@ struct result act_apply_table(struct core *core, const struct slot_act *act, con
         profile_publish(core, &row);
         return result_ok();
     }
+    case ACT_CHANGE:
+        return change_memory(core, act, payload);
     default:
         return result_ok();
     }

@@ -4,8 +4,8 @@
  * A turn's items go through three stages in chunks. While the kernel hashes one chunk it loads the lines of the next
  * one and the index of the one after that, a load every few rounds: a burst of loads would wait for memory instead.
  *
- *     advance    a                  a + 1              a + 2
- *     chunk      names to hashes    hashes to lines    lines to pairs, kernel, judging
+ *     advance    a                  a + 1              a + 2                              a + 3
+ *     chunk      names to hashes    hashes to lines    lines to pairs, kernel, judging    swaps, beside the kernel
  *     loads            `-- index --------^ `-- lines --------^
  *
  * Codes are compared as numbers, without a branch on what does not match; which step matched, and that none did, may
@@ -68,16 +68,20 @@ static void batch_run(const struct kernel *kernel, struct group *group, enum ker
     const struct stage_tries *tries = &batch->tries;
     uint32_t count = tries->count, straight = batch->straight;
     if (count == 0) return;
-    bool loads = group->prefetch_waits && count == CHUNK_ITEMS;
+    bool full = count == CHUNK_ITEMS, loads = full && group->prefetch_waits;
     kernel->match[algorithm](&(struct kernel_match){.count = count,
                                                     .midstates = tries->midstates,
                                                     .counters = tries->steps,
                                                     .codes = tries->codes,
                                                     .digits = tries->digits,
                                                     .ret_fits = batch->fits,
-                                                    .prefetch = loads ? group->prefetch : NULL});
+                                                    .prefetch = loads ? group->prefetch : NULL,
+                                                    .swaps = full ? &group->swaps.list : NULL});
     if (loads) group->prefetch_waits = false;
-    for (uint32_t i = 0; i < straight; i++) group->fits[tries->items[i]] = batch->fits[i];
+    if (straight == CHUNK_ITEMS)
+        memcpy(group->fits, batch->fits, CHUNK_ITEMS); /* all of them, in order */
+    else
+        for (uint32_t i = 0; i < straight; i++) group->fits[tries->items[i]] = batch->fits[i];
     for (uint32_t i = straight; i < count; i++)
         pair_note(&group->pairs[batch->pairs[i]], (int64_t)tries->steps[i], 0u - batch->fits[i]);
     batch->tries.count = batch->straight = 0;
@@ -231,11 +235,34 @@ static void preset(struct group_item *item)
     }
 }
 
-/* The item as the general way has it, before anything is looked up. */
-static struct group_item *item_make(struct group *group, const struct chunk *chunk, uint32_t i)
+/* The other kind of query: decided by what the probe found of the name, and by the gates (required.c). */
+static void preset_required(const struct judge *judge, const struct chunk *chunk, uint32_t i, struct group_item *item)
 {
-    struct group_item *item = &group->items[i];
-    *item = (struct group_item){
+    struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX] = {table_probe_hit(&chunk->probes, i)};
+    const struct otpring_wire_query *query = item->query;
+    if (item->frame->method != OTPRING_WIRE_VERIFY || query->code || query->digits || query->flags ||
+        query->source_class > 1) {
+        item->preset = OTPRING_MALFORMED;
+        item->preset_reason = OTPRING_REASON_RESERVED;
+        return;
+    }
+    if (!company_allowed(item->frame->client, query->company)) {
+        item->preset = OTPRING_REJECTED;
+        item->preset_reason = OTPRING_REASON_COMPANY;
+        return;
+    }
+    bool one = chunk->probes.one >> i & 1, many = chunk->probes.many >> i & 1, line = one;
+    if (many || (one && !table_hit_is(&hits[0], chunk->hashes[i])))
+        line = table_find_hash(judge->core->table, chunk->hashes[i], hits) > 0;
+    enum otpring_reason reason;
+    item->preset = (uint8_t)required_of(judge->core, (const uint8_t *)query, line, &reason);
+    item->preset_reason = (uint8_t)reason;
+}
+
+/* The item as the general way has it, before anything is looked up. */
+static struct group_item item_of(const struct group *group, const struct chunk *chunk, uint32_t i)
+{
+    return (struct group_item){
         .query = chunk->queries[i],
         .frame = chunk->frames[i],
         .slot = (struct slot_verify *)(void *)(group->slots + (size_t)chunk->records[i] * JOURNAL_SLOT_SIZE),
@@ -243,14 +270,14 @@ static struct group_item *item_make(struct group *group, const struct chunk *chu
         .first_ordinal = NO_ORDINAL,
         .record = chunk->records[i],
         .index = (uint16_t)chunk->places[i]};
-    return item;
 }
 
-struct group_item *group_item_general(struct judge *judge, struct group *group, const struct chunk *chunk, uint32_t i)
+void group_item_general(struct judge *judge, struct group *group, const struct chunk *chunk, uint32_t i, bool fits,
+                        struct group_item *item)
 {
-    struct group_item *item = item_make(group, chunk, i);
+    *item = item_of(group, chunk, i);
     struct table_tail *tail = chunk->probes.tails[i];
-    struct judge_profile *profile = &judge->profiles->profiles[group->states[i] >> 32 & 0xffff];
+    struct judge_profile *profile = &judge->profiles->profiles[chunk->states[i] >> 32 & 0xffff];
     item->first = tail;
     item->first_ordinal = chunk->probes.ordinals[i];
     item->pair_first = group->pair_count;
@@ -261,9 +288,8 @@ struct group_item *group_item_general(struct judge *judge, struct group *group, 
     pair->ordinal = chunk->probes.ordinals[i];
     pair->blocked = false;
     pair->live = UINT32_MAX;
-    pair->expected = pair->low = pair->high = (int64_t)group->expected[i];
-    pair->matched = group->fits[i] ? pair->expected : -1;
-    return item;
+    pair->expected = pair->low = pair->high = (int64_t)chunk->expected[i];
+    pair->matched = fits ? pair->expected : -1;
 }
 
 static void stage_hash(const struct judge *judge, struct group *group, struct chunk *chunk)
@@ -278,7 +304,7 @@ static void stage_probe(const struct judge *judge, struct group *group, struct c
     memcpy(group->prefetch + CHUNK_ITEMS, chunk->probes.lines, sizeof chunk->probes.lines);
 }
 
-static void look_straight(struct judge *judge, struct group *group, const struct chunk *chunk)
+static void look_straight(struct judge *judge, struct group *group, struct chunk *chunk)
 {
     struct stage_tries *tries[KERNEL_ALGORITHM_COUNT];
     for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++) tries[a] = &group->batches[a].tries;
@@ -293,9 +319,9 @@ static void look_straight(struct judge *judge, struct group *group, const struct
                               .profile_count = judge->profiles->count,
                               .flags = STRAIGHT_FLAGS,
                               .record_last = STRAIGHT_LAST,
-                              .ret_states = group->states,
-                              .ret_expected = group->expected,
-                              .ret_lasts = group->lasts};
+                              .ret_states = chunk->states,
+                              .ret_expected = chunk->expected,
+                              .ret_lasts = chunk->lasts};
     memcpy(look.tries, tries, sizeof tries);
     judge->kernel->stages->look(&look);
     group->straight = look.ret_straight;
@@ -305,14 +331,18 @@ static void look_straight(struct judge *judge, struct group *group, const struct
     }
 }
 
-static void stage_look(struct judge *judge, struct group *group, const struct chunk *chunk)
+static void stage_look(struct judge *judge, struct group *group, struct chunk *chunk)
 {
     group->pair_count = 0;
     look_straight(judge, group, chunk);
     for (uint64_t left = items_mask(chunk->count) & ~group->straight; left; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
-        struct group_item *item = item_make(group, chunk, i);
-        preset(item);
+        struct group_item *item = &group->items[i];
+        *item = item_of(group, chunk, i);
+        if (item->query->kind == OTPRING_QUERY_REQUIRED)
+            preset_required(judge, chunk, i, item);
+        else
+            preset(item);
         if (item->preset) continue;
         item_look(judge, group, item, chunk, i);
         try_expected(judge, group, item);
@@ -342,23 +372,13 @@ static void add_rest(struct judge *judge, struct group *group, uint32_t p)
     pair->high = high;
 }
 
-/* Which of the items on the straight way have a code that fits. */
-static uint64_t straight_fitting(const struct group *group, uint32_t count)
-{
-    uint64_t fitting = 0;
-    for (uint32_t from = 0; from < count; from += 8) {
-        uint64_t bytes;
-        memcpy(&bytes, group->fits + from, sizeof bytes);
-        fitting |= (bytes * 0x0102040810204080u >> 56) << from; /* each byte is 0 or 1 */
-    }
-    return fitting & group->straight;
-}
-
 static void stage_rest(struct judge *judge, struct group *group, const struct chunk *chunk)
 {
-    uint64_t fitting = straight_fitting(group, chunk->count);
-    for (uint64_t left = group->straight & ~fitting; left; left &= left - 1)
-        (void)group_item_general(judge, group, chunk, (uint32_t)__builtin_ctzll(left));
+    uint64_t fitting = bits_of_bytes(group->fits) & group->straight;
+    for (uint64_t left = group->straight & ~fitting; left; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        group_item_general(judge, group, chunk, i, false, &group->items[i]);
+    }
     group->straight = fitting;
     for (uint64_t left = items_mask(chunk->count) & ~fitting; left; left &= left - 1) {
         const struct group_item *item = &group->items[__builtin_ctzll(left)];
@@ -368,12 +388,13 @@ static void stage_rest(struct judge *judge, struct group *group, const struct ch
     batches_run(judge->kernel, group);
 }
 
-struct chunk *group_advance(struct judge *judge, struct group *group)
+void group_advance(struct judge *judge, struct group *group)
 {
     uint64_t begun_ns = judge_mark(judge, -1, 0);
     struct chunk *hashed = group_filling(group);
-    struct chunk *probed = &group->chunks[(group->advanced + 2) % CHUNK_STAGES];
-    struct chunk *looked = &group->chunks[(group->advanced + 1) % CHUNK_STAGES];
+    struct chunk *probed = &group->chunks[(group->advanced + 3) % CHUNK_STAGES];
+    struct chunk *looked = &group->chunks[(group->advanced + 2) % CHUNK_STAGES];
+    struct chunk *settled = &group->chunks[(group->advanced + 1) % CHUNK_STAGES];
     group->advanced++;
     stage_hash(judge, group, hashed);
     stage_probe(judge, group, probed);
@@ -384,9 +405,14 @@ struct chunk *group_advance(struct judge *judge, struct group *group)
     stage_look(judge, group, looked);
     prefetch_now(group);
     begun_ns = judge_mark(judge, 1, begun_ns);
+    judge_settle(judge, group, settled);
+    settled->count = 0;
+    settled->plain = 0;
+    begun_ns = judge_mark(judge, 3, begun_ns);
     stage_rest(judge, group, looked);
-    judge_mark(judge, 2, begun_ns);
-    return looked;
+    begun_ns = judge_mark(judge, 2, begun_ns);
+    judge_chunk(judge, group, looked);
+    judge_mark(judge, 3, begun_ns);
 }
 
 /* ---- one pair ---- */

@@ -63,6 +63,11 @@ static bool room(const struct core_change *change, uint32_t slots)
     return batch_of(change)->slot_count + slots <= change->slots_max;
 }
 
+uint32_t core_change_slots_left(const struct core_change *change)
+{
+    return change->slots_max - batch_of(change)->slot_count;
+}
+
 /* Whatever comes next is another record's. */
 static void record_end(struct core_change *change)
 {
@@ -84,7 +89,7 @@ struct result core_change_record(struct core_change *change, const struct core_c
     TRY(change->failure);
     record_end(change);
     TRY(change_head_encode(act, head, &size));
-    if (!room(change, 1 + slots_of((uint32_t)size))) return result_of(CHANGE_TOO_LARGE);
+    if (!room(change, 1 + slots_of((uint32_t)size))) return broken(change, result_of(CHANGE_TOO_LARGE));
     change->record_at = batch_of(change)->slot_count;
     struct slot_act *slot = act_record(core_of(change), ACT_CHANGE, &change->actor, (uint32_t)size, &payload);
     memcpy(payload, head, size);

@@ -43,6 +43,8 @@ struct result core_change_begin(struct core_worker *worker, const struct core_ac
                                 struct core_change **ret_change) MUST_USE;
 /* For reading alone. Until commit or abandon. */
 struct store_txn *core_change_txn(struct core_change *change);
+/* Slots of 64 bytes that the block still takes: a record takes one, and its head and rows as many as they fill. */
+uint32_t core_change_slots_left(const struct core_change *change);
 /* Journal time of the change, ms since 1970. */
 int64_t core_change_now_ms(const struct core_change *change);
 

@@ -129,3 +129,16 @@ struct result change_store(struct core *core, struct store_txn *txn, const struc
         TRY(change_row_apply(core, txn, &row));
     }
 }
+
+struct result change_memory(struct core *core, const struct slot_act *act, const uint8_t *payload)
+{
+    struct core_change_view view;
+    struct core_change_row row;
+    TRY(core_change_decode(payload, act->payload_size, &view));
+    for (;;) {
+        struct result result = core_change_row_next(&view, &row);
+        if (result.code == STORE_NOT_FOUND) return result_ok();
+        TRY(result);
+        TRY(gates_row_apply(core, &row));
+    }
+}

@@ -251,6 +251,10 @@ bool core_profile_get(struct core *core, uint16_t id, struct profile_row *ret_ro
 struct result core_keep(struct core_worker *worker, bool *ret_more) MUST_USE;
 /* A whole checkpoint now; core_keep makes its own in pieces, with pauses. */
 struct result core_checkpoint(struct core_worker *worker) MUST_USE;
+/* Makes a checkpoint, and has segments of the log wholly at or below this position removed, each after its record:
+ * those that are closed now go with the next steps of core_keep, others when they are. JOURNAL_NEEDED: part of it is
+ * not checkpointed or not sealed; and what core_checkpoint gives. */
+struct result core_prune(struct core_worker *worker, uint64_t through) MUST_USE;
 /* After all other workers are drained and destroyed: last seals, ACT_STOP, checkpoint, journal finished. */
 struct result core_finish(struct core_worker *worker) MUST_USE;
 
@@ -266,8 +270,9 @@ enum { CORE_RATE_SECONDS = 10 };
 
 struct core_status {
     uint64_t tokens;
-    uint64_t verdicts[10]; /* by enum otpring_verdict, since the start */
-    double rates[10];      /* the same a second, over the last CORE_RATE_SECONDS; 0 where nobody calls core_second */
+    uint64_t verdicts[OTPRING_VERDICT_COUNT]; /* by enum otpring_verdict, since the start */
+    double rates[OTPRING_VERDICT_COUNT]; /* the same a second, over the last CORE_RATE_SECONDS; 0 where nobody calls
+                                            core_second */
     uint64_t turns;
     uint64_t sessions;
     uint64_t memory_size;

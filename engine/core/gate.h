@@ -37,4 +37,8 @@ static inline struct result gate_decode(struct store_bytes value, enum core_gate
     return result_ok();
 }
 
+/* REQUIRED, NOT_REQUIRED or UNAVAILABLE for a name, with the reason. In a turn, or while the act mutex is held (within
+ * a change, say). */
+enum otpring_verdict core_required(struct core *core, const uint8_t name[16], enum otpring_reason *ret_reason) MUST_USE;
+
 #endif

@@ -55,6 +55,18 @@ uint32_t unknown_block_count(const struct unknown_table *table);
 void unknown_block_read(struct unknown_table *table, uint32_t block, uint8_t ret[UNKNOWN_BLOCK_ENTRIES * 8]);
 void unknown_block_write(struct unknown_table *table, uint32_t block, const uint8_t bytes[UNKNOWN_BLOCK_ENTRIES * 8]);
 
+/* Gates in memory (required.c): one writer, under the act mutex; any reader. */
+struct gates;
+struct result gates_create(const uint8_t secret[32], struct gates **ret_gates) MUST_USE;
+void gates_destroy(struct gates *gates);
+/* The gate that stands for a name (enum core_gate). */
+struct result gates_set(struct gates *gates, const uint8_t name[16], uint8_t gate) MUST_USE; /* NO_MEMORY */
+uint8_t gates_get(const struct gates *gates, const uint8_t name[16]);
+uint64_t gates_size(const struct gates *gates); /* bytes */
+/* The answer, where it is known whether the name has a line in the table. */
+enum otpring_verdict required_of(const struct core *core, const uint8_t name[16], bool has_line,
+                                 enum otpring_reason *ret_reason);
+
 /* Sessions, slots and kept answers (session.c). */
 struct sessions;
 struct act_session {
@@ -123,6 +135,7 @@ struct core {
     const struct kernel *kernel;
     struct sessions *sessions;
     struct unknown_table *unknown;
+    struct gates *gates;
     struct core_clock clock;
     _Atomic uint16_t policy; /* raised with every profile change */
     _Atomic int stop_reason; /* enum otpring_reason; not NONE: everything is UNAVAILABLE */
@@ -141,9 +154,9 @@ struct core {
     _Atomic int64_t checkpoint_ms;
     uint64_t checkpoint_bytes_at; /* journal bytes appended when the last one was made */
     uint32_t lines_next[KERNEL_ALGORITHM_COUNT];
-    _Atomic uint64_t verdicts[10];
+    _Atomic uint64_t verdicts[OTPRING_VERDICT_COUNT];
     /* Counts at the last seconds: second s stands at s modulo the size, which has room for the one being written. */
-    _Atomic uint64_t second_verdicts[CORE_RATE_SECONDS + 2][10];
+    _Atomic uint64_t second_verdicts[CORE_RATE_SECONDS + 2][OTPRING_VERDICT_COUNT];
     _Atomic uint64_t seconds; /* noted so far */
     _Atomic uint64_t turns;
     _Atomic uint32_t workers_waiting; /* how many progress entries say `waiting` */

@@ -169,7 +169,9 @@ static bool far_search(struct judge *judge, struct group *group, const struct gr
         struct pair *pair = &group->pairs[item->pair_first + i];
         int64_t before = pair_far(judge->kernel, pair, ranges[i].before_low, ranges[i].before_high);
         int64_t after = pair_far(judge->kernel, pair, ranges[i].after_low, ranges[i].after_high);
-        if (greatest(before, after) >= floors[i] && !pair->blocked && !found) found = pair;
+        if (greatest(before, after) < floors[i] || pair->blocked || found) continue;
+        found = pair;
+        choice->step = greatest(before, after);
     }
     choice->pair = found;
     return found != NULL;
@@ -302,8 +304,8 @@ static bool act_on(struct judge *judge, struct group_item *item, const struct ch
     if (choice->verdict == OTPRING_REPLAYED) outcome->token = choice->word;
     outcome->verdict = choice->verdict;
     outcome->not_searched = choice->not_searched;
-    bool found = choice->pair && (choice->verdict == OTPRING_ACCEPTED || choice->verdict == OTPRING_REPLAYED);
-    if (found) {
+    /* Of RESYNC too, for whoever reads the log: by how much a clock is wrong. */
+    if (choice->pair) {
         bool totp = choice->pair->profile->type == OTP_TOTP;
         int64_t floor = choice->verdict == OTPRING_ACCEPTED ? token_floor(choice->word) : pair_floor(choice->pair);
         outcome->distance = choice->step - (totp ? choice->pair->expected : floor);
@@ -403,6 +405,7 @@ _Static_assert(offsetof(struct slot_verify, token) == 16 && offsetof(struct slot
                    offsetof(struct slot_verify, item) == 48 && offsetof(struct slot_verify, verdict) == 56 &&
                    offsetof(struct slot_verify, drift) == 60 && offsetof(struct slot_verify, kind) == 63 &&
                    offsetof(struct otpring_wire_answer, record) == 8 &&
+                   sizeof(struct otpring_wire_answer) == STAGE_ANSWER &&
                    offsetof(struct otpring_wire_query, company) == 0 &&
                    offsetof(struct otpring_wire_query, account) == 8 &&
                    offsetof(struct otpring_wire_query, source) == 16 && offsetof(struct otpring_wire_query, code) == 24,
@@ -459,41 +462,89 @@ static void judge_one(struct judge *judge, struct group *group, struct group_ite
 }
 
 static void record_straight(const struct judge *judge, const struct group *group, const struct chunk *chunk,
-                            uint64_t which, const uint64_t *words)
+                            uint64_t which)
 {
     judge->kernel->stages->record(&(struct stage_record){.count = chunk->count,
                                                          .which = which,
                                                          .queries = chunk->queries,
                                                          .ordinals = chunk->probes.ordinals,
-                                                         .tokens = words,
+                                                         .tokens = group->swaps.next,
                                                          .places = chunk->places,
-                                                         .lasts = group->lasts,
+                                                         .lasts = chunk->lasts,
                                                          .records = chunk->records,
                                                          .slots = group->slots,
                                                          .answers = chunk->answers,
                                                          .answer = OTPRING_ACCEPTED});
 }
 
+/* Which items have this name. */
+static uint64_t named(const struct chunk *chunk, uint64_t hash)
+{
+    uint64_t items = 0;
+    for (uint32_t i = 0; i < CHUNK_ITEMS; i++) items |= (uint64_t)(chunk->hashes[i] == hash) << i;
+    return items;
+}
+
+/* Items of an account that has another one on the general way go that way too: they are judged in order of arrival,
+ * and before the swaps. */
+static uint64_t without_namesakes(const struct chunk *chunk, uint64_t straight)
+{
+    uint64_t left = items_mask(chunk->count) & ~straight;
+    for (; left && straight; left &= left - 1) straight &= ~named(chunk, chunk->hashes[__builtin_ctzll(left)]);
+    return straight;
+}
+
+/* The items of the straight way that may be accepted; of all others there is an item afterwards. */
+static uint64_t straight_choose(struct judge *judge, struct group *group, const struct chunk *chunk)
+{
+    struct swaps *swaps = &group->swaps;
+    uint64_t straight = without_namesakes(chunk, straight_check(judge, group, chunk));
+    for (uint64_t left = group->straight & ~straight; left; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        group_item_general(judge, group, chunk, i, true, &group->items[i]);
+        swaps->words[i] = &swaps->nowhere;
+    }
+    swaps->items = straight;
+    swaps->list = (struct kernel_swaps){.count = straight ? chunk->count : 0,
+                                        .words = swaps->words,
+                                        .seen = swaps->seen,
+                                        .next = swaps->next,
+                                        .ret_done = swaps->done};
+    return straight;
+}
+
 /* A swap waits until all stores before it have reached the cache; so records, whose lines are far away, are written
  * when the swaps are done. */
-void judge_chunk(struct judge *judge, struct group *group, struct chunk *chunk)
+void judge_chunk(struct judge *judge, struct group *group, const struct chunk *chunk)
 {
     struct outcome outcomes[CHUNK_ITEMS];
-    uint64_t words[CHUNK_ITEMS]; /* of those that went the straight way */
-    uint64_t straight = group->straight;
-    for (uint32_t i = 0; i < chunk->count; i++) {
-        uint64_t bit = (uint64_t)1 << i;
-        if ((straight & bit) && straight_accept(group, chunk, i, &words[i])) continue;
-        struct group_item *item = straight & bit ? group_item_general(judge, group, chunk, i) : &group->items[i];
-        straight &= ~bit;
-        judge_one(judge, group, item, &outcomes[i]);
+    uint64_t general = items_mask(chunk->count) & ~straight_choose(judge, group, chunk);
+    for (uint64_t left = general; left; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        judge_one(judge, group, &group->items[i], &outcomes[i]);
     }
-    judge->verdicts[OTPRING_ACCEPTED] += (uint32_t)__builtin_popcountll(straight);
-    record_straight(judge, group, chunk, straight, words);
-    for (uint64_t left = items_mask(chunk->count) & ~straight; left; left &= left - 1) {
+    for (uint64_t left = general; left; left &= left - 1) {
         uint32_t i = (uint32_t)__builtin_ctzll(left);
         record(judge, &group->items[i], &outcomes[i]);
     }
+}
+
+void judge_settle(struct judge *judge, struct group *group, const struct chunk *chunk)
+{
+    struct swaps *swaps = &group->swaps;
+    while (swaps->list.at < swaps->list.count) kernel_swap_next(&swaps->list);
+    uint64_t accepted = bits_of_bytes(swaps->done) & swaps->items;
+    record_straight(judge, group, chunk, accepted);
+    judge->verdicts[OTPRING_ACCEPTED] += (uint32_t)__builtin_popcountll(accepted);
+    for (uint64_t left = swaps->items & ~accepted; left; left &= left - 1) {
+        struct group_item item;
+        struct outcome outcome;
+        group_item_general(judge, group, chunk, (uint32_t)__builtin_ctzll(left), true, &item);
+        judge_one(judge, group, &item, &outcome);
+        record(judge, &item, &outcome);
+    }
+    swaps->items = 0;
+    swaps->list = (struct kernel_swaps){0};
 }
 
 void answer_of_record(const struct slot_verify *slot, uint64_t record_number, struct otpring_wire_answer *ret_answer)

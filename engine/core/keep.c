@@ -81,6 +81,17 @@ struct result core_keep(struct core_worker *worker, bool *ret_more)
     return result_ok();
 }
 
+struct result core_prune(struct core_worker *worker, uint64_t through)
+{
+    struct core *core = worker->core;
+    TRY(core_checkpoint(worker));
+    struct journal_status status = journal_status(core->journal);
+    if (through > atomic_load(&core->checkpoint_position) || through > status.sealed_through)
+        return result_of(JOURNAL_NEEDED);
+    journal_prune(core->journal, through);
+    return result_ok();
+}
+
 /* A stop comes when it comes: where the segment is just full, the next one is made ready first. */
 static struct result stop_write(struct core_worker *worker)
 {

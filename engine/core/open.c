@@ -102,6 +102,7 @@ static struct result memory_create(struct core *core)
     if (!core->kernel) TRY(kernel_choose(NULL, &core->kernel));
     TRY(table_create(&table, &core->table));
     TRY(unknown_create(core->options.unknown_entries, vault_table_secret(core->vault), &core->unknown));
+    TRY(gates_create(vault_table_secret(core->vault), &core->gates));
     return sessions_create(&core->options, &core->sessions);
 }
 
@@ -133,6 +134,7 @@ static struct result store_load(struct core *core, struct store_txn *txn, struct
     TRY(recover_tokens(core, txn));
     TRY(recover_words(core, txn));
     TRY(recover_unknown(core, txn));
+    TRY(recover_gates(core, txn));
     return recover_sessions(core, txn);
 }
 
@@ -173,6 +175,7 @@ void core_close(struct core *core, struct os *os)
     if (core->journal && !core->state->stuck) journal_close(core->journal, os);
     if (core->sessions) sessions_destroy(core->sessions);
     if (core->unknown) unknown_destroy(core->unknown);
+    gates_destroy(core->gates);
     if (core->table) table_destroy(core->table);
     if (core->state) {
         free(core->state->block);

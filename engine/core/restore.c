@@ -13,11 +13,22 @@
 #define RESTORE_BEHIND_MS ((int64_t)3600 * 1000)
 #define RESTORE_AHEAD_MS ((int64_t)366 * 24 * 3600 * 1000)
 
+/* How far ahead of the clock a code may have been consumed: a single one as far as the window round the greatest drift,
+ * a pair of adjacent codes as far as a resynchronisation looks from there, and one more. A resynchronisation may have
+ * set a drift as great as its own reach. */
+static int64_t ahead_greatest(const struct profile_row *profile)
+{
+    int64_t drift = profile->drift_max > profile->resync_window ? profile->drift_max : profile->resync_window;
+    int64_t pair = profile->resync_window ? (int64_t)profile->resync_window + 1 : 0;
+    if (drift > INT8_MAX) drift = INT8_MAX;
+    return drift + (pair > profile->window_ahead ? pair : profile->window_ahead);
+}
+
 uint32_t restore_floor(const struct profile_row *profile, int64_t restore_now_ms)
 {
     struct otp_parameters parameters = profile_parameters(profile);
     if (profile->type != OTP_TOTP || restore_now_ms <= 0) return 0;
-    int64_t step = otp_step(&parameters, restore_now_ms / 1000) + profile->window_ahead + profile->drift_max + 1;
+    int64_t step = otp_step(&parameters, restore_now_ms / 1000) + ahead_greatest(profile) + 1;
     return step < 0 ? 0 : step > UINT32_MAX ? UINT32_MAX : (uint32_t)step;
 }
 

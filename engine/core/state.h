@@ -199,6 +199,11 @@ struct otp_parameters profile_parameters(const struct profile_row *row);
 struct result change_store(struct core *core, struct store_txn *txn, const struct slot_act *act,
                            const uint8_t *payload) MUST_USE;
 
+/* The same in memory: gates (required.c). */
+struct result change_memory(struct core *core, const struct slot_act *act, const uint8_t *payload) MUST_USE;
+struct result gates_row_apply(struct core *core, const struct core_change_row *row) MUST_USE;
+struct result recover_gates(struct core *core, struct store_txn *txn) MUST_USE;
+
 /* The row of ACT_CLIENT (act_client.c). */
 struct result act_client_store(struct core *core, struct store_txn *txn, const struct slot_act *act,
                                const uint8_t *payload) MUST_USE;

@@ -16,17 +16,17 @@ enum { SECONDS_KEPT = CORE_RATE_SECONDS + 2 };
 void core_second(struct core *core)
 {
     uint64_t second = atomic_load(&core->seconds);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < OTPRING_VERDICT_COUNT; i++)
         atomic_store(&core->second_verdicts[second % SECONDS_KEPT][i], atomic_load(&core->verdicts[i]));
     atomic_store(&core->seconds, second + 1);
 }
 
 /* Between the last second noted and the one CORE_RATE_SECONDS before it, or the first. */
-static void rates_fill(struct core *core, double ret_rates[10])
+static void rates_fill(struct core *core, double ret_rates[OTPRING_VERDICT_COUNT])
 {
     uint64_t seconds = atomic_load(&core->seconds);
     uint64_t span = seconds <= CORE_RATE_SECONDS ? (seconds ? seconds - 1 : 0) : CORE_RATE_SECONDS;
-    for (int i = 0; span > 0 && i < 10; i++) {
+    for (int i = 0; span > 0 && i < OTPRING_VERDICT_COUNT; i++) {
         uint64_t last = atomic_load(&core->second_verdicts[(seconds - 1) % SECONDS_KEPT][i]);
         uint64_t first = atomic_load(&core->second_verdicts[(seconds - 1 - span) % SECONDS_KEPT][i]);
         ret_rates[i] = last > first ? (double)(last - first) / (double)span : 0;
@@ -47,7 +47,7 @@ void core_status(struct core *core, struct core_status *ret_status)
                                  .kernel = core->kernel->name,
                                  .act_pending = atomic_load(&core->state->pending),
                                  .journal = journal_status(core->journal)};
-    for (int i = 0; i < 10; i++) status.verdicts[i] = atomic_load(&core->verdicts[i]);
+    for (int i = 0; i < OTPRING_VERDICT_COUNT; i++) status.verdicts[i] = atomic_load(&core->verdicts[i]);
     rates_fill(core, status.rates);
     status.unavailable = unavailable_reason(core, &status.journal);
     *ret_status = status;

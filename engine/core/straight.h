@@ -14,19 +14,28 @@ enum { STRAIGHT_FLAGS = TABLE_LIVE | TABLE_FIRST };
     (OTPRING_ACCEPTED | (uint64_t)OTPRING_REASON_NONE << 8 | (uint64_t)OTPRING_QUERY_CODE << 16 |                      \
      (uint64_t)OTPRING_REASON_NONE << 48 | (uint64_t)SLOT_VERIFY << 56)
 
-/* Consumes the expected step of an item whose code fits it; false: the general way. Without failures there is no lock,
- * and the expected step is no news about the drift. The word is read before the flags, as judge.c says. */
-static inline bool straight_accept(const struct group *group, const struct chunk *chunk, uint32_t i, uint64_t *ret_word)
+/* Which of the items on the straight way may be accepted, as soon as their words are swapped from what was seen to what
+ * comes next. Without failures there is no lock, and the expected step is no news about the drift. Words are read
+ * before flags, as judge.c says; and the last item's first: where two items are one token's, the swap of the later one
+ * fails if that of the earlier one did, since words only grow. */
+static inline uint64_t straight_check(const struct judge *judge, struct group *group, const struct chunk *chunk)
 {
-    struct table_tail *tail = chunk->probes.tails[i];
-    uint64_t budget = atomic_load_explicit(&tail->budget, memory_order_acquire);
-    uint64_t word = atomic_load_explicit(&tail->token, memory_order_acquire);
-    if (budget_failures(budget, 0) | budget_failures(budget, 1)) return false;
-    if (table_tail_state(tail) != group->states[i] || token_floor(word) > group->expected[i]) return false;
-    uint64_t next = token_word((uint32_t)group->expected[i] + 1, token_change(word));
-    *ret_word = next;
-    return atomic_compare_exchange_strong_explicit(&tail->token, &word, next, memory_order_acq_rel,
-                                                   memory_order_acquire);
+    struct swaps *swaps = &group->swaps;
+    for (uint32_t i = chunk->count; i-- > 0;) {
+        const struct table_tail *tail = chunk->probes.tails[i];
+        swaps->seen[i] = atomic_load_explicit(&tail->token, memory_order_acquire);
+    }
+    struct stage_check check = {.count = chunk->count,
+                                .wanted = group->straight,
+                                .tails = chunk->probes.tails,
+                                .seen = swaps->seen,
+                                .states = chunk->states,
+                                .expected = chunk->expected,
+                                .nowhere = &swaps->nowhere,
+                                .ret_words = swaps->words,
+                                .ret_next = swaps->next};
+    judge->kernel->stages->check(&check);
+    return check.ret_ready;
 }
 
 #endif

@@ -218,17 +218,6 @@ enum core_admit core_hello(struct core_worker *worker, const struct otpring_wire
 
 /* ---- judging ---- */
 
-/* What has been taken goes one stage on, and the chunk that has passed them all is judged. */
-static void advance(struct judge *judge, struct group *group)
-{
-    struct chunk *chunk = group_advance(judge, group);
-    uint64_t begun_ns = judge_mark(judge, -1, 0);
-    judge_chunk(judge, group, chunk);
-    chunk->count = 0;
-    chunk->plain = 0;
-    judge_mark(judge, 3, begun_ns);
-}
-
 static uint16_t to_judge(const struct turn *turn, const struct turn_frame *frame)
 {
     if (!frame->retry) return frame->header.count;
@@ -260,20 +249,24 @@ static void chunk_add(struct chunk *chunk, struct turn *turn, struct turn_frame 
 {
     bool resync = frame->judged.method == OTPRING_WIRE_RESYNC;
     size_t item_size = resync ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
-    const uint8_t *queries = frame->items + index * item_size;
-    struct otpring_wire_answer *answers = turn->answers + frame->answer_first + index;
-    uint64_t place = index | (uint64_t)frame->judged.client_id << 16 | (uint64_t)judge->policy << 48;
-    uint32_t at = chunk->count, slot = turn->slot_count;
-    for (uint32_t i = 0; i < count; i++) {
-        chunk->queries[at + i] = queries + i * item_size;
-        chunk->frames[at + i] = &frame->judged;
-        chunk->answers[at + i] = answers + i;
-        chunk->places[at + i] = place + i;
-        chunk->records[at + i] = slot + i;
-    }
+    uint32_t at = chunk->count;
+    judge->kernel->stages->gather(
+        &(struct stage_gather){.at = at,
+                               .count = count,
+                               .query = frame->items + index * item_size,
+                               .query_size = item_size,
+                               .answer = turn->answers + frame->answer_first + index,
+                               .frame = &frame->judged,
+                               .place = index | (uint64_t)frame->judged.client_id << 16 | (uint64_t)judge->policy << 48,
+                               .record = turn->slot_count,
+                               .ret_queries = chunk->queries,
+                               .ret_answers = chunk->answers,
+                               .ret_frames = chunk->frames,
+                               .ret_places = chunk->places,
+                               .ret_records = chunk->records});
     if (!resync && frame->judged.client->company_count == 0) chunk->plain |= items_mask(count) << at;
     chunk->count = at + count;
-    turn->slot_count = slot + count;
+    turn->slot_count += count;
 }
 
 static void frame_gather(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)
@@ -284,7 +277,7 @@ static void frame_gather(struct turn *turn, struct turn_frame *frame, struct jud
         uint32_t count = left < room ? left : room;
         chunk_add(chunk, turn, frame, judge, index, count);
         index += count;
-        if (chunk->count == CHUNK_ITEMS) advance(judge, group);
+        if (chunk->count == CHUNK_ITEMS) group_advance(judge, group);
     }
 }
 
@@ -295,7 +288,7 @@ static void retry_gather(struct turn *turn, struct turn_frame *frame, struct jud
         if (turn->answers[frame->answer_first + index].verdict != OTPRING_UNAVAILABLE) continue;
         struct chunk *chunk = group_filling(group);
         chunk_add(chunk, turn, frame, judge, index, 1);
-        if (chunk->count == CHUNK_ITEMS) advance(judge, group);
+        if (chunk->count == CHUNK_ITEMS) group_advance(judge, group);
     }
 }
 
@@ -333,7 +326,7 @@ static void judge_prepare(struct judge *judge, struct core_worker *worker, struc
 
 static void verdicts_count(struct core *core, struct judge *judge)
 {
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < OTPRING_VERDICT_COUNT; i++) {
         if (judge->verdicts[i]) atomic_fetch_add_explicit(&core->verdicts[i], judge->verdicts[i], memory_order_relaxed);
         judge->verdicts[i] = 0;
     }
@@ -353,7 +346,7 @@ static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_
         turn->slot_count += SESSION_RECORD_SLOTS;
     }
     for (uint32_t i = 0; i < turn->frame_count; i++) frame_judge(turn, &turn->frames[i], turns->judge, turns->group);
-    while (!group_empty(turns->group)) advance(turns->judge, turns->group);
+    while (!group_empty(turns->group)) group_advance(turns->judge, turns->group);
     for (uint32_t i = 0; i < turn->frame_count; i++) needs_others |= turn->frames[i].judged.needs_others;
     turn->others_durable = !needs_others;
     if (needs_others) turn->others_count = progress_snapshot(worker, turn->others);

@@ -3,14 +3,16 @@
 #ifndef OTPRING_CORE_VERIFY_H
 #define OTPRING_CORE_VERIFY_H
 
+#include <string.h>
+
 #include "core/internal.h"
 #include "kernel/stages.h"
 
 enum {
     CHUNK_ITEMS = STAGE_ITEMS_MAX, /* items that go through a stage together: what all stages touch stays in the
                                       first-level cache */
-    CHUNK_STAGES = 3,              /* hashed, probed, looked at (and tried and judged) */
-    CHUNK_PAIRS = CHUNK_ITEMS * TABLE_ACCOUNT_TOKENS_MAX,
+    CHUNK_STAGES = 4,              /* hashed, probed, looked at (and tried and judged), settled */
+    CHUNK_PAIRS = CHUNK_ITEMS * (TABLE_ACCOUNT_TOKENS_MAX + 1), /* the one more: of the chunk that is settled */
     NO_ORDINAL = 0xffffffff,
 };
 
@@ -125,12 +127,28 @@ struct chunk {
     uint32_t count;
     uint64_t plain; /* bit i: a client and a frame whose queries may go the straight way */
     const void *queries[CHUNK_ITEMS];
-    struct judged_frame *frames[CHUNK_ITEMS];
+    void *frames[CHUNK_ITEMS]; /* struct judged_frame */
     void *answers[CHUNK_ITEMS];
     uint64_t places[CHUNK_ITEMS];  /* in the record's own form: index in the frame, client, no distance, policy */
     uint32_t records[CHUNK_ITEMS]; /* index of each slot in the block */
     uint64_t hashes[CHUNK_ITEMS];
     struct table_probes probes;
+    /* Of items that go the straight way: the line's state as first read, the expected step, the record's last word. */
+    uint64_t states[CHUNK_ITEMS];
+    uint64_t expected[CHUNK_ITEMS];
+    uint64_t lasts[CHUNK_ITEMS];
+};
+
+/* Words of the last chunk that was judged, to be swapped while the next one is hashed: in order of item, each from what
+ * was seen to its next. */
+struct swaps {
+    struct kernel_swaps list;
+    uint64_t items; /* bit i: item i is accepted if its word is swapped; of others `nowhere` is */
+    _Atomic uint64_t *words[CHUNK_ITEMS];
+    uint64_t seen[CHUNK_ITEMS];
+    uint64_t next[CHUNK_ITEMS];
+    uint8_t done[CHUNK_ITEMS];
+    _Alignas(64) _Atomic uint64_t nowhere;
 };
 
 /* The chunks in the stages, and what has become of the one that is looked at. */
@@ -141,12 +159,8 @@ struct group {
     const void *prefetch[2 * CHUNK_ITEMS];
     struct batch batches[KERNEL_ALGORITHM_COUNT];
     struct chunk chunks[CHUNK_STAGES];
-    /* Of items that go the straight way: the line's state as first read, the expected step, the record's last word, and
-     * whether the code fits. */
-    uint64_t straight; /* bit i: item i */
-    uint64_t states[CHUNK_ITEMS];
-    uint64_t expected[CHUNK_ITEMS];
-    uint64_t lasts[CHUNK_ITEMS];
+    struct swaps swaps;
+    uint64_t straight; /* bit i: item i goes the straight way; its code, tried at the expected step: */
     uint8_t fits[CHUNK_ITEMS];
     /* Of all others. */
     uint32_t pair_count;
@@ -158,6 +172,18 @@ struct group {
 static inline uint64_t items_mask(uint32_t count)
 {
     return count == CHUNK_ITEMS ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+}
+
+/* Bit i: byte i is 1 and not 0. */
+static inline uint64_t bits_of_bytes(const uint8_t bytes[CHUNK_ITEMS])
+{
+    uint64_t bits = 0;
+    for (uint32_t from = 0; from < CHUNK_ITEMS; from += 8) {
+        uint64_t eight;
+        memcpy(&eight, bytes + from, sizeof eight);
+        bits |= (eight * 0x0102040810204080u >> 56) << from;
+    }
+    return bits;
 }
 
 static inline struct chunk *group_filling(struct group *group)
@@ -183,7 +209,7 @@ struct judge {
     int64_t far_left;  /* candidates of far searches that this turn may still compute */
     int64_t pair_left; /* the same for pairs of adjacent codes */
     bool pair_untouched;
-    uint64_t verdicts[10];
+    uint64_t verdicts[OTPRING_VERDICT_COUNT];
     uint64_t stage_ns[4];       /* when measuring: -, finding and first steps, the rest of the windows, judging */
     uint64_t (*clock_ns)(void); /* of a benchmark; NULL: does not measure */
     _Alignas(64) uint8_t dummy[KERNEL_SHA512_MIDSTATES];
@@ -198,9 +224,9 @@ static inline uint64_t judge_mark(struct judge *judge, int stage, uint64_t begun
     return now_ns;
 }
 
-/* Every chunk goes one stage on. Gives the one whose pairs are made and computed (the expected steps, then, for what
- * missed, the rest of the windows): it is to be judged, and emptied, before the next call. */
-struct chunk *group_advance(struct judge *judge, struct group *group);
+/* Every chunk goes one stage on: one is taken in, one has its pairs made and computed (the expected steps, then, for
+ * what missed, the rest of the windows) and is judged, and the one that was judged before is settled and empty. */
+void group_advance(struct judge *judge, struct group *group);
 
 /* The steps that a code may fit when the floor stands at `floor`: [*ret_low, *ret_high], empty when low > high. */
 void pair_window(const struct pair *pair, int64_t floor, int64_t *ret_low, int64_t *ret_high);
@@ -216,13 +242,17 @@ int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint
 
 /* ---- judging ---- */
 
-/* An item that declined to go the straight way after all: with the one pair that was tried, as the general way has it.
- */
-struct group_item *group_item_general(struct judge *judge, struct group *group, const struct chunk *chunk, uint32_t i);
+/* An item that declined to go the straight way after all, as the general way has it: with the one pair that was tried;
+ * `fits`: its code is that of the expected step. */
+void group_item_general(struct judge *judge, struct group *group, const struct chunk *chunk, uint32_t i, bool fits,
+                        struct group_item *ret_item);
 
 /* Judges the items of the chunk that was looked at, in order, and fills in their slots and answers; answer->record is
- * the slot's index, or 0 when UNAVAILABLE. */
-void judge_chunk(struct judge *judge, struct group *group, struct chunk *chunk);
+ * the slot's index, or 0 when UNAVAILABLE. Of those on the straight way the swap and what follows it are left to
+ * judge_settle. */
+void judge_chunk(struct judge *judge, struct group *group, const struct chunk *chunk);
+/* The chunk that was judged last: swaps what is not swapped yet, records what was, and judges what could not be. */
+void judge_settle(struct judge *judge, struct group *group, const struct chunk *chunk);
 
 /* What the client is told of a record: used for kept answers after a restart. */
 void answer_of_record(const struct slot_verify *slot, uint64_t record, struct otpring_wire_answer *ret_answer);

@@ -326,6 +326,7 @@ void journal_header_fill(const struct journal *journal, struct segment *segment)
     memcpy(header->seal_hash, journal->closed.closed_seal_hash, sizeof header->seal_hash);
     memcpy(header->checkpoint_hash, journal->closed.checkpoint_hash, sizeof header->checkpoint_hash);
     segment->closed_segment = journal->closed.closed_segment;
+    segment->time_ms = journal->time_ms;
     format_header_finish(header);
 }
 

@@ -58,32 +58,131 @@ static int by_number(const void *a, const void *b)
     return (left->number > right->number) - (left->number < right->number);
 }
 
-static struct result read_header(struct os *os, struct folder *folder, struct source *source, struct folder_file *file,
-                                 const uint8_t *store_id)
+/* What folder_read and folder_read_all make of the same bytes. */
+struct reading {
+    struct os *os;
+    struct folder *folder;
+    struct source source;
+    const uint8_t *store_id; /* NULL: any */
+    bool all;                /* nothing is refused */
+};
+
+static struct result header_take(const struct reading *reading, struct folder_file *file, const uint8_t *bytes)
+{
+    struct segment_header *header = malloc(sizeof *header);
+    if (!header) return result_of(NO_MEMORY);
+    memcpy(header, bytes, sizeof *header);
+    enum header_state state = format_header_check(header, file->number, reading->all ? UINT64_MAX : file->size);
+    struct result passed = result_ok();
+    if (state == HEADER_VERSION) passed = result_of(JOURNAL_VERSION);
+    if (state == HEADER_VALID && header->size > file->size) passed = result_of(JOURNAL_CORRUPT);
+    if (state != HEADER_VALID) {
+        free(header);
+        file->passed = passed;
+        return reading->all ? result_ok() : passed;
+    }
+    file->header = header;
+    file->valid = true;
+    file->passed = passed;
+    bool foreign = reading->store_id && memcmp(reading->store_id, header->store_id, 16) != 0;
+    return foreign ? result_of(JOURNAL_FOREIGN) : result_ok();
+}
+
+static struct result read_header(struct reading *reading, struct folder_file *file)
 {
     char name[FILE_NAME_SIZE];
     file_segment_name(file->number, name);
     int descriptor;
-    struct result result = file_open(os, folder->path, name, OS_OPEN_READ | OS_OPEN_DIRECT, &descriptor);
+    struct result result =
+        file_open(reading->os, reading->folder->path, name, OS_OPEN_READ | OS_OPEN_DIRECT, &descriptor);
     if (result.code == OS_NOT_FOUND) return result_ok(); /* renamed by a running daemon since the folder was listed */
     TRY(result);
     const uint8_t *bytes;
-    source_set(source, descriptor, file->size);
-    result = source_get(source, 0, SEGMENT_HEADER_SIZE, &bytes);
-    file_close(os, descriptor);
+    source_set(&reading->source, descriptor, file->size);
+    result = source_get(&reading->source, 0, SEGMENT_HEADER_SIZE, &bytes);
+    file_close(reading->os, descriptor);
     TRY(result);
-    if (!bytes) return result_ok();
-    struct segment_header *header = malloc(sizeof *header);
-    if (!header) return result_of(NO_MEMORY);
-    memcpy(header, bytes, sizeof *header);
-    enum header_state state = format_header_check(header, file->number, file->size);
-    if (state != HEADER_VALID) {
-        free(header);
-        return state == HEADER_VERSION ? result_of(JOURNAL_VERSION) : result_ok();
+    return bytes ? header_take(reading, file, bytes) : result_ok();
+}
+
+/* ---- reading what can be read ---- */
+
+/* The store that most segments are of (Boyer and Moore, 1981); NULL: there is no segment. */
+static const uint8_t *store_of_most(const struct folder *folder)
+{
+    const uint8_t *most = NULL;
+    size_t lead = 0;
+    for (size_t i = 0; i < folder->count; i++) {
+        const struct folder_file *file = &folder->files[i];
+        if (!file->valid) continue;
+        if (lead == 0) most = file->header->store_id;
+        lead += memcmp(most, file->header->store_id, 16) == 0 ? 1 : -(size_t)1;
     }
-    file->header = header;
+    return most;
+}
+
+static void pass_foreign(struct folder *folder)
+{
+    const uint8_t *most = store_of_most(folder);
+    for (size_t i = 0; most && i < folder->count; i++) {
+        struct folder_file *file = &folder->files[i];
+        if (!file->valid || memcmp(file->header->store_id, most, 16) == 0) continue;
+        file->valid = false;
+        file->passed = result_of(JOURNAL_FOREIGN);
+    }
+}
+
+/* A header that its first block and its neighbours vouch for. */
+static struct result header_rebuild(struct reading *reading, struct folder_file *file, const struct folder_file *before,
+                                    const struct folder_file *behind)
+{
+    char name[FILE_NAME_SIZE];
+    int descriptor;
+    const uint8_t *bytes;
+    struct journal_block_header block;
+    file_segment_name(file->number, name);
+    struct result result =
+        file_open(reading->os, reading->folder->path, name, OS_OPEN_READ | OS_OPEN_DIRECT, &descriptor);
+    if (result_failed(result)) return result.code == OS_NOT_FOUND ? result_ok() : result;
+    source_set(&reading->source, descriptor, file->size);
+    result = source_get(&reading->source, SEGMENT_HEADER_SIZE, JOURNAL_BLOCK_ALIGNMENT, &bytes);
+    file_close(reading->os, descriptor);
+    TRY(result);
+    if (!bytes || format_block_begins(bytes) == 0) return result_ok();
+    memcpy(&block, bytes, sizeof block);
+    bool fits = block.position < behind->header->first_position && block.incarnation <= behind->header->incarnation;
+    if (before) fits &= block.position > before->header->first_position;
+    if (!fits) return result_ok();
+    file->header = malloc(sizeof *file->header);
+    if (!file->header) return result_of(NO_MEMORY);
+    *file->header = *behind->header;
+    file->header->segment = file->number;
+    file->header->first_position = block.position;
+    file->header->incarnation = block.incarnation;
+    file->header->predecessor = block.predecessor;
+    file->header->committed_through = block.committed_through;
+    file->header->time_ms = block.time_ms;
+    file->header->size = file->size / JOURNAL_BLOCK_ALIGNMENT * JOURNAL_BLOCK_ALIGNMENT;
+    file->header->header_checksum = 0;
     file->valid = true;
-    if (store_id && memcmp(store_id, header->store_id, 16) != 0) return result_of(JOURNAL_FOREIGN);
+    return result_ok();
+}
+
+/* Files armed ahead have no header by right; those in front of a valid one had one. */
+static struct result rebuild_headers(struct reading *reading)
+{
+    struct folder *folder = reading->folder;
+    const struct folder_file *before = NULL;
+    for (size_t i = 0; i < folder->count; i++) {
+        struct folder_file *file = &folder->files[i];
+        size_t behind = i + 1;
+        while (behind < folder->count && !folder->files[behind].valid) behind++;
+        if (!file->valid && !result_failed(file->passed) && behind < folder->count) {
+            file->passed = result_of(JOURNAL_CORRUPT);
+            TRY(header_rebuild(reading, file, before, &folder->files[behind]));
+        }
+        if (file->valid) before = file;
+    }
     return result_ok();
 }
 
@@ -118,17 +217,27 @@ static void make_chain(struct folder *folder)
     }
 }
 
-struct result folder_read(struct os *os, const char *path, const uint8_t *store_id, struct folder *ret_folder)
+static struct result read_folder(struct reading *reading, const char *path)
 {
-    struct folder folder = {.path = strdup(path)};
-    struct source source = {0};
-    struct result result = folder.path ? os_list(os, path, each_name, &folder) : result_of(NO_MEMORY);
-    if (!result_failed(result) && folder.no_memory) result = result_of(NO_MEMORY);
-    if (!result_failed(result)) result = source_create(os, SEGMENT_HEADER_SIZE, SEGMENT_HEADER_SIZE, &source);
-    if (folder.count > 0) qsort(folder.files, folder.count, sizeof *folder.files, by_number);
-    for (size_t i = 0; i < folder.count && !result_failed(result); i++)
-        result = read_header(os, &folder, &source, &folder.files[i], store_id);
-    source_destroy(&source);
+    struct folder *folder = reading->folder;
+    folder->path = strdup(path);
+    if (!folder->path) return result_of(NO_MEMORY);
+    TRY(os_list(reading->os, path, each_name, folder));
+    if (folder->no_memory) return result_of(NO_MEMORY);
+    TRY(source_create(reading->os, SEGMENT_HEADER_SIZE, SEGMENT_HEADER_SIZE, &reading->source));
+    if (folder->count > 0) qsort(folder->files, folder->count, sizeof *folder->files, by_number);
+    for (size_t i = 0; i < folder->count; i++) TRY(read_header(reading, &folder->files[i]));
+    if (!reading->all) return result_ok();
+    pass_foreign(folder);
+    return rebuild_headers(reading);
+}
+
+static struct result read_and_chain(struct reading *reading, const char *path, struct folder *ret_folder)
+{
+    struct folder folder = {0};
+    reading->folder = &folder;
+    struct result result = read_folder(reading, path);
+    source_destroy(&reading->source);
     if (result_failed(result)) {
         folder_release(&folder);
         return result;
@@ -136,6 +245,18 @@ struct result folder_read(struct os *os, const char *path, const uint8_t *store_
     make_chain(&folder);
     *ret_folder = folder;
     return result_ok();
+}
+
+struct result folder_read(struct os *os, const char *path, const uint8_t *store_id, struct folder *ret_folder)
+{
+    struct reading reading = {.os = os, .store_id = store_id};
+    return read_and_chain(&reading, path, ret_folder);
+}
+
+struct result folder_read_all(struct os *os, const char *path, struct folder *ret_folder)
+{
+    struct reading reading = {.os = os, .all = true};
+    return read_and_chain(&reading, path, ret_folder);
 }
 
 void folder_release(struct folder *folder)

@@ -1,6 +1,6 @@
 /* What the files of this room share; nobody else includes it.
  * Bytes: format.c merkle.c. Reading: file.c folder.c walk.c reader.c check.c. Writing: open.c append.c. Housekeeping:
- * spare.c seal.c keep.c.
+ * spare.c seal.c keep.c, index_build.c index_keep.c. For tools: index.c index_file.c scan.c scan_take.c.
  *
  * Threads. `mutex` is the one lock of the commit path; what it guards says so. The keeper's part belongs to the thread
  * that calls journal_keep (and, before and after, to those of journal_open, journal_finish and journal_close). */
@@ -34,6 +34,7 @@ struct segment {
     uint64_t size;
     uint64_t mac_segment;
     uint64_t closed_segment;       /* as its header says */
+    int64_t time_ms;               /* the same: journal time when it began, so that of the one before is no later */
     int file;                      /* -1: not open */
     struct segment_header *header; /* aligned; until it is durable */
     struct os_op header_op;
@@ -99,6 +100,7 @@ struct keeper {
     uint32_t spare_count;
     int64_t no_room_ms; /* when making one last failed */
     uint8_t *zeros;
+    struct index_keep *indexes; /* NULL: none are made */
 };
 
 struct journal {
@@ -133,6 +135,7 @@ struct journal {
     _Atomic uint64_t sealed_through;
     _Atomic bool poisoned;
     _Atomic bool no_room;
+    _Atomic uint64_t prune_through; /* asked for by journal_prune */
 
     struct keeper keeper;
 };

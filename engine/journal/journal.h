@@ -26,10 +26,12 @@ struct journal_options {
     const char *folder;    /* DIR/journal; must exist */
     uint64_t segment_size; /* 0: 64 MiB; at least 64 KiB, and 4 KiB more than any writer's largest block */
     uint64_t keep_size;    /* closed segments kept before recycling; 0: 4 GiB */
+    int64_t keep_age_ms;   /* and none whose last record is older than this; 0: whatever their age */
     uint32_t spare_count;  /* spares kept ready; 0: 4 */
     uint32_t depth_max; /* blocks begun or in flight in all: D of the torn-tail rule; 0: 8, at most 64; recorded in each
                            segment's header */
     uint32_t writer_count_max; /* 0: 64, the most there may be */
+    bool index;                /* closed segments get an index beside them: see index.h */
     uint8_t store_id[16];
     /* Called by journal_keep after vault_mac_advance: puts the new key row durably into the store, before the old
      * segment counts as closed. NULL in tests without a store. */
@@ -127,16 +129,30 @@ void journal_poison(struct journal *journal);
  * more to do at once. */
 struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
                            uint64_t release_position, bool *ret_more) MUST_USE;
+/* Segments wholly at or below this position go with the next steps, whatever keep_size says, as soon as they may: rule
+ * K1 holds for them as for any other. Any thread; never lowered again. */
+void journal_prune(struct journal *journal, uint64_t through);
 /* At a clean stop, after all other writers are gone: seals everything, closes and signs the segment. */
 struct result journal_finish(struct journal *journal, struct journal_writer *keeper, int64_t now_ms) MUST_USE;
 
 /* ---- reading: any process, with or without the daemon; never changes anything ---- */
 
 struct journal_reader;
+/* Where a block begins, or would begin. */
+struct journal_place {
+    uint64_t segment;
+    uint64_t segment_first; /* position: tells a segment from another of the same number */
+    uint64_t offset;
+    uint64_t position;
+    uint64_t predecessor;
+};
 struct journal_reader_options {
     uint64_t from_position; /* 0: the oldest there is */
-    bool follow;            /* at the end: RETRY-class FULL instead of STORE_NOT_FOUND */
-    bool read_ahead;        /* for much of it in one go: 8 MiB of windows, and the disk works while blocks are used */
+    /* Where this position begins, as another reader found it; saves looking. Only a hint: not there any more, it is
+     * looked for. May be NULL. */
+    const struct journal_place *place;
+    bool follow;     /* at the end: RETRY-class FULL instead of STORE_NOT_FOUND */
+    bool read_ahead; /* for much of it in one go: 8 MiB of windows, and the disk works while blocks are used */
 };
 struct result journal_reader_open(struct os *os, const char *folder, const struct journal_reader_options *options,
                                   struct journal_reader **ret_reader) MUST_USE;
@@ -146,6 +162,8 @@ struct result journal_reader_next(struct journal_reader *reader, struct journal_
 uint64_t journal_reader_position(const struct journal_reader *reader);
 /* The first position behind what could be read so far. */
 uint64_t journal_reader_end(const struct journal_reader *reader);
+/* Where the next block would begin; segment 0: nowhere yet. */
+void journal_reader_place(const struct journal_reader *reader, struct journal_place *ret_place);
 void journal_reader_close(struct journal_reader *reader);
 
 struct journal_check_report;

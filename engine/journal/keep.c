@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "journal/index_keep.h"
 #include "journal/internal.h"
 
 enum { FINISH_WAIT_NS = 1000000 };
@@ -72,6 +73,7 @@ static struct result remove_oldest(struct journal *journal, struct os *os)
     struct segment *segment = journal->oldest;
     CHECK(segment->number == journal->keeper.record.removal.segment);
     if (journal->keeper.read_segment == segment) journal->keeper.read_segment = NULL;
+    index_keep_recycled(journal, os, segment->number);
     TRY(spare_recycle(journal, os, segment));
     CHECK(pthread_mutex_lock(&journal->mutex) == 0);
     journal->oldest = segment->next;
@@ -110,22 +112,37 @@ static struct result own_step(struct journal *journal, struct os *os, bool *ret_
     return result_ok();
 }
 
+/* Its last record is no later than the beginning of the next segment. */
+static bool too_old(const struct journal *journal, const struct segment *segment, int64_t now_ms)
+{
+    int64_t age_ms = journal->options.keep_age_ms;
+    return age_ms > 0 && segment->next->time_ms < now_ms - age_ms;
+}
+
 /* Rule K1 of FORMAT.md: what must hold before a segment's file may be used again. */
-static bool removable(struct journal *journal, const struct segment *segment, uint64_t release_position)
+static bool removable(struct journal *journal, const struct segment *segment, int64_t now_ms, uint64_t release_position)
 {
     uint64_t closed_segment;
     const struct segment *current = current_segment(journal, &closed_segment);
     if (segment == current || segment->last > release_position) return false;
     if (segment->number > closed_segment || segment->last > journal->keeper.seals.sealed_through) return false;
+    if (segment->last <= atomic_load(&journal->prune_through) || too_old(journal, segment, now_ms)) return true;
     uint64_t size = 0;
     for (const struct segment *at = journal->oldest; at != current; at = at->next) size += at->size;
     return size > journal->options.keep_size;
 }
 
-static struct result recycle_step(struct journal *journal, struct journal_writer *writer, uint64_t release_position)
+void journal_prune(struct journal *journal, uint64_t through)
+{
+    uint64_t before = atomic_load(&journal->prune_through);
+    while (before < through && !atomic_compare_exchange_weak(&journal->prune_through, &before, through)) continue;
+}
+
+static struct result recycle_step(struct journal *journal, struct journal_writer *writer, int64_t now_ms,
+                                  uint64_t release_position)
 {
     const struct segment *segment = journal->oldest;
-    if (!removable(journal, segment, release_position)) return result_ok();
+    if (!removable(journal, segment, now_ms, release_position)) return result_ok();
     journal->keeper.record.removal = (struct slot_removal){.segment = segment->number,
                                                            .first = segment->first,
                                                            .last = segment->last,
@@ -146,7 +163,8 @@ struct result journal_keep(struct journal *journal, struct journal_writer *keepe
     TRY(spare_keep(journal, keeper->os, now_ms, ret_more));
     /* A leaf reader that waits for its record's turn must not be disturbed: one thing at a time. */
     if (journal->keeper.own == OWN_NONE) TRY(seal_step(journal, keeper, now_ms, false, ret_more));
-    if (journal->keeper.own == OWN_NONE) TRY(recycle_step(journal, keeper, release_position));
+    if (journal->keeper.own == OWN_NONE) TRY(recycle_step(journal, keeper, now_ms, release_position));
+    if (journal->keeper.own == OWN_NONE && !*ret_more) index_keep_step(journal, keeper->os, now_ms, ret_more);
     return result_ok();
 }
 

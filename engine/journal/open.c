@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "journal/index_keep.h"
 #include "journal/internal.h"
 #include "journal/tail.h"
 #include "journal/walk.h"
@@ -162,6 +163,7 @@ static struct result list_segments(struct recovery *recovery)
         segment->last = segment->counts ? limit - 1 : segment->first - 1;
         segment->mac_segment = file->header->mac_segment;
         segment->closed_segment = file->header->closed_segment;
+        segment->time_ms = file->header->time_ms;
         segment->header_durable = true;
         *link = segment;
         link = &segment->next;
@@ -292,6 +294,7 @@ static struct result set_options(struct journal *journal, const struct journal_o
     journal->folder = strdup(options->folder);
     if (!journal->folder) return result_of(NO_MEMORY);
     own->folder = journal->folder;
+    if (own->index) journal->keeper.indexes = index_keep_create();
     journal->block_size_max = JOURNAL_BLOCK_ALIGNMENT;
     journal->keeper.making_file = -1;
     /* The first making of a spare must not wait, whatever the clock says. */
@@ -353,6 +356,7 @@ void journal_close(struct journal *journal, struct os *os)
     }
     file_close(os, journal->keeper.making_file);
     source_destroy(&journal->keeper.source);
+    index_keep_destroy(journal->keeper.indexes, os);
     free(journal->keeper.spares);
     free(journal->keeper.zeros);
     pthread_mutex_destroy(&journal->mutex);

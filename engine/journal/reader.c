@@ -26,6 +26,27 @@ static struct result seek_oldest(struct journal_reader *reader, uint64_t positio
     return walk_seek(&reader->walk, position);
 }
 
+static const struct folder_file *find_number(const struct folder *folder, uint64_t number)
+{
+    for (size_t i = 0; i < folder->count; i++)
+        if (folder->files[i].number == number && folder->files[i].chain) return &folder->files[i];
+    return NULL;
+}
+
+static struct result seek_first(struct journal_reader *reader)
+{
+    const struct journal_place *place = reader->options.place;
+    const struct folder_file *file = place ? find_number(&reader->folder, place->segment) : NULL;
+    if (!file || file->header->first_position != place->segment_first)
+        return seek_oldest(reader, reader->options.from_position);
+    TRY(walk_seek(&reader->walk, file->header->first_position));
+    reader->walk.offset = place->offset;
+    reader->walk.position = place->position;
+    reader->walk.predecessor = place->predecessor;
+    reader->walk.predecessor_known = true;
+    return result_ok();
+}
+
 struct result journal_reader_open(struct os *os, const char *folder, const struct journal_reader_options *options,
                                   struct journal_reader **ret_reader)
 {
@@ -35,9 +56,10 @@ struct result journal_reader_open(struct os *os, const char *folder, const struc
     reader->path = strdup(folder);
     reader->options = *options;
     reader->walk.source.file = -1;
-    struct result result = reader->path ? folder_read(os, folder, NULL, &reader->folder) : result_of(NO_MEMORY);
+    struct result result = reader->path ? folder_read_all(os, folder, &reader->folder) : result_of(NO_MEMORY);
     if (!result_failed(result)) result = make_walk(reader);
-    if (!result_failed(result)) result = seek_oldest(reader, options->from_position);
+    if (!result_failed(result)) result = seek_first(reader);
+    reader->options.place = NULL;
     if (result_failed(result)) {
         journal_reader_close(reader);
         return result;
@@ -65,18 +87,23 @@ uint64_t journal_reader_end(const struct journal_reader *reader)
     return reader->walk.position;
 }
 
-static const struct folder_file *find_number(const struct folder *folder, uint64_t number)
+void journal_reader_place(const struct journal_reader *reader, struct journal_place *ret_place)
 {
-    for (size_t i = 0; i < folder->count; i++)
-        if (folder->files[i].number == number && folder->files[i].chain) return &folder->files[i];
-    return NULL;
+    const struct walk *walk = &reader->walk;
+    *ret_place = (struct journal_place){.position = walk->position};
+    if (!walk->file) return;
+    *ret_place = (struct journal_place){.segment = walk->file->number,
+                                        .segment_first = walk->file->header->first_position,
+                                        .offset = walk->offset,
+                                        .position = walk->position,
+                                        .predecessor = walk->predecessor};
 }
 
 /* Reads the headers again and keeps the place, where its segment is still there. */
 static struct result look_again(struct journal_reader *reader)
 {
     struct folder fresh;
-    TRY(folder_read(reader->os, reader->path, NULL, &fresh));
+    TRY(folder_read_all(reader->os, reader->path, &fresh));
     struct walk *walk = &reader->walk;
     const struct folder_file *file = walk->file ? find_number(&fresh, walk->file->number) : NULL;
     bool same = file && file->header->first_position == walk->file->header->first_position;

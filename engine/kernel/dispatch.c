@@ -29,7 +29,8 @@ static struct kernel_match part_of(const struct kernel_match *match, size_t firs
     struct kernel_match part = {.count = count,
                                 .midstates = match->midstates + first,
                                 .counters = match->counters + first,
-                                .prefetch = match->prefetch ? match->prefetch + 2 * first : NULL};
+                                .prefetch = match->prefetch ? match->prefetch + 2 * first : NULL,
+                                .swaps = match->swaps};
     if (!match->ret_fits) return part;
     part.codes = match->codes + first;
     part.digits = match->digits + first;
@@ -50,6 +51,12 @@ static void route_run(const struct route *route, const struct kernel_match *matc
     }
     struct kernel_match rest = part_of(match, whole, tail);
     route->narrow(&rest, ret_truncated ? ret_truncated + whole : NULL);
+}
+
+/* Those that a run did not come to: it has fewer rounds than swaps, or does not know of them. */
+static void swaps_finish(struct kernel_swaps *swaps)
+{
+    while (swaps && swaps->at < swaps->count) kernel_swap_next(swaps);
 }
 
 /* As route_run: whole groups wide, a short tail narrow. */
@@ -80,6 +87,7 @@ static void messages_run(kernel_messages_function *wide, kernel_messages_functio
     static void route##_match(const struct kernel_match *match)                                                        \
     {                                                                                                                  \
         route_run(&(route), match, NULL);                                                                              \
+        swaps_finish(match->swaps);                                                                                    \
     }
 
 #define KERNEL_OF(sha1, sha256, sha512)                                                                                \

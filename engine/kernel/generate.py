@@ -218,13 +218,13 @@ class Algorithm:
 
 
 def function(comment, name, parameters, streams, spread):
-    """Rounds of all streams in turn; `spread`: (first, all), which part of a group's prefetches falls to these rounds."""
+    """Rounds of all streams in turn; `spread`: (first, all), which part of what is done beside a group falls to these rounds."""
     lines = [f"/* {comment} */", f"KERNEL_INLINE void {name}({parameters})", "{"]
     for i in range(len(streams[0].rounds)):
         for stream in streams:
             lines += [f"    {statement}" for statement in stream.rounds[i]]
         if spread:
-            lines.append(f"    prefetch_part{streams[0].bits}(prefetch, {spread[0] + i}, {spread[1]});")
+            lines.append(f"    beside_part{streams[0].bits}(beside, {spread[0] + i}, {spread[1]});")
     for stream in streams:
         lines += [f"    {statement}" for statement in stream.sums]
     return lines + ["}", ""]
@@ -235,17 +235,17 @@ def text(algorithm, whole_blocks):
     rounds = len(algorithm.inner().rounds)
     inner = algorithm.parameters("inner", algorithm.counter_words)
     outer = algorithm.parameters("outer", algorithm.digest_words)
-    prefetch = ",\n    const void *const *prefetch"
+    beside = ",\n    const struct beside *beside"
     guard = f"OTPRING_KERNEL_{name.upper()}_ROUNDS_H"
     lines = ["/* Written by generate.py: change that. Rounds in straight lines with the constant message words folded.",
              " * The including file has defined the vector and its operations before. */",
              "// clang-format off", f"#ifndef {guard}", f"#define {guard}", ""]
-    lines += function("The inner hash: from the inner midstate over the counter.", f"{name}_inner", inner + prefetch,
+    lines += function("The inner hash: from the inner midstate over the counter.", f"{name}_inner", inner + beside,
                       [algorithm.inner()], (0, 2 * rounds))
     lines += function("The outer hash: from the outer midstate over the inner digest.", f"{name}_outer",
-                      outer + prefetch, [algorithm.outer()], (rounds, 2 * rounds))
+                      outer + beside, [algorithm.outer()], (rounds, 2 * rounds))
     lines += function("The outer hash of one group between the rounds of the inner hash of the next.",
-                      f"{name}_outer_and_inner", f"{outer},\n    {inner}{prefetch}",
+                      f"{name}_outer_and_inner", f"{outer},\n    {inner}{beside}",
                       [algorithm.outer(), algorithm.inner()], (0, rounds))
     if whole_blocks:
         lines += function("One block of a message of any content.", f"{name}_block", algorithm.parameters("block", 16),

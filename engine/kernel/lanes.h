@@ -9,13 +9,19 @@
 
 enum { LANES_MAX = 16 };
 
+/* What is done between the rounds of a group. */
+struct beside {
+    const void *const *prefetch; /* two a lane, always there */
+    struct kernel_swaps *swaps;  /* the batch's, always there: one a lane, as long as there are any */
+};
+
 /* One vector's worth of a batch. Either ret_truncated is set, or codes, digits and ret_fits are. */
 struct group {
     const void *const *midstates;
     const uint64_t *counters;
     const uint32_t *codes;
     const uint8_t *digits;
-    const void *const *prefetch; /* two a lane, always there */
+    struct beside beside;
     uint8_t *ret_fits;
     uint32_t *ret_truncated;
 };
@@ -31,6 +37,7 @@ struct batch {
     uint64_t counters[LANES_MAX];
     uint32_t codes[LANES_MAX];
     uint8_t digits[LANES_MAX];
+    struct kernel_swaps no_swaps;
     const void *prefetch[2 * LANES_MAX]; /* of the last group, or of every group when the caller gave none */
     uint8_t fits[LANES_MAX];
     uint32_t truncated[LANES_MAX];
@@ -60,11 +67,12 @@ KERNEL_INLINE void batch_cut(struct batch *batch, const struct kernel_match *mat
     batch->lanes = lanes;
     batch->group_count = (match->count + lanes - 1) / lanes;
     batch->tail_count = match->count % lanes;
+    batch->no_swaps = (struct kernel_swaps){0};
     batch->tail = (struct group){.midstates = batch->midstates,
                                  .counters = batch->counters,
                                  .codes = batch->codes,
                                  .digits = batch->digits,
-                                 .prefetch = batch->prefetch,
+                                 .beside = {batch->prefetch, match->swaps ? match->swaps : &batch->no_swaps},
                                  .ret_fits = batch->fits,
                                  .ret_truncated = ret_truncated ? batch->truncated : NULL};
     /* Where there is nothing to prefetch, this thread's own stack is: cheaper than a second copy of the rounds. */
@@ -77,9 +85,10 @@ KERNEL_INLINE struct group batch_group(const struct batch *batch, size_t index)
     const struct kernel_match *match = batch->match;
     if (batch->tail_count && index == batch->group_count - 1) return batch->tail;
     size_t first = index * batch->lanes;
-    struct group group = {.midstates = match->midstates + first,
-                          .counters = match->counters + first,
-                          .prefetch = match->prefetch ? match->prefetch + 2 * first : batch->prefetch};
+    struct group group = {
+        .midstates = match->midstates + first,
+        .counters = match->counters + first,
+        .beside = {match->prefetch ? match->prefetch + 2 * first : batch->prefetch, batch->tail.beside.swaps}};
     if (batch->ret_truncated) {
         group.ret_truncated = batch->ret_truncated + first;
     } else {
@@ -104,6 +113,15 @@ KERNEL_INLINE void batch_finish(struct batch *batch)
 KERNEL_INLINE void prefetch_part(const void *const *addresses, unsigned count, unsigned part, unsigned parts)
 {
     for (unsigned i = part * count / parts; i < (part + 1) * count / parts; i++) prefetch_one(addresses[i]);
+}
+
+/* The same with a swap beside every other prefetch. */
+KERNEL_INLINE void beside_part(const struct beside *beside, unsigned lanes, unsigned part, unsigned parts)
+{
+    for (unsigned i = part * 2 * lanes / parts; i < (part + 1) * 2 * lanes / parts; i++) {
+        prefetch_one(beside->prefetch[i]);
+        if (i & 1) kernel_swap_next(beside->swaps);
+    }
 }
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef OTPRING_KERNEL_PIPELINE_H
 #define OTPRING_KERNEL_PIPELINE_H
 
-#define prefetch_part32(addresses, part, parts) prefetch_part(addresses, 2 * LANES32, part, parts)
-#define prefetch_part64(addresses, part, parts) prefetch_part(addresses, 2 * LANES64, part, parts)
+#define beside_part32(beside, part, parts) beside_part(beside, LANES32, part, parts)
+#define beside_part64(beside, part, parts) beside_part(beside, LANES64, part, parts)
 
 #include "kernel/messages.h"
 #include "kernel/sha.h"
@@ -68,7 +68,7 @@ KERNEL_INLINE vector truncate64(const vector words[3], vector last)
 
 /* A run whose groups overlap: the outer hash of one between the rounds of the inner hash of the next, so that two
  * chains of dependent instructions are in flight; inner digests stay in vectors. For vectors with 32 registers, or few
- * words. The first group's prefetches go half with its inner hash, half with the last outer one. */
+ * words. What is done beside the first group is done half with its inner hash, half with the last outer one. */
 #define RUN_OVERLAPPED(function, name, bits, state_words, counter_words, truncated)                                    \
     void function(const struct kernel_match *match, uint32_t *ret_truncated)                                           \
     {                                                                                                                  \
@@ -78,21 +78,21 @@ KERNEL_INLINE vector truncate64(const vector words[3], vector last)
         if (match->count == 0) return;                                                                                 \
         batch_cut(&batch, match, ret_truncated, LANES##bits);                                                          \
         struct group group = batch_group(&batch, 0);                                                                   \
-        const void *const *first_prefetch = group.prefetch;                                                            \
+        const struct beside first_beside = group.beside;                                                               \
         load_##name(group.midstates, inner, outer);                                                                    \
         load_counters##bits(group.counters, counters);                                                                 \
-        name##_inner(inner, counters, digest, first_prefetch);                                                         \
+        name##_inner(inner, counters, digest, &first_beside);                                                          \
         for (size_t g = 1; g < batch.group_count; g++) {                                                               \
             struct group next = batch_group(&batch, g);                                                                \
             load_##name(next.midstates, inner, next_outer);                                                            \
             load_counters##bits(next.counters, counters);                                                              \
-            name##_outer_and_inner(outer, digest, hash, inner, counters, next_digest, next.prefetch);                  \
+            name##_outer_and_inner(outer, digest, hash, inner, counters, next_digest, &next.beside);                   \
             give##bits(&group, truncated);                                                                             \
             memcpy(outer, next_outer, sizeof outer);                                                                   \
             memcpy(digest, next_digest, sizeof digest);                                                                \
             group = next;                                                                                              \
         }                                                                                                              \
-        name##_outer(outer, digest, hash, first_prefetch);                                                             \
+        name##_outer(outer, digest, hash, &first_beside);                                                              \
         give##bits(&group, truncated);                                                                                 \
         batch_finish(&batch);                                                                                          \
     }
@@ -110,8 +110,8 @@ KERNEL_INLINE vector truncate64(const vector words[3], vector last)
             struct group group = batch_group(&batch, g);                                                               \
             load_##name(group.midstates, inner, outer);                                                                \
             load_counters##bits(group.counters, counters);                                                             \
-            name##_inner(inner, counters, digest, group.prefetch);                                                     \
-            name##_outer(outer, digest, hash, group.prefetch);                                                         \
+            name##_inner(inner, counters, digest, &group.beside);                                                      \
+            name##_outer(outer, digest, hash, &group.beside);                                                          \
             give##bits(&group, truncated);                                                                             \
         }                                                                                                              \
         batch_finish(&batch);                                                                                          \

@@ -7,7 +7,7 @@
 /* The inner hash: from the inner midstate over the counter. */
 KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_message[2],
     vector inner_ret[8],
-    const void *const *prefetch)
+    const struct beside *beside)
 {
     const vector ik0 = add32(inner_state[7], add32(inner_message[0], constant32(0x428a2f98)));
     const vector im0 = add32(ik0, choose(inner_state[4], inner_state[5], inner_state[6]));
@@ -15,112 +15,112 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie0 = add32(inner_state[3], it0);
     const vector iu0 = add32(majority(inner_state[0], inner_state[1], inner_state[2]), it0);
     const vector ia0 = add32(xor3(rotr32(inner_state[0], 2), rotr32(inner_state[0], 13), rotr32(inner_state[0], 22)), iu0);
-    prefetch_part32(prefetch, 0, 128);
+    beside_part32(beside, 0, 128);
     const vector ik1 = add32(inner_state[6], add32(inner_message[1], constant32(0x71374491)));
     const vector im1 = add32(ik1, choose(ie0, inner_state[4], inner_state[5]));
     const vector it1 = add32(im1, xor3(rotr32(ie0, 6), rotr32(ie0, 11), rotr32(ie0, 25)));
     const vector ie1 = add32(inner_state[2], it1);
     const vector iu1 = add32(majority(ia0, inner_state[0], inner_state[1]), it1);
     const vector ia1 = add32(xor3(rotr32(ia0, 2), rotr32(ia0, 13), rotr32(ia0, 22)), iu1);
-    prefetch_part32(prefetch, 1, 128);
+    beside_part32(beside, 1, 128);
     const vector ik2 = add32(inner_state[5], constant32(0x35c0fbcf));
     const vector im2 = add32(ik2, choose(ie1, ie0, inner_state[4]));
     const vector it2 = add32(im2, xor3(rotr32(ie1, 6), rotr32(ie1, 11), rotr32(ie1, 25)));
     const vector ie2 = add32(inner_state[1], it2);
     const vector iu2 = add32(majority(ia1, ia0, inner_state[0]), it2);
     const vector ia2 = add32(xor3(rotr32(ia1, 2), rotr32(ia1, 13), rotr32(ia1, 22)), iu2);
-    prefetch_part32(prefetch, 2, 128);
+    beside_part32(beside, 2, 128);
     const vector ik3 = add32(inner_state[4], constant32(0xe9b5dba5));
     const vector im3 = add32(ik3, choose(ie2, ie1, ie0));
     const vector it3 = add32(im3, xor3(rotr32(ie2, 6), rotr32(ie2, 11), rotr32(ie2, 25)));
     const vector ie3 = add32(inner_state[0], it3);
     const vector iu3 = add32(majority(ia2, ia1, ia0), it3);
     const vector ia3 = add32(xor3(rotr32(ia2, 2), rotr32(ia2, 13), rotr32(ia2, 22)), iu3);
-    prefetch_part32(prefetch, 3, 128);
+    beside_part32(beside, 3, 128);
     const vector ik4 = add32(ie0, constant32(0x3956c25b));
     const vector im4 = add32(ik4, choose(ie3, ie2, ie1));
     const vector it4 = add32(im4, xor3(rotr32(ie3, 6), rotr32(ie3, 11), rotr32(ie3, 25)));
     const vector ie4 = add32(ia0, it4);
     const vector iu4 = add32(majority(ia3, ia2, ia1), it4);
     const vector ia4 = add32(xor3(rotr32(ia3, 2), rotr32(ia3, 13), rotr32(ia3, 22)), iu4);
-    prefetch_part32(prefetch, 4, 128);
+    beside_part32(beside, 4, 128);
     const vector ik5 = add32(ie1, constant32(0x59f111f1));
     const vector im5 = add32(ik5, choose(ie4, ie3, ie2));
     const vector it5 = add32(im5, xor3(rotr32(ie4, 6), rotr32(ie4, 11), rotr32(ie4, 25)));
     const vector ie5 = add32(ia1, it5);
     const vector iu5 = add32(majority(ia4, ia3, ia2), it5);
     const vector ia5 = add32(xor3(rotr32(ia4, 2), rotr32(ia4, 13), rotr32(ia4, 22)), iu5);
-    prefetch_part32(prefetch, 5, 128);
+    beside_part32(beside, 5, 128);
     const vector ik6 = add32(ie2, constant32(0x923f82a4));
     const vector im6 = add32(ik6, choose(ie5, ie4, ie3));
     const vector it6 = add32(im6, xor3(rotr32(ie5, 6), rotr32(ie5, 11), rotr32(ie5, 25)));
     const vector ie6 = add32(ia2, it6);
     const vector iu6 = add32(majority(ia5, ia4, ia3), it6);
     const vector ia6 = add32(xor3(rotr32(ia5, 2), rotr32(ia5, 13), rotr32(ia5, 22)), iu6);
-    prefetch_part32(prefetch, 6, 128);
+    beside_part32(beside, 6, 128);
     const vector ik7 = add32(ie3, constant32(0xab1c5ed5));
     const vector im7 = add32(ik7, choose(ie6, ie5, ie4));
     const vector it7 = add32(im7, xor3(rotr32(ie6, 6), rotr32(ie6, 11), rotr32(ie6, 25)));
     const vector ie7 = add32(ia3, it7);
     const vector iu7 = add32(majority(ia6, ia5, ia4), it7);
     const vector ia7 = add32(xor3(rotr32(ia6, 2), rotr32(ia6, 13), rotr32(ia6, 22)), iu7);
-    prefetch_part32(prefetch, 7, 128);
+    beside_part32(beside, 7, 128);
     const vector ik8 = add32(ie4, constant32(0xd807aa98));
     const vector im8 = add32(ik8, choose(ie7, ie6, ie5));
     const vector it8 = add32(im8, xor3(rotr32(ie7, 6), rotr32(ie7, 11), rotr32(ie7, 25)));
     const vector ie8 = add32(ia4, it8);
     const vector iu8 = add32(majority(ia7, ia6, ia5), it8);
     const vector ia8 = add32(xor3(rotr32(ia7, 2), rotr32(ia7, 13), rotr32(ia7, 22)), iu8);
-    prefetch_part32(prefetch, 8, 128);
+    beside_part32(beside, 8, 128);
     const vector ik9 = add32(ie5, constant32(0x12835b01));
     const vector im9 = add32(ik9, choose(ie8, ie7, ie6));
     const vector it9 = add32(im9, xor3(rotr32(ie8, 6), rotr32(ie8, 11), rotr32(ie8, 25)));
     const vector ie9 = add32(ia5, it9);
     const vector iu9 = add32(majority(ia8, ia7, ia6), it9);
     const vector ia9 = add32(xor3(rotr32(ia8, 2), rotr32(ia8, 13), rotr32(ia8, 22)), iu9);
-    prefetch_part32(prefetch, 9, 128);
+    beside_part32(beside, 9, 128);
     const vector ik10 = add32(ie6, constant32(0x243185be));
     const vector im10 = add32(ik10, choose(ie9, ie8, ie7));
     const vector it10 = add32(im10, xor3(rotr32(ie9, 6), rotr32(ie9, 11), rotr32(ie9, 25)));
     const vector ie10 = add32(ia6, it10);
     const vector iu10 = add32(majority(ia9, ia8, ia7), it10);
     const vector ia10 = add32(xor3(rotr32(ia9, 2), rotr32(ia9, 13), rotr32(ia9, 22)), iu10);
-    prefetch_part32(prefetch, 10, 128);
+    beside_part32(beside, 10, 128);
     const vector ik11 = add32(ie7, constant32(0x550c7dc3));
     const vector im11 = add32(ik11, choose(ie10, ie9, ie8));
     const vector it11 = add32(im11, xor3(rotr32(ie10, 6), rotr32(ie10, 11), rotr32(ie10, 25)));
     const vector ie11 = add32(ia7, it11);
     const vector iu11 = add32(majority(ia10, ia9, ia8), it11);
     const vector ia11 = add32(xor3(rotr32(ia10, 2), rotr32(ia10, 13), rotr32(ia10, 22)), iu11);
-    prefetch_part32(prefetch, 11, 128);
+    beside_part32(beside, 11, 128);
     const vector ik12 = add32(ie8, constant32(0x72be5d74));
     const vector im12 = add32(ik12, choose(ie11, ie10, ie9));
     const vector it12 = add32(im12, xor3(rotr32(ie11, 6), rotr32(ie11, 11), rotr32(ie11, 25)));
     const vector ie12 = add32(ia8, it12);
     const vector iu12 = add32(majority(ia11, ia10, ia9), it12);
     const vector ia12 = add32(xor3(rotr32(ia11, 2), rotr32(ia11, 13), rotr32(ia11, 22)), iu12);
-    prefetch_part32(prefetch, 12, 128);
+    beside_part32(beside, 12, 128);
     const vector ik13 = add32(ie9, constant32(0x80deb1fe));
     const vector im13 = add32(ik13, choose(ie12, ie11, ie10));
     const vector it13 = add32(im13, xor3(rotr32(ie12, 6), rotr32(ie12, 11), rotr32(ie12, 25)));
     const vector ie13 = add32(ia9, it13);
     const vector iu13 = add32(majority(ia12, ia11, ia10), it13);
     const vector ia13 = add32(xor3(rotr32(ia12, 2), rotr32(ia12, 13), rotr32(ia12, 22)), iu13);
-    prefetch_part32(prefetch, 13, 128);
+    beside_part32(beside, 13, 128);
     const vector ik14 = add32(ie10, constant32(0x9bdc06a7));
     const vector im14 = add32(ik14, choose(ie13, ie12, ie11));
     const vector it14 = add32(im14, xor3(rotr32(ie13, 6), rotr32(ie13, 11), rotr32(ie13, 25)));
     const vector ie14 = add32(ia10, it14);
     const vector iu14 = add32(majority(ia13, ia12, ia11), it14);
     const vector ia14 = add32(xor3(rotr32(ia13, 2), rotr32(ia13, 13), rotr32(ia13, 22)), iu14);
-    prefetch_part32(prefetch, 14, 128);
+    beside_part32(beside, 14, 128);
     const vector ik15 = add32(ie11, constant32(0xc19bf3b4));
     const vector im15 = add32(ik15, choose(ie14, ie13, ie12));
     const vector it15 = add32(im15, xor3(rotr32(ie14, 6), rotr32(ie14, 11), rotr32(ie14, 25)));
     const vector ie15 = add32(ia11, it15);
     const vector iu15 = add32(majority(ia14, ia13, ia12), it15);
     const vector ia15 = add32(xor3(rotr32(ia14, 2), rotr32(ia14, 13), rotr32(ia14, 22)), iu15);
-    prefetch_part32(prefetch, 15, 128);
+    beside_part32(beside, 15, 128);
     const vector iw16 = add32(inner_message[0], xor3(rotr32(inner_message[1], 7), rotr32(inner_message[1], 18), shr32(inner_message[1], 3)));
     const vector ik16 = add32(ie12, add32(iw16, constant32(0xe49b69c1)));
     const vector im16 = add32(ik16, choose(ie15, ie14, ie13));
@@ -128,7 +128,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie16 = add32(ia12, it16);
     const vector iu16 = add32(majority(ia15, ia14, ia13), it16);
     const vector ia16 = add32(xor3(rotr32(ia15, 2), rotr32(ia15, 13), rotr32(ia15, 22)), iu16);
-    prefetch_part32(prefetch, 16, 128);
+    beside_part32(beside, 16, 128);
     const vector iw17 = add32(inner_message[1], constant32(0x12682000));
     const vector ik17 = add32(ie13, add32(iw17, constant32(0xefbe4786)));
     const vector im17 = add32(ik17, choose(ie16, ie15, ie14));
@@ -136,7 +136,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie17 = add32(ia13, it17);
     const vector iu17 = add32(majority(ia16, ia15, ia14), it17);
     const vector ia17 = add32(xor3(rotr32(ia16, 2), rotr32(ia16, 13), rotr32(ia16, 22)), iu17);
-    prefetch_part32(prefetch, 17, 128);
+    beside_part32(beside, 17, 128);
     const vector iw18 = add32(xor3(rotr32(iw16, 17), rotr32(iw16, 19), shr32(iw16, 10)), constant32(0x80000000));
     const vector ik18 = add32(ie14, add32(iw18, constant32(0x0fc19dc6)));
     const vector im18 = add32(ik18, choose(ie17, ie16, ie15));
@@ -144,7 +144,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie18 = add32(ia14, it18);
     const vector iu18 = add32(majority(ia17, ia16, ia15), it18);
     const vector ia18 = add32(xor3(rotr32(ia17, 2), rotr32(ia17, 13), rotr32(ia17, 22)), iu18);
-    prefetch_part32(prefetch, 18, 128);
+    beside_part32(beside, 18, 128);
     const vector iw19 = xor3(rotr32(iw17, 17), rotr32(iw17, 19), shr32(iw17, 10));
     const vector ik19 = add32(ie15, add32(iw19, constant32(0x240ca1cc)));
     const vector im19 = add32(ik19, choose(ie18, ie17, ie16));
@@ -152,7 +152,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie19 = add32(ia15, it19);
     const vector iu19 = add32(majority(ia18, ia17, ia16), it19);
     const vector ia19 = add32(xor3(rotr32(ia18, 2), rotr32(ia18, 13), rotr32(ia18, 22)), iu19);
-    prefetch_part32(prefetch, 19, 128);
+    beside_part32(beside, 19, 128);
     const vector iw20 = xor3(rotr32(iw18, 17), rotr32(iw18, 19), shr32(iw18, 10));
     const vector ik20 = add32(ie16, add32(iw20, constant32(0x2de92c6f)));
     const vector im20 = add32(ik20, choose(ie19, ie18, ie17));
@@ -160,7 +160,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie20 = add32(ia16, it20);
     const vector iu20 = add32(majority(ia19, ia18, ia17), it20);
     const vector ia20 = add32(xor3(rotr32(ia19, 2), rotr32(ia19, 13), rotr32(ia19, 22)), iu20);
-    prefetch_part32(prefetch, 20, 128);
+    beside_part32(beside, 20, 128);
     const vector iw21 = xor3(rotr32(iw19, 17), rotr32(iw19, 19), shr32(iw19, 10));
     const vector ik21 = add32(ie17, add32(iw21, constant32(0x4a7484aa)));
     const vector im21 = add32(ik21, choose(ie20, ie19, ie18));
@@ -168,7 +168,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie21 = add32(ia17, it21);
     const vector iu21 = add32(majority(ia20, ia19, ia18), it21);
     const vector ia21 = add32(xor3(rotr32(ia20, 2), rotr32(ia20, 13), rotr32(ia20, 22)), iu21);
-    prefetch_part32(prefetch, 21, 128);
+    beside_part32(beside, 21, 128);
     const vector iw22 = add32(xor3(rotr32(iw20, 17), rotr32(iw20, 19), shr32(iw20, 10)), constant32(0x00000240));
     const vector ik22 = add32(ie18, add32(iw22, constant32(0x5cb0a9dc)));
     const vector im22 = add32(ik22, choose(ie21, ie20, ie19));
@@ -176,7 +176,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie22 = add32(ia18, it22);
     const vector iu22 = add32(majority(ia21, ia20, ia19), it22);
     const vector ia22 = add32(xor3(rotr32(ia21, 2), rotr32(ia21, 13), rotr32(ia21, 22)), iu22);
-    prefetch_part32(prefetch, 22, 128);
+    beside_part32(beside, 22, 128);
     const vector iw23 = add32(iw16, xor3(rotr32(iw21, 17), rotr32(iw21, 19), shr32(iw21, 10)));
     const vector ik23 = add32(ie19, add32(iw23, constant32(0x76f988da)));
     const vector im23 = add32(ik23, choose(ie22, ie21, ie20));
@@ -184,7 +184,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie23 = add32(ia19, it23);
     const vector iu23 = add32(majority(ia22, ia21, ia20), it23);
     const vector ia23 = add32(xor3(rotr32(ia22, 2), rotr32(ia22, 13), rotr32(ia22, 22)), iu23);
-    prefetch_part32(prefetch, 23, 128);
+    beside_part32(beside, 23, 128);
     const vector iw24 = add32(iw17, xor3(rotr32(iw22, 17), rotr32(iw22, 19), shr32(iw22, 10)));
     const vector ik24 = add32(ie20, add32(iw24, constant32(0x983e5152)));
     const vector im24 = add32(ik24, choose(ie23, ie22, ie21));
@@ -192,7 +192,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie24 = add32(ia20, it24);
     const vector iu24 = add32(majority(ia23, ia22, ia21), it24);
     const vector ia24 = add32(xor3(rotr32(ia23, 2), rotr32(ia23, 13), rotr32(ia23, 22)), iu24);
-    prefetch_part32(prefetch, 24, 128);
+    beside_part32(beside, 24, 128);
     const vector iw25 = add32(iw18, xor3(rotr32(iw23, 17), rotr32(iw23, 19), shr32(iw23, 10)));
     const vector ik25 = add32(ie21, add32(iw25, constant32(0xa831c66d)));
     const vector im25 = add32(ik25, choose(ie24, ie23, ie22));
@@ -200,7 +200,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie25 = add32(ia21, it25);
     const vector iu25 = add32(majority(ia24, ia23, ia22), it25);
     const vector ia25 = add32(xor3(rotr32(ia24, 2), rotr32(ia24, 13), rotr32(ia24, 22)), iu25);
-    prefetch_part32(prefetch, 25, 128);
+    beside_part32(beside, 25, 128);
     const vector iw26 = add32(iw19, xor3(rotr32(iw24, 17), rotr32(iw24, 19), shr32(iw24, 10)));
     const vector ik26 = add32(ie22, add32(iw26, constant32(0xb00327c8)));
     const vector im26 = add32(ik26, choose(ie25, ie24, ie23));
@@ -208,7 +208,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie26 = add32(ia22, it26);
     const vector iu26 = add32(majority(ia25, ia24, ia23), it26);
     const vector ia26 = add32(xor3(rotr32(ia25, 2), rotr32(ia25, 13), rotr32(ia25, 22)), iu26);
-    prefetch_part32(prefetch, 26, 128);
+    beside_part32(beside, 26, 128);
     const vector iw27 = add32(iw20, xor3(rotr32(iw25, 17), rotr32(iw25, 19), shr32(iw25, 10)));
     const vector ik27 = add32(ie23, add32(iw27, constant32(0xbf597fc7)));
     const vector im27 = add32(ik27, choose(ie26, ie25, ie24));
@@ -216,7 +216,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie27 = add32(ia23, it27);
     const vector iu27 = add32(majority(ia26, ia25, ia24), it27);
     const vector ia27 = add32(xor3(rotr32(ia26, 2), rotr32(ia26, 13), rotr32(ia26, 22)), iu27);
-    prefetch_part32(prefetch, 27, 128);
+    beside_part32(beside, 27, 128);
     const vector iw28 = add32(iw21, xor3(rotr32(iw26, 17), rotr32(iw26, 19), shr32(iw26, 10)));
     const vector ik28 = add32(ie24, add32(iw28, constant32(0xc6e00bf3)));
     const vector im28 = add32(ik28, choose(ie27, ie26, ie25));
@@ -224,7 +224,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie28 = add32(ia24, it28);
     const vector iu28 = add32(majority(ia27, ia26, ia25), it28);
     const vector ia28 = add32(xor3(rotr32(ia27, 2), rotr32(ia27, 13), rotr32(ia27, 22)), iu28);
-    prefetch_part32(prefetch, 28, 128);
+    beside_part32(beside, 28, 128);
     const vector iw29 = add32(iw22, xor3(rotr32(iw27, 17), rotr32(iw27, 19), shr32(iw27, 10)));
     const vector ik29 = add32(ie25, add32(iw29, constant32(0xd5a79147)));
     const vector im29 = add32(ik29, choose(ie28, ie27, ie26));
@@ -232,7 +232,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie29 = add32(ia25, it29);
     const vector iu29 = add32(majority(ia28, ia27, ia26), it29);
     const vector ia29 = add32(xor3(rotr32(ia28, 2), rotr32(ia28, 13), rotr32(ia28, 22)), iu29);
-    prefetch_part32(prefetch, 29, 128);
+    beside_part32(beside, 29, 128);
     const vector iw30 = add32(add32(iw23, xor3(rotr32(iw28, 17), rotr32(iw28, 19), shr32(iw28, 10))), constant32(0x8090004c));
     const vector ik30 = add32(ie26, add32(iw30, constant32(0x06ca6351)));
     const vector im30 = add32(ik30, choose(ie29, ie28, ie27));
@@ -240,7 +240,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie30 = add32(ia26, it30);
     const vector iu30 = add32(majority(ia29, ia28, ia27), it30);
     const vector ia30 = add32(xor3(rotr32(ia29, 2), rotr32(ia29, 13), rotr32(ia29, 22)), iu30);
-    prefetch_part32(prefetch, 30, 128);
+    beside_part32(beside, 30, 128);
     const vector iw31 = add32(add32(add32(iw24, xor3(rotr32(iw16, 7), rotr32(iw16, 18), shr32(iw16, 3))), xor3(rotr32(iw29, 17), rotr32(iw29, 19), shr32(iw29, 10))), constant32(0x00000240));
     const vector ik31 = add32(ie27, add32(iw31, constant32(0x14292967)));
     const vector im31 = add32(ik31, choose(ie30, ie29, ie28));
@@ -248,7 +248,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie31 = add32(ia27, it31);
     const vector iu31 = add32(majority(ia30, ia29, ia28), it31);
     const vector ia31 = add32(xor3(rotr32(ia30, 2), rotr32(ia30, 13), rotr32(ia30, 22)), iu31);
-    prefetch_part32(prefetch, 31, 128);
+    beside_part32(beside, 31, 128);
     const vector iw32 = add32(add32(add32(iw16, iw25), xor3(rotr32(iw17, 7), rotr32(iw17, 18), shr32(iw17, 3))), xor3(rotr32(iw30, 17), rotr32(iw30, 19), shr32(iw30, 10)));
     const vector ik32 = add32(ie28, add32(iw32, constant32(0x27b70a85)));
     const vector im32 = add32(ik32, choose(ie31, ie30, ie29));
@@ -256,7 +256,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie32 = add32(ia28, it32);
     const vector iu32 = add32(majority(ia31, ia30, ia29), it32);
     const vector ia32 = add32(xor3(rotr32(ia31, 2), rotr32(ia31, 13), rotr32(ia31, 22)), iu32);
-    prefetch_part32(prefetch, 32, 128);
+    beside_part32(beside, 32, 128);
     const vector iw33 = add32(add32(add32(iw17, iw26), xor3(rotr32(iw18, 7), rotr32(iw18, 18), shr32(iw18, 3))), xor3(rotr32(iw31, 17), rotr32(iw31, 19), shr32(iw31, 10)));
     const vector ik33 = add32(ie29, add32(iw33, constant32(0x2e1b2138)));
     const vector im33 = add32(ik33, choose(ie32, ie31, ie30));
@@ -264,7 +264,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie33 = add32(ia29, it33);
     const vector iu33 = add32(majority(ia32, ia31, ia30), it33);
     const vector ia33 = add32(xor3(rotr32(ia32, 2), rotr32(ia32, 13), rotr32(ia32, 22)), iu33);
-    prefetch_part32(prefetch, 33, 128);
+    beside_part32(beside, 33, 128);
     const vector iw34 = add32(add32(add32(iw18, iw27), xor3(rotr32(iw19, 7), rotr32(iw19, 18), shr32(iw19, 3))), xor3(rotr32(iw32, 17), rotr32(iw32, 19), shr32(iw32, 10)));
     const vector ik34 = add32(ie30, add32(iw34, constant32(0x4d2c6dfc)));
     const vector im34 = add32(ik34, choose(ie33, ie32, ie31));
@@ -272,7 +272,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie34 = add32(ia30, it34);
     const vector iu34 = add32(majority(ia33, ia32, ia31), it34);
     const vector ia34 = add32(xor3(rotr32(ia33, 2), rotr32(ia33, 13), rotr32(ia33, 22)), iu34);
-    prefetch_part32(prefetch, 34, 128);
+    beside_part32(beside, 34, 128);
     const vector iw35 = add32(add32(add32(iw19, iw28), xor3(rotr32(iw20, 7), rotr32(iw20, 18), shr32(iw20, 3))), xor3(rotr32(iw33, 17), rotr32(iw33, 19), shr32(iw33, 10)));
     const vector ik35 = add32(ie31, add32(iw35, constant32(0x53380d13)));
     const vector im35 = add32(ik35, choose(ie34, ie33, ie32));
@@ -280,7 +280,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie35 = add32(ia31, it35);
     const vector iu35 = add32(majority(ia34, ia33, ia32), it35);
     const vector ia35 = add32(xor3(rotr32(ia34, 2), rotr32(ia34, 13), rotr32(ia34, 22)), iu35);
-    prefetch_part32(prefetch, 35, 128);
+    beside_part32(beside, 35, 128);
     const vector iw36 = add32(add32(add32(iw20, iw29), xor3(rotr32(iw21, 7), rotr32(iw21, 18), shr32(iw21, 3))), xor3(rotr32(iw34, 17), rotr32(iw34, 19), shr32(iw34, 10)));
     const vector ik36 = add32(ie32, add32(iw36, constant32(0x650a7354)));
     const vector im36 = add32(ik36, choose(ie35, ie34, ie33));
@@ -288,7 +288,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie36 = add32(ia32, it36);
     const vector iu36 = add32(majority(ia35, ia34, ia33), it36);
     const vector ia36 = add32(xor3(rotr32(ia35, 2), rotr32(ia35, 13), rotr32(ia35, 22)), iu36);
-    prefetch_part32(prefetch, 36, 128);
+    beside_part32(beside, 36, 128);
     const vector iw37 = add32(add32(add32(iw21, iw30), xor3(rotr32(iw22, 7), rotr32(iw22, 18), shr32(iw22, 3))), xor3(rotr32(iw35, 17), rotr32(iw35, 19), shr32(iw35, 10)));
     const vector ik37 = add32(ie33, add32(iw37, constant32(0x766a0abb)));
     const vector im37 = add32(ik37, choose(ie36, ie35, ie34));
@@ -296,7 +296,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie37 = add32(ia33, it37);
     const vector iu37 = add32(majority(ia36, ia35, ia34), it37);
     const vector ia37 = add32(xor3(rotr32(ia36, 2), rotr32(ia36, 13), rotr32(ia36, 22)), iu37);
-    prefetch_part32(prefetch, 37, 128);
+    beside_part32(beside, 37, 128);
     const vector iw38 = add32(add32(add32(iw22, iw31), xor3(rotr32(iw23, 7), rotr32(iw23, 18), shr32(iw23, 3))), xor3(rotr32(iw36, 17), rotr32(iw36, 19), shr32(iw36, 10)));
     const vector ik38 = add32(ie34, add32(iw38, constant32(0x81c2c92e)));
     const vector im38 = add32(ik38, choose(ie37, ie36, ie35));
@@ -304,7 +304,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie38 = add32(ia34, it38);
     const vector iu38 = add32(majority(ia37, ia36, ia35), it38);
     const vector ia38 = add32(xor3(rotr32(ia37, 2), rotr32(ia37, 13), rotr32(ia37, 22)), iu38);
-    prefetch_part32(prefetch, 38, 128);
+    beside_part32(beside, 38, 128);
     const vector iw39 = add32(add32(add32(iw23, iw32), xor3(rotr32(iw24, 7), rotr32(iw24, 18), shr32(iw24, 3))), xor3(rotr32(iw37, 17), rotr32(iw37, 19), shr32(iw37, 10)));
     const vector ik39 = add32(ie35, add32(iw39, constant32(0x92722c85)));
     const vector im39 = add32(ik39, choose(ie38, ie37, ie36));
@@ -312,7 +312,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie39 = add32(ia35, it39);
     const vector iu39 = add32(majority(ia38, ia37, ia36), it39);
     const vector ia39 = add32(xor3(rotr32(ia38, 2), rotr32(ia38, 13), rotr32(ia38, 22)), iu39);
-    prefetch_part32(prefetch, 39, 128);
+    beside_part32(beside, 39, 128);
     const vector iw40 = add32(add32(add32(iw24, iw33), xor3(rotr32(iw25, 7), rotr32(iw25, 18), shr32(iw25, 3))), xor3(rotr32(iw38, 17), rotr32(iw38, 19), shr32(iw38, 10)));
     const vector ik40 = add32(ie36, add32(iw40, constant32(0xa2bfe8a1)));
     const vector im40 = add32(ik40, choose(ie39, ie38, ie37));
@@ -320,7 +320,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie40 = add32(ia36, it40);
     const vector iu40 = add32(majority(ia39, ia38, ia37), it40);
     const vector ia40 = add32(xor3(rotr32(ia39, 2), rotr32(ia39, 13), rotr32(ia39, 22)), iu40);
-    prefetch_part32(prefetch, 40, 128);
+    beside_part32(beside, 40, 128);
     const vector iw41 = add32(add32(add32(iw25, iw34), xor3(rotr32(iw26, 7), rotr32(iw26, 18), shr32(iw26, 3))), xor3(rotr32(iw39, 17), rotr32(iw39, 19), shr32(iw39, 10)));
     const vector ik41 = add32(ie37, add32(iw41, constant32(0xa81a664b)));
     const vector im41 = add32(ik41, choose(ie40, ie39, ie38));
@@ -328,7 +328,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie41 = add32(ia37, it41);
     const vector iu41 = add32(majority(ia40, ia39, ia38), it41);
     const vector ia41 = add32(xor3(rotr32(ia40, 2), rotr32(ia40, 13), rotr32(ia40, 22)), iu41);
-    prefetch_part32(prefetch, 41, 128);
+    beside_part32(beside, 41, 128);
     const vector iw42 = add32(add32(add32(iw26, iw35), xor3(rotr32(iw27, 7), rotr32(iw27, 18), shr32(iw27, 3))), xor3(rotr32(iw40, 17), rotr32(iw40, 19), shr32(iw40, 10)));
     const vector ik42 = add32(ie38, add32(iw42, constant32(0xc24b8b70)));
     const vector im42 = add32(ik42, choose(ie41, ie40, ie39));
@@ -336,7 +336,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie42 = add32(ia38, it42);
     const vector iu42 = add32(majority(ia41, ia40, ia39), it42);
     const vector ia42 = add32(xor3(rotr32(ia41, 2), rotr32(ia41, 13), rotr32(ia41, 22)), iu42);
-    prefetch_part32(prefetch, 42, 128);
+    beside_part32(beside, 42, 128);
     const vector iw43 = add32(add32(add32(iw27, iw36), xor3(rotr32(iw28, 7), rotr32(iw28, 18), shr32(iw28, 3))), xor3(rotr32(iw41, 17), rotr32(iw41, 19), shr32(iw41, 10)));
     const vector ik43 = add32(ie39, add32(iw43, constant32(0xc76c51a3)));
     const vector im43 = add32(ik43, choose(ie42, ie41, ie40));
@@ -344,7 +344,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie43 = add32(ia39, it43);
     const vector iu43 = add32(majority(ia42, ia41, ia40), it43);
     const vector ia43 = add32(xor3(rotr32(ia42, 2), rotr32(ia42, 13), rotr32(ia42, 22)), iu43);
-    prefetch_part32(prefetch, 43, 128);
+    beside_part32(beside, 43, 128);
     const vector iw44 = add32(add32(add32(iw28, iw37), xor3(rotr32(iw29, 7), rotr32(iw29, 18), shr32(iw29, 3))), xor3(rotr32(iw42, 17), rotr32(iw42, 19), shr32(iw42, 10)));
     const vector ik44 = add32(ie40, add32(iw44, constant32(0xd192e819)));
     const vector im44 = add32(ik44, choose(ie43, ie42, ie41));
@@ -352,7 +352,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie44 = add32(ia40, it44);
     const vector iu44 = add32(majority(ia43, ia42, ia41), it44);
     const vector ia44 = add32(xor3(rotr32(ia43, 2), rotr32(ia43, 13), rotr32(ia43, 22)), iu44);
-    prefetch_part32(prefetch, 44, 128);
+    beside_part32(beside, 44, 128);
     const vector iw45 = add32(add32(add32(iw29, iw38), xor3(rotr32(iw30, 7), rotr32(iw30, 18), shr32(iw30, 3))), xor3(rotr32(iw43, 17), rotr32(iw43, 19), shr32(iw43, 10)));
     const vector ik45 = add32(ie41, add32(iw45, constant32(0xd6990624)));
     const vector im45 = add32(ik45, choose(ie44, ie43, ie42));
@@ -360,7 +360,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie45 = add32(ia41, it45);
     const vector iu45 = add32(majority(ia44, ia43, ia42), it45);
     const vector ia45 = add32(xor3(rotr32(ia44, 2), rotr32(ia44, 13), rotr32(ia44, 22)), iu45);
-    prefetch_part32(prefetch, 45, 128);
+    beside_part32(beside, 45, 128);
     const vector iw46 = add32(add32(add32(iw30, iw39), xor3(rotr32(iw31, 7), rotr32(iw31, 18), shr32(iw31, 3))), xor3(rotr32(iw44, 17), rotr32(iw44, 19), shr32(iw44, 10)));
     const vector ik46 = add32(ie42, add32(iw46, constant32(0xf40e3585)));
     const vector im46 = add32(ik46, choose(ie45, ie44, ie43));
@@ -368,7 +368,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie46 = add32(ia42, it46);
     const vector iu46 = add32(majority(ia45, ia44, ia43), it46);
     const vector ia46 = add32(xor3(rotr32(ia45, 2), rotr32(ia45, 13), rotr32(ia45, 22)), iu46);
-    prefetch_part32(prefetch, 46, 128);
+    beside_part32(beside, 46, 128);
     const vector iw47 = add32(add32(add32(iw31, iw40), xor3(rotr32(iw32, 7), rotr32(iw32, 18), shr32(iw32, 3))), xor3(rotr32(iw45, 17), rotr32(iw45, 19), shr32(iw45, 10)));
     const vector ik47 = add32(ie43, add32(iw47, constant32(0x106aa070)));
     const vector im47 = add32(ik47, choose(ie46, ie45, ie44));
@@ -376,7 +376,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie47 = add32(ia43, it47);
     const vector iu47 = add32(majority(ia46, ia45, ia44), it47);
     const vector ia47 = add32(xor3(rotr32(ia46, 2), rotr32(ia46, 13), rotr32(ia46, 22)), iu47);
-    prefetch_part32(prefetch, 47, 128);
+    beside_part32(beside, 47, 128);
     const vector iw48 = add32(add32(add32(iw32, iw41), xor3(rotr32(iw33, 7), rotr32(iw33, 18), shr32(iw33, 3))), xor3(rotr32(iw46, 17), rotr32(iw46, 19), shr32(iw46, 10)));
     const vector ik48 = add32(ie44, add32(iw48, constant32(0x19a4c116)));
     const vector im48 = add32(ik48, choose(ie47, ie46, ie45));
@@ -384,7 +384,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie48 = add32(ia44, it48);
     const vector iu48 = add32(majority(ia47, ia46, ia45), it48);
     const vector ia48 = add32(xor3(rotr32(ia47, 2), rotr32(ia47, 13), rotr32(ia47, 22)), iu48);
-    prefetch_part32(prefetch, 48, 128);
+    beside_part32(beside, 48, 128);
     const vector iw49 = add32(add32(add32(iw33, iw42), xor3(rotr32(iw34, 7), rotr32(iw34, 18), shr32(iw34, 3))), xor3(rotr32(iw47, 17), rotr32(iw47, 19), shr32(iw47, 10)));
     const vector ik49 = add32(ie45, add32(iw49, constant32(0x1e376c08)));
     const vector im49 = add32(ik49, choose(ie48, ie47, ie46));
@@ -392,7 +392,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie49 = add32(ia45, it49);
     const vector iu49 = add32(majority(ia48, ia47, ia46), it49);
     const vector ia49 = add32(xor3(rotr32(ia48, 2), rotr32(ia48, 13), rotr32(ia48, 22)), iu49);
-    prefetch_part32(prefetch, 49, 128);
+    beside_part32(beside, 49, 128);
     const vector iw50 = add32(add32(add32(iw34, iw43), xor3(rotr32(iw35, 7), rotr32(iw35, 18), shr32(iw35, 3))), xor3(rotr32(iw48, 17), rotr32(iw48, 19), shr32(iw48, 10)));
     const vector ik50 = add32(ie46, add32(iw50, constant32(0x2748774c)));
     const vector im50 = add32(ik50, choose(ie49, ie48, ie47));
@@ -400,7 +400,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie50 = add32(ia46, it50);
     const vector iu50 = add32(majority(ia49, ia48, ia47), it50);
     const vector ia50 = add32(xor3(rotr32(ia49, 2), rotr32(ia49, 13), rotr32(ia49, 22)), iu50);
-    prefetch_part32(prefetch, 50, 128);
+    beside_part32(beside, 50, 128);
     const vector iw51 = add32(add32(add32(iw35, iw44), xor3(rotr32(iw36, 7), rotr32(iw36, 18), shr32(iw36, 3))), xor3(rotr32(iw49, 17), rotr32(iw49, 19), shr32(iw49, 10)));
     const vector ik51 = add32(ie47, add32(iw51, constant32(0x34b0bcb5)));
     const vector im51 = add32(ik51, choose(ie50, ie49, ie48));
@@ -408,7 +408,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie51 = add32(ia47, it51);
     const vector iu51 = add32(majority(ia50, ia49, ia48), it51);
     const vector ia51 = add32(xor3(rotr32(ia50, 2), rotr32(ia50, 13), rotr32(ia50, 22)), iu51);
-    prefetch_part32(prefetch, 51, 128);
+    beside_part32(beside, 51, 128);
     const vector iw52 = add32(add32(add32(iw36, iw45), xor3(rotr32(iw37, 7), rotr32(iw37, 18), shr32(iw37, 3))), xor3(rotr32(iw50, 17), rotr32(iw50, 19), shr32(iw50, 10)));
     const vector ik52 = add32(ie48, add32(iw52, constant32(0x391c0cb3)));
     const vector im52 = add32(ik52, choose(ie51, ie50, ie49));
@@ -416,7 +416,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie52 = add32(ia48, it52);
     const vector iu52 = add32(majority(ia51, ia50, ia49), it52);
     const vector ia52 = add32(xor3(rotr32(ia51, 2), rotr32(ia51, 13), rotr32(ia51, 22)), iu52);
-    prefetch_part32(prefetch, 52, 128);
+    beside_part32(beside, 52, 128);
     const vector iw53 = add32(add32(add32(iw37, iw46), xor3(rotr32(iw38, 7), rotr32(iw38, 18), shr32(iw38, 3))), xor3(rotr32(iw51, 17), rotr32(iw51, 19), shr32(iw51, 10)));
     const vector ik53 = add32(ie49, add32(iw53, constant32(0x4ed8aa4a)));
     const vector im53 = add32(ik53, choose(ie52, ie51, ie50));
@@ -424,7 +424,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie53 = add32(ia49, it53);
     const vector iu53 = add32(majority(ia52, ia51, ia50), it53);
     const vector ia53 = add32(xor3(rotr32(ia52, 2), rotr32(ia52, 13), rotr32(ia52, 22)), iu53);
-    prefetch_part32(prefetch, 53, 128);
+    beside_part32(beside, 53, 128);
     const vector iw54 = add32(add32(add32(iw38, iw47), xor3(rotr32(iw39, 7), rotr32(iw39, 18), shr32(iw39, 3))), xor3(rotr32(iw52, 17), rotr32(iw52, 19), shr32(iw52, 10)));
     const vector ik54 = add32(ie50, add32(iw54, constant32(0x5b9cca4f)));
     const vector im54 = add32(ik54, choose(ie53, ie52, ie51));
@@ -432,7 +432,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie54 = add32(ia50, it54);
     const vector iu54 = add32(majority(ia53, ia52, ia51), it54);
     const vector ia54 = add32(xor3(rotr32(ia53, 2), rotr32(ia53, 13), rotr32(ia53, 22)), iu54);
-    prefetch_part32(prefetch, 54, 128);
+    beside_part32(beside, 54, 128);
     const vector iw55 = add32(add32(add32(iw39, iw48), xor3(rotr32(iw40, 7), rotr32(iw40, 18), shr32(iw40, 3))), xor3(rotr32(iw53, 17), rotr32(iw53, 19), shr32(iw53, 10)));
     const vector ik55 = add32(ie51, add32(iw55, constant32(0x682e6ff3)));
     const vector im55 = add32(ik55, choose(ie54, ie53, ie52));
@@ -440,7 +440,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie55 = add32(ia51, it55);
     const vector iu55 = add32(majority(ia54, ia53, ia52), it55);
     const vector ia55 = add32(xor3(rotr32(ia54, 2), rotr32(ia54, 13), rotr32(ia54, 22)), iu55);
-    prefetch_part32(prefetch, 55, 128);
+    beside_part32(beside, 55, 128);
     const vector iw56 = add32(add32(add32(iw40, iw49), xor3(rotr32(iw41, 7), rotr32(iw41, 18), shr32(iw41, 3))), xor3(rotr32(iw54, 17), rotr32(iw54, 19), shr32(iw54, 10)));
     const vector ik56 = add32(ie52, add32(iw56, constant32(0x748f82ee)));
     const vector im56 = add32(ik56, choose(ie55, ie54, ie53));
@@ -448,7 +448,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie56 = add32(ia52, it56);
     const vector iu56 = add32(majority(ia55, ia54, ia53), it56);
     const vector ia56 = add32(xor3(rotr32(ia55, 2), rotr32(ia55, 13), rotr32(ia55, 22)), iu56);
-    prefetch_part32(prefetch, 56, 128);
+    beside_part32(beside, 56, 128);
     const vector iw57 = add32(add32(add32(iw41, iw50), xor3(rotr32(iw42, 7), rotr32(iw42, 18), shr32(iw42, 3))), xor3(rotr32(iw55, 17), rotr32(iw55, 19), shr32(iw55, 10)));
     const vector ik57 = add32(ie53, add32(iw57, constant32(0x78a5636f)));
     const vector im57 = add32(ik57, choose(ie56, ie55, ie54));
@@ -456,7 +456,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie57 = add32(ia53, it57);
     const vector iu57 = add32(majority(ia56, ia55, ia54), it57);
     const vector ia57 = add32(xor3(rotr32(ia56, 2), rotr32(ia56, 13), rotr32(ia56, 22)), iu57);
-    prefetch_part32(prefetch, 57, 128);
+    beside_part32(beside, 57, 128);
     const vector iw58 = add32(add32(add32(iw42, iw51), xor3(rotr32(iw43, 7), rotr32(iw43, 18), shr32(iw43, 3))), xor3(rotr32(iw56, 17), rotr32(iw56, 19), shr32(iw56, 10)));
     const vector ik58 = add32(ie54, add32(iw58, constant32(0x84c87814)));
     const vector im58 = add32(ik58, choose(ie57, ie56, ie55));
@@ -464,7 +464,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie58 = add32(ia54, it58);
     const vector iu58 = add32(majority(ia57, ia56, ia55), it58);
     const vector ia58 = add32(xor3(rotr32(ia57, 2), rotr32(ia57, 13), rotr32(ia57, 22)), iu58);
-    prefetch_part32(prefetch, 58, 128);
+    beside_part32(beside, 58, 128);
     const vector iw59 = add32(add32(add32(iw43, iw52), xor3(rotr32(iw44, 7), rotr32(iw44, 18), shr32(iw44, 3))), xor3(rotr32(iw57, 17), rotr32(iw57, 19), shr32(iw57, 10)));
     const vector ik59 = add32(ie55, add32(iw59, constant32(0x8cc70208)));
     const vector im59 = add32(ik59, choose(ie58, ie57, ie56));
@@ -472,7 +472,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie59 = add32(ia55, it59);
     const vector iu59 = add32(majority(ia58, ia57, ia56), it59);
     const vector ia59 = add32(xor3(rotr32(ia58, 2), rotr32(ia58, 13), rotr32(ia58, 22)), iu59);
-    prefetch_part32(prefetch, 59, 128);
+    beside_part32(beside, 59, 128);
     const vector iw60 = add32(add32(add32(iw44, iw53), xor3(rotr32(iw45, 7), rotr32(iw45, 18), shr32(iw45, 3))), xor3(rotr32(iw58, 17), rotr32(iw58, 19), shr32(iw58, 10)));
     const vector ik60 = add32(ie56, add32(iw60, constant32(0x90befffa)));
     const vector im60 = add32(ik60, choose(ie59, ie58, ie57));
@@ -480,7 +480,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie60 = add32(ia56, it60);
     const vector iu60 = add32(majority(ia59, ia58, ia57), it60);
     const vector ia60 = add32(xor3(rotr32(ia59, 2), rotr32(ia59, 13), rotr32(ia59, 22)), iu60);
-    prefetch_part32(prefetch, 60, 128);
+    beside_part32(beside, 60, 128);
     const vector iw61 = add32(add32(add32(iw45, iw54), xor3(rotr32(iw46, 7), rotr32(iw46, 18), shr32(iw46, 3))), xor3(rotr32(iw59, 17), rotr32(iw59, 19), shr32(iw59, 10)));
     const vector ik61 = add32(ie57, add32(iw61, constant32(0xa4506ceb)));
     const vector im61 = add32(ik61, choose(ie60, ie59, ie58));
@@ -488,7 +488,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie61 = add32(ia57, it61);
     const vector iu61 = add32(majority(ia60, ia59, ia58), it61);
     const vector ia61 = add32(xor3(rotr32(ia60, 2), rotr32(ia60, 13), rotr32(ia60, 22)), iu61);
-    prefetch_part32(prefetch, 61, 128);
+    beside_part32(beside, 61, 128);
     const vector iw62 = add32(add32(add32(iw46, iw55), xor3(rotr32(iw47, 7), rotr32(iw47, 18), shr32(iw47, 3))), xor3(rotr32(iw60, 17), rotr32(iw60, 19), shr32(iw60, 10)));
     const vector ik62 = add32(ie58, add32(iw62, constant32(0xbef9a3f7)));
     const vector im62 = add32(ik62, choose(ie61, ie60, ie59));
@@ -496,7 +496,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie62 = add32(ia58, it62);
     const vector iu62 = add32(majority(ia61, ia60, ia59), it62);
     const vector ia62 = add32(xor3(rotr32(ia61, 2), rotr32(ia61, 13), rotr32(ia61, 22)), iu62);
-    prefetch_part32(prefetch, 62, 128);
+    beside_part32(beside, 62, 128);
     const vector iw63 = add32(add32(add32(iw47, iw56), xor3(rotr32(iw48, 7), rotr32(iw48, 18), shr32(iw48, 3))), xor3(rotr32(iw61, 17), rotr32(iw61, 19), shr32(iw61, 10)));
     const vector ik63 = add32(ie59, add32(iw63, constant32(0xc67178f2)));
     const vector im63 = add32(ik63, choose(ie62, ie61, ie60));
@@ -504,7 +504,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
     const vector ie63 = add32(ia59, it63);
     const vector iu63 = add32(majority(ia62, ia61, ia60), it63);
     const vector ia63 = add32(xor3(rotr32(ia62, 2), rotr32(ia62, 13), rotr32(ia62, 22)), iu63);
-    prefetch_part32(prefetch, 63, 128);
+    beside_part32(beside, 63, 128);
     inner_ret[0] = add32(ia63, inner_state[0]);
     inner_ret[1] = add32(ia62, inner_state[1]);
     inner_ret[2] = add32(ia61, inner_state[2]);
@@ -518,7 +518,7 @@ KERNEL_INLINE void sha256_inner(const vector inner_state[8], const vector inner_
 /* The outer hash: from the outer midstate over the inner digest. */
 KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_message[8],
     vector outer_ret[8],
-    const void *const *prefetch)
+    const struct beside *beside)
 {
     const vector ok0 = add32(outer_state[7], add32(outer_message[0], constant32(0x428a2f98)));
     const vector om0 = add32(ok0, choose(outer_state[4], outer_state[5], outer_state[6]));
@@ -526,112 +526,112 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe0 = add32(outer_state[3], ot0);
     const vector ou0 = add32(majority(outer_state[0], outer_state[1], outer_state[2]), ot0);
     const vector oa0 = add32(xor3(rotr32(outer_state[0], 2), rotr32(outer_state[0], 13), rotr32(outer_state[0], 22)), ou0);
-    prefetch_part32(prefetch, 64, 128);
+    beside_part32(beside, 64, 128);
     const vector ok1 = add32(outer_state[6], add32(outer_message[1], constant32(0x71374491)));
     const vector om1 = add32(ok1, choose(oe0, outer_state[4], outer_state[5]));
     const vector ot1 = add32(om1, xor3(rotr32(oe0, 6), rotr32(oe0, 11), rotr32(oe0, 25)));
     const vector oe1 = add32(outer_state[2], ot1);
     const vector ou1 = add32(majority(oa0, outer_state[0], outer_state[1]), ot1);
     const vector oa1 = add32(xor3(rotr32(oa0, 2), rotr32(oa0, 13), rotr32(oa0, 22)), ou1);
-    prefetch_part32(prefetch, 65, 128);
+    beside_part32(beside, 65, 128);
     const vector ok2 = add32(outer_state[5], add32(outer_message[2], constant32(0xb5c0fbcf)));
     const vector om2 = add32(ok2, choose(oe1, oe0, outer_state[4]));
     const vector ot2 = add32(om2, xor3(rotr32(oe1, 6), rotr32(oe1, 11), rotr32(oe1, 25)));
     const vector oe2 = add32(outer_state[1], ot2);
     const vector ou2 = add32(majority(oa1, oa0, outer_state[0]), ot2);
     const vector oa2 = add32(xor3(rotr32(oa1, 2), rotr32(oa1, 13), rotr32(oa1, 22)), ou2);
-    prefetch_part32(prefetch, 66, 128);
+    beside_part32(beside, 66, 128);
     const vector ok3 = add32(outer_state[4], add32(outer_message[3], constant32(0xe9b5dba5)));
     const vector om3 = add32(ok3, choose(oe2, oe1, oe0));
     const vector ot3 = add32(om3, xor3(rotr32(oe2, 6), rotr32(oe2, 11), rotr32(oe2, 25)));
     const vector oe3 = add32(outer_state[0], ot3);
     const vector ou3 = add32(majority(oa2, oa1, oa0), ot3);
     const vector oa3 = add32(xor3(rotr32(oa2, 2), rotr32(oa2, 13), rotr32(oa2, 22)), ou3);
-    prefetch_part32(prefetch, 67, 128);
+    beside_part32(beside, 67, 128);
     const vector ok4 = add32(oe0, add32(outer_message[4], constant32(0x3956c25b)));
     const vector om4 = add32(ok4, choose(oe3, oe2, oe1));
     const vector ot4 = add32(om4, xor3(rotr32(oe3, 6), rotr32(oe3, 11), rotr32(oe3, 25)));
     const vector oe4 = add32(oa0, ot4);
     const vector ou4 = add32(majority(oa3, oa2, oa1), ot4);
     const vector oa4 = add32(xor3(rotr32(oa3, 2), rotr32(oa3, 13), rotr32(oa3, 22)), ou4);
-    prefetch_part32(prefetch, 68, 128);
+    beside_part32(beside, 68, 128);
     const vector ok5 = add32(oe1, add32(outer_message[5], constant32(0x59f111f1)));
     const vector om5 = add32(ok5, choose(oe4, oe3, oe2));
     const vector ot5 = add32(om5, xor3(rotr32(oe4, 6), rotr32(oe4, 11), rotr32(oe4, 25)));
     const vector oe5 = add32(oa1, ot5);
     const vector ou5 = add32(majority(oa4, oa3, oa2), ot5);
     const vector oa5 = add32(xor3(rotr32(oa4, 2), rotr32(oa4, 13), rotr32(oa4, 22)), ou5);
-    prefetch_part32(prefetch, 69, 128);
+    beside_part32(beside, 69, 128);
     const vector ok6 = add32(oe2, add32(outer_message[6], constant32(0x923f82a4)));
     const vector om6 = add32(ok6, choose(oe5, oe4, oe3));
     const vector ot6 = add32(om6, xor3(rotr32(oe5, 6), rotr32(oe5, 11), rotr32(oe5, 25)));
     const vector oe6 = add32(oa2, ot6);
     const vector ou6 = add32(majority(oa5, oa4, oa3), ot6);
     const vector oa6 = add32(xor3(rotr32(oa5, 2), rotr32(oa5, 13), rotr32(oa5, 22)), ou6);
-    prefetch_part32(prefetch, 70, 128);
+    beside_part32(beside, 70, 128);
     const vector ok7 = add32(oe3, add32(outer_message[7], constant32(0xab1c5ed5)));
     const vector om7 = add32(ok7, choose(oe6, oe5, oe4));
     const vector ot7 = add32(om7, xor3(rotr32(oe6, 6), rotr32(oe6, 11), rotr32(oe6, 25)));
     const vector oe7 = add32(oa3, ot7);
     const vector ou7 = add32(majority(oa6, oa5, oa4), ot7);
     const vector oa7 = add32(xor3(rotr32(oa6, 2), rotr32(oa6, 13), rotr32(oa6, 22)), ou7);
-    prefetch_part32(prefetch, 71, 128);
+    beside_part32(beside, 71, 128);
     const vector ok8 = add32(oe4, constant32(0x5807aa98));
     const vector om8 = add32(ok8, choose(oe7, oe6, oe5));
     const vector ot8 = add32(om8, xor3(rotr32(oe7, 6), rotr32(oe7, 11), rotr32(oe7, 25)));
     const vector oe8 = add32(oa4, ot8);
     const vector ou8 = add32(majority(oa7, oa6, oa5), ot8);
     const vector oa8 = add32(xor3(rotr32(oa7, 2), rotr32(oa7, 13), rotr32(oa7, 22)), ou8);
-    prefetch_part32(prefetch, 72, 128);
+    beside_part32(beside, 72, 128);
     const vector ok9 = add32(oe5, constant32(0x12835b01));
     const vector om9 = add32(ok9, choose(oe8, oe7, oe6));
     const vector ot9 = add32(om9, xor3(rotr32(oe8, 6), rotr32(oe8, 11), rotr32(oe8, 25)));
     const vector oe9 = add32(oa5, ot9);
     const vector ou9 = add32(majority(oa8, oa7, oa6), ot9);
     const vector oa9 = add32(xor3(rotr32(oa8, 2), rotr32(oa8, 13), rotr32(oa8, 22)), ou9);
-    prefetch_part32(prefetch, 73, 128);
+    beside_part32(beside, 73, 128);
     const vector ok10 = add32(oe6, constant32(0x243185be));
     const vector om10 = add32(ok10, choose(oe9, oe8, oe7));
     const vector ot10 = add32(om10, xor3(rotr32(oe9, 6), rotr32(oe9, 11), rotr32(oe9, 25)));
     const vector oe10 = add32(oa6, ot10);
     const vector ou10 = add32(majority(oa9, oa8, oa7), ot10);
     const vector oa10 = add32(xor3(rotr32(oa9, 2), rotr32(oa9, 13), rotr32(oa9, 22)), ou10);
-    prefetch_part32(prefetch, 74, 128);
+    beside_part32(beside, 74, 128);
     const vector ok11 = add32(oe7, constant32(0x550c7dc3));
     const vector om11 = add32(ok11, choose(oe10, oe9, oe8));
     const vector ot11 = add32(om11, xor3(rotr32(oe10, 6), rotr32(oe10, 11), rotr32(oe10, 25)));
     const vector oe11 = add32(oa7, ot11);
     const vector ou11 = add32(majority(oa10, oa9, oa8), ot11);
     const vector oa11 = add32(xor3(rotr32(oa10, 2), rotr32(oa10, 13), rotr32(oa10, 22)), ou11);
-    prefetch_part32(prefetch, 75, 128);
+    beside_part32(beside, 75, 128);
     const vector ok12 = add32(oe8, constant32(0x72be5d74));
     const vector om12 = add32(ok12, choose(oe11, oe10, oe9));
     const vector ot12 = add32(om12, xor3(rotr32(oe11, 6), rotr32(oe11, 11), rotr32(oe11, 25)));
     const vector oe12 = add32(oa8, ot12);
     const vector ou12 = add32(majority(oa11, oa10, oa9), ot12);
     const vector oa12 = add32(xor3(rotr32(oa11, 2), rotr32(oa11, 13), rotr32(oa11, 22)), ou12);
-    prefetch_part32(prefetch, 76, 128);
+    beside_part32(beside, 76, 128);
     const vector ok13 = add32(oe9, constant32(0x80deb1fe));
     const vector om13 = add32(ok13, choose(oe12, oe11, oe10));
     const vector ot13 = add32(om13, xor3(rotr32(oe12, 6), rotr32(oe12, 11), rotr32(oe12, 25)));
     const vector oe13 = add32(oa9, ot13);
     const vector ou13 = add32(majority(oa12, oa11, oa10), ot13);
     const vector oa13 = add32(xor3(rotr32(oa12, 2), rotr32(oa12, 13), rotr32(oa12, 22)), ou13);
-    prefetch_part32(prefetch, 77, 128);
+    beside_part32(beside, 77, 128);
     const vector ok14 = add32(oe10, constant32(0x9bdc06a7));
     const vector om14 = add32(ok14, choose(oe13, oe12, oe11));
     const vector ot14 = add32(om14, xor3(rotr32(oe13, 6), rotr32(oe13, 11), rotr32(oe13, 25)));
     const vector oe14 = add32(oa10, ot14);
     const vector ou14 = add32(majority(oa13, oa12, oa11), ot14);
     const vector oa14 = add32(xor3(rotr32(oa13, 2), rotr32(oa13, 13), rotr32(oa13, 22)), ou14);
-    prefetch_part32(prefetch, 78, 128);
+    beside_part32(beside, 78, 128);
     const vector ok15 = add32(oe11, constant32(0xc19bf474));
     const vector om15 = add32(ok15, choose(oe14, oe13, oe12));
     const vector ot15 = add32(om15, xor3(rotr32(oe14, 6), rotr32(oe14, 11), rotr32(oe14, 25)));
     const vector oe15 = add32(oa11, ot15);
     const vector ou15 = add32(majority(oa14, oa13, oa12), ot15);
     const vector oa15 = add32(xor3(rotr32(oa14, 2), rotr32(oa14, 13), rotr32(oa14, 22)), ou15);
-    prefetch_part32(prefetch, 79, 128);
+    beside_part32(beside, 79, 128);
     const vector ow16 = add32(outer_message[0], xor3(rotr32(outer_message[1], 7), rotr32(outer_message[1], 18), shr32(outer_message[1], 3)));
     const vector ok16 = add32(oe12, add32(ow16, constant32(0xe49b69c1)));
     const vector om16 = add32(ok16, choose(oe15, oe14, oe13));
@@ -639,7 +639,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe16 = add32(oa12, ot16);
     const vector ou16 = add32(majority(oa15, oa14, oa13), ot16);
     const vector oa16 = add32(xor3(rotr32(oa15, 2), rotr32(oa15, 13), rotr32(oa15, 22)), ou16);
-    prefetch_part32(prefetch, 80, 128);
+    beside_part32(beside, 80, 128);
     const vector ow17 = add32(add32(outer_message[1], xor3(rotr32(outer_message[2], 7), rotr32(outer_message[2], 18), shr32(outer_message[2], 3))), constant32(0x01e00000));
     const vector ok17 = add32(oe13, add32(ow17, constant32(0xefbe4786)));
     const vector om17 = add32(ok17, choose(oe16, oe15, oe14));
@@ -647,7 +647,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe17 = add32(oa13, ot17);
     const vector ou17 = add32(majority(oa16, oa15, oa14), ot17);
     const vector oa17 = add32(xor3(rotr32(oa16, 2), rotr32(oa16, 13), rotr32(oa16, 22)), ou17);
-    prefetch_part32(prefetch, 81, 128);
+    beside_part32(beside, 81, 128);
     const vector ow18 = add32(add32(outer_message[2], xor3(rotr32(outer_message[3], 7), rotr32(outer_message[3], 18), shr32(outer_message[3], 3))), xor3(rotr32(ow16, 17), rotr32(ow16, 19), shr32(ow16, 10)));
     const vector ok18 = add32(oe14, add32(ow18, constant32(0x0fc19dc6)));
     const vector om18 = add32(ok18, choose(oe17, oe16, oe15));
@@ -655,7 +655,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe18 = add32(oa14, ot18);
     const vector ou18 = add32(majority(oa17, oa16, oa15), ot18);
     const vector oa18 = add32(xor3(rotr32(oa17, 2), rotr32(oa17, 13), rotr32(oa17, 22)), ou18);
-    prefetch_part32(prefetch, 82, 128);
+    beside_part32(beside, 82, 128);
     const vector ow19 = add32(add32(outer_message[3], xor3(rotr32(outer_message[4], 7), rotr32(outer_message[4], 18), shr32(outer_message[4], 3))), xor3(rotr32(ow17, 17), rotr32(ow17, 19), shr32(ow17, 10)));
     const vector ok19 = add32(oe15, add32(ow19, constant32(0x240ca1cc)));
     const vector om19 = add32(ok19, choose(oe18, oe17, oe16));
@@ -663,7 +663,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe19 = add32(oa15, ot19);
     const vector ou19 = add32(majority(oa18, oa17, oa16), ot19);
     const vector oa19 = add32(xor3(rotr32(oa18, 2), rotr32(oa18, 13), rotr32(oa18, 22)), ou19);
-    prefetch_part32(prefetch, 83, 128);
+    beside_part32(beside, 83, 128);
     const vector ow20 = add32(add32(outer_message[4], xor3(rotr32(outer_message[5], 7), rotr32(outer_message[5], 18), shr32(outer_message[5], 3))), xor3(rotr32(ow18, 17), rotr32(ow18, 19), shr32(ow18, 10)));
     const vector ok20 = add32(oe16, add32(ow20, constant32(0x2de92c6f)));
     const vector om20 = add32(ok20, choose(oe19, oe18, oe17));
@@ -671,7 +671,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe20 = add32(oa16, ot20);
     const vector ou20 = add32(majority(oa19, oa18, oa17), ot20);
     const vector oa20 = add32(xor3(rotr32(oa19, 2), rotr32(oa19, 13), rotr32(oa19, 22)), ou20);
-    prefetch_part32(prefetch, 84, 128);
+    beside_part32(beside, 84, 128);
     const vector ow21 = add32(add32(outer_message[5], xor3(rotr32(outer_message[6], 7), rotr32(outer_message[6], 18), shr32(outer_message[6], 3))), xor3(rotr32(ow19, 17), rotr32(ow19, 19), shr32(ow19, 10)));
     const vector ok21 = add32(oe17, add32(ow21, constant32(0x4a7484aa)));
     const vector om21 = add32(ok21, choose(oe20, oe19, oe18));
@@ -679,7 +679,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe21 = add32(oa17, ot21);
     const vector ou21 = add32(majority(oa20, oa19, oa18), ot21);
     const vector oa21 = add32(xor3(rotr32(oa20, 2), rotr32(oa20, 13), rotr32(oa20, 22)), ou21);
-    prefetch_part32(prefetch, 85, 128);
+    beside_part32(beside, 85, 128);
     const vector ow22 = add32(add32(add32(outer_message[6], xor3(rotr32(outer_message[7], 7), rotr32(outer_message[7], 18), shr32(outer_message[7], 3))), xor3(rotr32(ow20, 17), rotr32(ow20, 19), shr32(ow20, 10))), constant32(0x00000300));
     const vector ok22 = add32(oe18, add32(ow22, constant32(0x5cb0a9dc)));
     const vector om22 = add32(ok22, choose(oe21, oe20, oe19));
@@ -687,7 +687,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe22 = add32(oa18, ot22);
     const vector ou22 = add32(majority(oa21, oa20, oa19), ot22);
     const vector oa22 = add32(xor3(rotr32(oa21, 2), rotr32(oa21, 13), rotr32(oa21, 22)), ou22);
-    prefetch_part32(prefetch, 86, 128);
+    beside_part32(beside, 86, 128);
     const vector ow23 = add32(add32(add32(outer_message[7], ow16), xor3(rotr32(ow21, 17), rotr32(ow21, 19), shr32(ow21, 10))), constant32(0x11002000));
     const vector ok23 = add32(oe19, add32(ow23, constant32(0x76f988da)));
     const vector om23 = add32(ok23, choose(oe22, oe21, oe20));
@@ -695,7 +695,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe23 = add32(oa19, ot23);
     const vector ou23 = add32(majority(oa22, oa21, oa20), ot23);
     const vector oa23 = add32(xor3(rotr32(oa22, 2), rotr32(oa22, 13), rotr32(oa22, 22)), ou23);
-    prefetch_part32(prefetch, 87, 128);
+    beside_part32(beside, 87, 128);
     const vector ow24 = add32(add32(ow17, xor3(rotr32(ow22, 17), rotr32(ow22, 19), shr32(ow22, 10))), constant32(0x80000000));
     const vector ok24 = add32(oe20, add32(ow24, constant32(0x983e5152)));
     const vector om24 = add32(ok24, choose(oe23, oe22, oe21));
@@ -703,7 +703,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe24 = add32(oa20, ot24);
     const vector ou24 = add32(majority(oa23, oa22, oa21), ot24);
     const vector oa24 = add32(xor3(rotr32(oa23, 2), rotr32(oa23, 13), rotr32(oa23, 22)), ou24);
-    prefetch_part32(prefetch, 88, 128);
+    beside_part32(beside, 88, 128);
     const vector ow25 = add32(ow18, xor3(rotr32(ow23, 17), rotr32(ow23, 19), shr32(ow23, 10)));
     const vector ok25 = add32(oe21, add32(ow25, constant32(0xa831c66d)));
     const vector om25 = add32(ok25, choose(oe24, oe23, oe22));
@@ -711,7 +711,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe25 = add32(oa21, ot25);
     const vector ou25 = add32(majority(oa24, oa23, oa22), ot25);
     const vector oa25 = add32(xor3(rotr32(oa24, 2), rotr32(oa24, 13), rotr32(oa24, 22)), ou25);
-    prefetch_part32(prefetch, 89, 128);
+    beside_part32(beside, 89, 128);
     const vector ow26 = add32(ow19, xor3(rotr32(ow24, 17), rotr32(ow24, 19), shr32(ow24, 10)));
     const vector ok26 = add32(oe22, add32(ow26, constant32(0xb00327c8)));
     const vector om26 = add32(ok26, choose(oe25, oe24, oe23));
@@ -719,7 +719,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe26 = add32(oa22, ot26);
     const vector ou26 = add32(majority(oa25, oa24, oa23), ot26);
     const vector oa26 = add32(xor3(rotr32(oa25, 2), rotr32(oa25, 13), rotr32(oa25, 22)), ou26);
-    prefetch_part32(prefetch, 90, 128);
+    beside_part32(beside, 90, 128);
     const vector ow27 = add32(ow20, xor3(rotr32(ow25, 17), rotr32(ow25, 19), shr32(ow25, 10)));
     const vector ok27 = add32(oe23, add32(ow27, constant32(0xbf597fc7)));
     const vector om27 = add32(ok27, choose(oe26, oe25, oe24));
@@ -727,7 +727,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe27 = add32(oa23, ot27);
     const vector ou27 = add32(majority(oa26, oa25, oa24), ot27);
     const vector oa27 = add32(xor3(rotr32(oa26, 2), rotr32(oa26, 13), rotr32(oa26, 22)), ou27);
-    prefetch_part32(prefetch, 91, 128);
+    beside_part32(beside, 91, 128);
     const vector ow28 = add32(ow21, xor3(rotr32(ow26, 17), rotr32(ow26, 19), shr32(ow26, 10)));
     const vector ok28 = add32(oe24, add32(ow28, constant32(0xc6e00bf3)));
     const vector om28 = add32(ok28, choose(oe27, oe26, oe25));
@@ -735,7 +735,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe28 = add32(oa24, ot28);
     const vector ou28 = add32(majority(oa27, oa26, oa25), ot28);
     const vector oa28 = add32(xor3(rotr32(oa27, 2), rotr32(oa27, 13), rotr32(oa27, 22)), ou28);
-    prefetch_part32(prefetch, 92, 128);
+    beside_part32(beside, 92, 128);
     const vector ow29 = add32(ow22, xor3(rotr32(ow27, 17), rotr32(ow27, 19), shr32(ow27, 10)));
     const vector ok29 = add32(oe25, add32(ow29, constant32(0xd5a79147)));
     const vector om29 = add32(ok29, choose(oe28, oe27, oe26));
@@ -743,7 +743,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe29 = add32(oa25, ot29);
     const vector ou29 = add32(majority(oa28, oa27, oa26), ot29);
     const vector oa29 = add32(xor3(rotr32(oa28, 2), rotr32(oa28, 13), rotr32(oa28, 22)), ou29);
-    prefetch_part32(prefetch, 93, 128);
+    beside_part32(beside, 93, 128);
     const vector ow30 = add32(add32(ow23, xor3(rotr32(ow28, 17), rotr32(ow28, 19), shr32(ow28, 10))), constant32(0x00c00066));
     const vector ok30 = add32(oe26, add32(ow30, constant32(0x06ca6351)));
     const vector om30 = add32(ok30, choose(oe29, oe28, oe27));
@@ -751,7 +751,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe30 = add32(oa26, ot30);
     const vector ou30 = add32(majority(oa29, oa28, oa27), ot30);
     const vector oa30 = add32(xor3(rotr32(oa29, 2), rotr32(oa29, 13), rotr32(oa29, 22)), ou30);
-    prefetch_part32(prefetch, 94, 128);
+    beside_part32(beside, 94, 128);
     const vector ow31 = add32(add32(add32(ow24, xor3(rotr32(ow16, 7), rotr32(ow16, 18), shr32(ow16, 3))), xor3(rotr32(ow29, 17), rotr32(ow29, 19), shr32(ow29, 10))), constant32(0x00000300));
     const vector ok31 = add32(oe27, add32(ow31, constant32(0x14292967)));
     const vector om31 = add32(ok31, choose(oe30, oe29, oe28));
@@ -759,7 +759,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe31 = add32(oa27, ot31);
     const vector ou31 = add32(majority(oa30, oa29, oa28), ot31);
     const vector oa31 = add32(xor3(rotr32(oa30, 2), rotr32(oa30, 13), rotr32(oa30, 22)), ou31);
-    prefetch_part32(prefetch, 95, 128);
+    beside_part32(beside, 95, 128);
     const vector ow32 = add32(add32(add32(ow16, ow25), xor3(rotr32(ow17, 7), rotr32(ow17, 18), shr32(ow17, 3))), xor3(rotr32(ow30, 17), rotr32(ow30, 19), shr32(ow30, 10)));
     const vector ok32 = add32(oe28, add32(ow32, constant32(0x27b70a85)));
     const vector om32 = add32(ok32, choose(oe31, oe30, oe29));
@@ -767,7 +767,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe32 = add32(oa28, ot32);
     const vector ou32 = add32(majority(oa31, oa30, oa29), ot32);
     const vector oa32 = add32(xor3(rotr32(oa31, 2), rotr32(oa31, 13), rotr32(oa31, 22)), ou32);
-    prefetch_part32(prefetch, 96, 128);
+    beside_part32(beside, 96, 128);
     const vector ow33 = add32(add32(add32(ow17, ow26), xor3(rotr32(ow18, 7), rotr32(ow18, 18), shr32(ow18, 3))), xor3(rotr32(ow31, 17), rotr32(ow31, 19), shr32(ow31, 10)));
     const vector ok33 = add32(oe29, add32(ow33, constant32(0x2e1b2138)));
     const vector om33 = add32(ok33, choose(oe32, oe31, oe30));
@@ -775,7 +775,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe33 = add32(oa29, ot33);
     const vector ou33 = add32(majority(oa32, oa31, oa30), ot33);
     const vector oa33 = add32(xor3(rotr32(oa32, 2), rotr32(oa32, 13), rotr32(oa32, 22)), ou33);
-    prefetch_part32(prefetch, 97, 128);
+    beside_part32(beside, 97, 128);
     const vector ow34 = add32(add32(add32(ow18, ow27), xor3(rotr32(ow19, 7), rotr32(ow19, 18), shr32(ow19, 3))), xor3(rotr32(ow32, 17), rotr32(ow32, 19), shr32(ow32, 10)));
     const vector ok34 = add32(oe30, add32(ow34, constant32(0x4d2c6dfc)));
     const vector om34 = add32(ok34, choose(oe33, oe32, oe31));
@@ -783,7 +783,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe34 = add32(oa30, ot34);
     const vector ou34 = add32(majority(oa33, oa32, oa31), ot34);
     const vector oa34 = add32(xor3(rotr32(oa33, 2), rotr32(oa33, 13), rotr32(oa33, 22)), ou34);
-    prefetch_part32(prefetch, 98, 128);
+    beside_part32(beside, 98, 128);
     const vector ow35 = add32(add32(add32(ow19, ow28), xor3(rotr32(ow20, 7), rotr32(ow20, 18), shr32(ow20, 3))), xor3(rotr32(ow33, 17), rotr32(ow33, 19), shr32(ow33, 10)));
     const vector ok35 = add32(oe31, add32(ow35, constant32(0x53380d13)));
     const vector om35 = add32(ok35, choose(oe34, oe33, oe32));
@@ -791,7 +791,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe35 = add32(oa31, ot35);
     const vector ou35 = add32(majority(oa34, oa33, oa32), ot35);
     const vector oa35 = add32(xor3(rotr32(oa34, 2), rotr32(oa34, 13), rotr32(oa34, 22)), ou35);
-    prefetch_part32(prefetch, 99, 128);
+    beside_part32(beside, 99, 128);
     const vector ow36 = add32(add32(add32(ow20, ow29), xor3(rotr32(ow21, 7), rotr32(ow21, 18), shr32(ow21, 3))), xor3(rotr32(ow34, 17), rotr32(ow34, 19), shr32(ow34, 10)));
     const vector ok36 = add32(oe32, add32(ow36, constant32(0x650a7354)));
     const vector om36 = add32(ok36, choose(oe35, oe34, oe33));
@@ -799,7 +799,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe36 = add32(oa32, ot36);
     const vector ou36 = add32(majority(oa35, oa34, oa33), ot36);
     const vector oa36 = add32(xor3(rotr32(oa35, 2), rotr32(oa35, 13), rotr32(oa35, 22)), ou36);
-    prefetch_part32(prefetch, 100, 128);
+    beside_part32(beside, 100, 128);
     const vector ow37 = add32(add32(add32(ow21, ow30), xor3(rotr32(ow22, 7), rotr32(ow22, 18), shr32(ow22, 3))), xor3(rotr32(ow35, 17), rotr32(ow35, 19), shr32(ow35, 10)));
     const vector ok37 = add32(oe33, add32(ow37, constant32(0x766a0abb)));
     const vector om37 = add32(ok37, choose(oe36, oe35, oe34));
@@ -807,7 +807,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe37 = add32(oa33, ot37);
     const vector ou37 = add32(majority(oa36, oa35, oa34), ot37);
     const vector oa37 = add32(xor3(rotr32(oa36, 2), rotr32(oa36, 13), rotr32(oa36, 22)), ou37);
-    prefetch_part32(prefetch, 101, 128);
+    beside_part32(beside, 101, 128);
     const vector ow38 = add32(add32(add32(ow22, ow31), xor3(rotr32(ow23, 7), rotr32(ow23, 18), shr32(ow23, 3))), xor3(rotr32(ow36, 17), rotr32(ow36, 19), shr32(ow36, 10)));
     const vector ok38 = add32(oe34, add32(ow38, constant32(0x81c2c92e)));
     const vector om38 = add32(ok38, choose(oe37, oe36, oe35));
@@ -815,7 +815,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe38 = add32(oa34, ot38);
     const vector ou38 = add32(majority(oa37, oa36, oa35), ot38);
     const vector oa38 = add32(xor3(rotr32(oa37, 2), rotr32(oa37, 13), rotr32(oa37, 22)), ou38);
-    prefetch_part32(prefetch, 102, 128);
+    beside_part32(beside, 102, 128);
     const vector ow39 = add32(add32(add32(ow23, ow32), xor3(rotr32(ow24, 7), rotr32(ow24, 18), shr32(ow24, 3))), xor3(rotr32(ow37, 17), rotr32(ow37, 19), shr32(ow37, 10)));
     const vector ok39 = add32(oe35, add32(ow39, constant32(0x92722c85)));
     const vector om39 = add32(ok39, choose(oe38, oe37, oe36));
@@ -823,7 +823,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe39 = add32(oa35, ot39);
     const vector ou39 = add32(majority(oa38, oa37, oa36), ot39);
     const vector oa39 = add32(xor3(rotr32(oa38, 2), rotr32(oa38, 13), rotr32(oa38, 22)), ou39);
-    prefetch_part32(prefetch, 103, 128);
+    beside_part32(beside, 103, 128);
     const vector ow40 = add32(add32(add32(ow24, ow33), xor3(rotr32(ow25, 7), rotr32(ow25, 18), shr32(ow25, 3))), xor3(rotr32(ow38, 17), rotr32(ow38, 19), shr32(ow38, 10)));
     const vector ok40 = add32(oe36, add32(ow40, constant32(0xa2bfe8a1)));
     const vector om40 = add32(ok40, choose(oe39, oe38, oe37));
@@ -831,7 +831,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe40 = add32(oa36, ot40);
     const vector ou40 = add32(majority(oa39, oa38, oa37), ot40);
     const vector oa40 = add32(xor3(rotr32(oa39, 2), rotr32(oa39, 13), rotr32(oa39, 22)), ou40);
-    prefetch_part32(prefetch, 104, 128);
+    beside_part32(beside, 104, 128);
     const vector ow41 = add32(add32(add32(ow25, ow34), xor3(rotr32(ow26, 7), rotr32(ow26, 18), shr32(ow26, 3))), xor3(rotr32(ow39, 17), rotr32(ow39, 19), shr32(ow39, 10)));
     const vector ok41 = add32(oe37, add32(ow41, constant32(0xa81a664b)));
     const vector om41 = add32(ok41, choose(oe40, oe39, oe38));
@@ -839,7 +839,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe41 = add32(oa37, ot41);
     const vector ou41 = add32(majority(oa40, oa39, oa38), ot41);
     const vector oa41 = add32(xor3(rotr32(oa40, 2), rotr32(oa40, 13), rotr32(oa40, 22)), ou41);
-    prefetch_part32(prefetch, 105, 128);
+    beside_part32(beside, 105, 128);
     const vector ow42 = add32(add32(add32(ow26, ow35), xor3(rotr32(ow27, 7), rotr32(ow27, 18), shr32(ow27, 3))), xor3(rotr32(ow40, 17), rotr32(ow40, 19), shr32(ow40, 10)));
     const vector ok42 = add32(oe38, add32(ow42, constant32(0xc24b8b70)));
     const vector om42 = add32(ok42, choose(oe41, oe40, oe39));
@@ -847,7 +847,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe42 = add32(oa38, ot42);
     const vector ou42 = add32(majority(oa41, oa40, oa39), ot42);
     const vector oa42 = add32(xor3(rotr32(oa41, 2), rotr32(oa41, 13), rotr32(oa41, 22)), ou42);
-    prefetch_part32(prefetch, 106, 128);
+    beside_part32(beside, 106, 128);
     const vector ow43 = add32(add32(add32(ow27, ow36), xor3(rotr32(ow28, 7), rotr32(ow28, 18), shr32(ow28, 3))), xor3(rotr32(ow41, 17), rotr32(ow41, 19), shr32(ow41, 10)));
     const vector ok43 = add32(oe39, add32(ow43, constant32(0xc76c51a3)));
     const vector om43 = add32(ok43, choose(oe42, oe41, oe40));
@@ -855,7 +855,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe43 = add32(oa39, ot43);
     const vector ou43 = add32(majority(oa42, oa41, oa40), ot43);
     const vector oa43 = add32(xor3(rotr32(oa42, 2), rotr32(oa42, 13), rotr32(oa42, 22)), ou43);
-    prefetch_part32(prefetch, 107, 128);
+    beside_part32(beside, 107, 128);
     const vector ow44 = add32(add32(add32(ow28, ow37), xor3(rotr32(ow29, 7), rotr32(ow29, 18), shr32(ow29, 3))), xor3(rotr32(ow42, 17), rotr32(ow42, 19), shr32(ow42, 10)));
     const vector ok44 = add32(oe40, add32(ow44, constant32(0xd192e819)));
     const vector om44 = add32(ok44, choose(oe43, oe42, oe41));
@@ -863,7 +863,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe44 = add32(oa40, ot44);
     const vector ou44 = add32(majority(oa43, oa42, oa41), ot44);
     const vector oa44 = add32(xor3(rotr32(oa43, 2), rotr32(oa43, 13), rotr32(oa43, 22)), ou44);
-    prefetch_part32(prefetch, 108, 128);
+    beside_part32(beside, 108, 128);
     const vector ow45 = add32(add32(add32(ow29, ow38), xor3(rotr32(ow30, 7), rotr32(ow30, 18), shr32(ow30, 3))), xor3(rotr32(ow43, 17), rotr32(ow43, 19), shr32(ow43, 10)));
     const vector ok45 = add32(oe41, add32(ow45, constant32(0xd6990624)));
     const vector om45 = add32(ok45, choose(oe44, oe43, oe42));
@@ -871,7 +871,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe45 = add32(oa41, ot45);
     const vector ou45 = add32(majority(oa44, oa43, oa42), ot45);
     const vector oa45 = add32(xor3(rotr32(oa44, 2), rotr32(oa44, 13), rotr32(oa44, 22)), ou45);
-    prefetch_part32(prefetch, 109, 128);
+    beside_part32(beside, 109, 128);
     const vector ow46 = add32(add32(add32(ow30, ow39), xor3(rotr32(ow31, 7), rotr32(ow31, 18), shr32(ow31, 3))), xor3(rotr32(ow44, 17), rotr32(ow44, 19), shr32(ow44, 10)));
     const vector ok46 = add32(oe42, add32(ow46, constant32(0xf40e3585)));
     const vector om46 = add32(ok46, choose(oe45, oe44, oe43));
@@ -879,7 +879,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe46 = add32(oa42, ot46);
     const vector ou46 = add32(majority(oa45, oa44, oa43), ot46);
     const vector oa46 = add32(xor3(rotr32(oa45, 2), rotr32(oa45, 13), rotr32(oa45, 22)), ou46);
-    prefetch_part32(prefetch, 110, 128);
+    beside_part32(beside, 110, 128);
     const vector ow47 = add32(add32(add32(ow31, ow40), xor3(rotr32(ow32, 7), rotr32(ow32, 18), shr32(ow32, 3))), xor3(rotr32(ow45, 17), rotr32(ow45, 19), shr32(ow45, 10)));
     const vector ok47 = add32(oe43, add32(ow47, constant32(0x106aa070)));
     const vector om47 = add32(ok47, choose(oe46, oe45, oe44));
@@ -887,7 +887,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe47 = add32(oa43, ot47);
     const vector ou47 = add32(majority(oa46, oa45, oa44), ot47);
     const vector oa47 = add32(xor3(rotr32(oa46, 2), rotr32(oa46, 13), rotr32(oa46, 22)), ou47);
-    prefetch_part32(prefetch, 111, 128);
+    beside_part32(beside, 111, 128);
     const vector ow48 = add32(add32(add32(ow32, ow41), xor3(rotr32(ow33, 7), rotr32(ow33, 18), shr32(ow33, 3))), xor3(rotr32(ow46, 17), rotr32(ow46, 19), shr32(ow46, 10)));
     const vector ok48 = add32(oe44, add32(ow48, constant32(0x19a4c116)));
     const vector om48 = add32(ok48, choose(oe47, oe46, oe45));
@@ -895,7 +895,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe48 = add32(oa44, ot48);
     const vector ou48 = add32(majority(oa47, oa46, oa45), ot48);
     const vector oa48 = add32(xor3(rotr32(oa47, 2), rotr32(oa47, 13), rotr32(oa47, 22)), ou48);
-    prefetch_part32(prefetch, 112, 128);
+    beside_part32(beside, 112, 128);
     const vector ow49 = add32(add32(add32(ow33, ow42), xor3(rotr32(ow34, 7), rotr32(ow34, 18), shr32(ow34, 3))), xor3(rotr32(ow47, 17), rotr32(ow47, 19), shr32(ow47, 10)));
     const vector ok49 = add32(oe45, add32(ow49, constant32(0x1e376c08)));
     const vector om49 = add32(ok49, choose(oe48, oe47, oe46));
@@ -903,7 +903,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe49 = add32(oa45, ot49);
     const vector ou49 = add32(majority(oa48, oa47, oa46), ot49);
     const vector oa49 = add32(xor3(rotr32(oa48, 2), rotr32(oa48, 13), rotr32(oa48, 22)), ou49);
-    prefetch_part32(prefetch, 113, 128);
+    beside_part32(beside, 113, 128);
     const vector ow50 = add32(add32(add32(ow34, ow43), xor3(rotr32(ow35, 7), rotr32(ow35, 18), shr32(ow35, 3))), xor3(rotr32(ow48, 17), rotr32(ow48, 19), shr32(ow48, 10)));
     const vector ok50 = add32(oe46, add32(ow50, constant32(0x2748774c)));
     const vector om50 = add32(ok50, choose(oe49, oe48, oe47));
@@ -911,7 +911,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe50 = add32(oa46, ot50);
     const vector ou50 = add32(majority(oa49, oa48, oa47), ot50);
     const vector oa50 = add32(xor3(rotr32(oa49, 2), rotr32(oa49, 13), rotr32(oa49, 22)), ou50);
-    prefetch_part32(prefetch, 114, 128);
+    beside_part32(beside, 114, 128);
     const vector ow51 = add32(add32(add32(ow35, ow44), xor3(rotr32(ow36, 7), rotr32(ow36, 18), shr32(ow36, 3))), xor3(rotr32(ow49, 17), rotr32(ow49, 19), shr32(ow49, 10)));
     const vector ok51 = add32(oe47, add32(ow51, constant32(0x34b0bcb5)));
     const vector om51 = add32(ok51, choose(oe50, oe49, oe48));
@@ -919,7 +919,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe51 = add32(oa47, ot51);
     const vector ou51 = add32(majority(oa50, oa49, oa48), ot51);
     const vector oa51 = add32(xor3(rotr32(oa50, 2), rotr32(oa50, 13), rotr32(oa50, 22)), ou51);
-    prefetch_part32(prefetch, 115, 128);
+    beside_part32(beside, 115, 128);
     const vector ow52 = add32(add32(add32(ow36, ow45), xor3(rotr32(ow37, 7), rotr32(ow37, 18), shr32(ow37, 3))), xor3(rotr32(ow50, 17), rotr32(ow50, 19), shr32(ow50, 10)));
     const vector ok52 = add32(oe48, add32(ow52, constant32(0x391c0cb3)));
     const vector om52 = add32(ok52, choose(oe51, oe50, oe49));
@@ -927,7 +927,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe52 = add32(oa48, ot52);
     const vector ou52 = add32(majority(oa51, oa50, oa49), ot52);
     const vector oa52 = add32(xor3(rotr32(oa51, 2), rotr32(oa51, 13), rotr32(oa51, 22)), ou52);
-    prefetch_part32(prefetch, 116, 128);
+    beside_part32(beside, 116, 128);
     const vector ow53 = add32(add32(add32(ow37, ow46), xor3(rotr32(ow38, 7), rotr32(ow38, 18), shr32(ow38, 3))), xor3(rotr32(ow51, 17), rotr32(ow51, 19), shr32(ow51, 10)));
     const vector ok53 = add32(oe49, add32(ow53, constant32(0x4ed8aa4a)));
     const vector om53 = add32(ok53, choose(oe52, oe51, oe50));
@@ -935,7 +935,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe53 = add32(oa49, ot53);
     const vector ou53 = add32(majority(oa52, oa51, oa50), ot53);
     const vector oa53 = add32(xor3(rotr32(oa52, 2), rotr32(oa52, 13), rotr32(oa52, 22)), ou53);
-    prefetch_part32(prefetch, 117, 128);
+    beside_part32(beside, 117, 128);
     const vector ow54 = add32(add32(add32(ow38, ow47), xor3(rotr32(ow39, 7), rotr32(ow39, 18), shr32(ow39, 3))), xor3(rotr32(ow52, 17), rotr32(ow52, 19), shr32(ow52, 10)));
     const vector ok54 = add32(oe50, add32(ow54, constant32(0x5b9cca4f)));
     const vector om54 = add32(ok54, choose(oe53, oe52, oe51));
@@ -943,7 +943,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe54 = add32(oa50, ot54);
     const vector ou54 = add32(majority(oa53, oa52, oa51), ot54);
     const vector oa54 = add32(xor3(rotr32(oa53, 2), rotr32(oa53, 13), rotr32(oa53, 22)), ou54);
-    prefetch_part32(prefetch, 118, 128);
+    beside_part32(beside, 118, 128);
     const vector ow55 = add32(add32(add32(ow39, ow48), xor3(rotr32(ow40, 7), rotr32(ow40, 18), shr32(ow40, 3))), xor3(rotr32(ow53, 17), rotr32(ow53, 19), shr32(ow53, 10)));
     const vector ok55 = add32(oe51, add32(ow55, constant32(0x682e6ff3)));
     const vector om55 = add32(ok55, choose(oe54, oe53, oe52));
@@ -951,7 +951,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe55 = add32(oa51, ot55);
     const vector ou55 = add32(majority(oa54, oa53, oa52), ot55);
     const vector oa55 = add32(xor3(rotr32(oa54, 2), rotr32(oa54, 13), rotr32(oa54, 22)), ou55);
-    prefetch_part32(prefetch, 119, 128);
+    beside_part32(beside, 119, 128);
     const vector ow56 = add32(add32(add32(ow40, ow49), xor3(rotr32(ow41, 7), rotr32(ow41, 18), shr32(ow41, 3))), xor3(rotr32(ow54, 17), rotr32(ow54, 19), shr32(ow54, 10)));
     const vector ok56 = add32(oe52, add32(ow56, constant32(0x748f82ee)));
     const vector om56 = add32(ok56, choose(oe55, oe54, oe53));
@@ -959,7 +959,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe56 = add32(oa52, ot56);
     const vector ou56 = add32(majority(oa55, oa54, oa53), ot56);
     const vector oa56 = add32(xor3(rotr32(oa55, 2), rotr32(oa55, 13), rotr32(oa55, 22)), ou56);
-    prefetch_part32(prefetch, 120, 128);
+    beside_part32(beside, 120, 128);
     const vector ow57 = add32(add32(add32(ow41, ow50), xor3(rotr32(ow42, 7), rotr32(ow42, 18), shr32(ow42, 3))), xor3(rotr32(ow55, 17), rotr32(ow55, 19), shr32(ow55, 10)));
     const vector ok57 = add32(oe53, add32(ow57, constant32(0x78a5636f)));
     const vector om57 = add32(ok57, choose(oe56, oe55, oe54));
@@ -967,7 +967,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe57 = add32(oa53, ot57);
     const vector ou57 = add32(majority(oa56, oa55, oa54), ot57);
     const vector oa57 = add32(xor3(rotr32(oa56, 2), rotr32(oa56, 13), rotr32(oa56, 22)), ou57);
-    prefetch_part32(prefetch, 121, 128);
+    beside_part32(beside, 121, 128);
     const vector ow58 = add32(add32(add32(ow42, ow51), xor3(rotr32(ow43, 7), rotr32(ow43, 18), shr32(ow43, 3))), xor3(rotr32(ow56, 17), rotr32(ow56, 19), shr32(ow56, 10)));
     const vector ok58 = add32(oe54, add32(ow58, constant32(0x84c87814)));
     const vector om58 = add32(ok58, choose(oe57, oe56, oe55));
@@ -975,7 +975,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe58 = add32(oa54, ot58);
     const vector ou58 = add32(majority(oa57, oa56, oa55), ot58);
     const vector oa58 = add32(xor3(rotr32(oa57, 2), rotr32(oa57, 13), rotr32(oa57, 22)), ou58);
-    prefetch_part32(prefetch, 122, 128);
+    beside_part32(beside, 122, 128);
     const vector ow59 = add32(add32(add32(ow43, ow52), xor3(rotr32(ow44, 7), rotr32(ow44, 18), shr32(ow44, 3))), xor3(rotr32(ow57, 17), rotr32(ow57, 19), shr32(ow57, 10)));
     const vector ok59 = add32(oe55, add32(ow59, constant32(0x8cc70208)));
     const vector om59 = add32(ok59, choose(oe58, oe57, oe56));
@@ -983,7 +983,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe59 = add32(oa55, ot59);
     const vector ou59 = add32(majority(oa58, oa57, oa56), ot59);
     const vector oa59 = add32(xor3(rotr32(oa58, 2), rotr32(oa58, 13), rotr32(oa58, 22)), ou59);
-    prefetch_part32(prefetch, 123, 128);
+    beside_part32(beside, 123, 128);
     const vector ow60 = add32(add32(add32(ow44, ow53), xor3(rotr32(ow45, 7), rotr32(ow45, 18), shr32(ow45, 3))), xor3(rotr32(ow58, 17), rotr32(ow58, 19), shr32(ow58, 10)));
     const vector ok60 = add32(oe56, add32(ow60, constant32(0x90befffa)));
     const vector om60 = add32(ok60, choose(oe59, oe58, oe57));
@@ -991,7 +991,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe60 = add32(oa56, ot60);
     const vector ou60 = add32(majority(oa59, oa58, oa57), ot60);
     const vector oa60 = add32(xor3(rotr32(oa59, 2), rotr32(oa59, 13), rotr32(oa59, 22)), ou60);
-    prefetch_part32(prefetch, 124, 128);
+    beside_part32(beside, 124, 128);
     const vector ow61 = add32(add32(add32(ow45, ow54), xor3(rotr32(ow46, 7), rotr32(ow46, 18), shr32(ow46, 3))), xor3(rotr32(ow59, 17), rotr32(ow59, 19), shr32(ow59, 10)));
     const vector ok61 = add32(oe57, add32(ow61, constant32(0xa4506ceb)));
     const vector om61 = add32(ok61, choose(oe60, oe59, oe58));
@@ -999,7 +999,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe61 = add32(oa57, ot61);
     const vector ou61 = add32(majority(oa60, oa59, oa58), ot61);
     const vector oa61 = add32(xor3(rotr32(oa60, 2), rotr32(oa60, 13), rotr32(oa60, 22)), ou61);
-    prefetch_part32(prefetch, 125, 128);
+    beside_part32(beside, 125, 128);
     const vector ow62 = add32(add32(add32(ow46, ow55), xor3(rotr32(ow47, 7), rotr32(ow47, 18), shr32(ow47, 3))), xor3(rotr32(ow60, 17), rotr32(ow60, 19), shr32(ow60, 10)));
     const vector ok62 = add32(oe58, add32(ow62, constant32(0xbef9a3f7)));
     const vector om62 = add32(ok62, choose(oe61, oe60, oe59));
@@ -1007,7 +1007,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe62 = add32(oa58, ot62);
     const vector ou62 = add32(majority(oa61, oa60, oa59), ot62);
     const vector oa62 = add32(xor3(rotr32(oa61, 2), rotr32(oa61, 13), rotr32(oa61, 22)), ou62);
-    prefetch_part32(prefetch, 126, 128);
+    beside_part32(beside, 126, 128);
     const vector ow63 = add32(add32(add32(ow47, ow56), xor3(rotr32(ow48, 7), rotr32(ow48, 18), shr32(ow48, 3))), xor3(rotr32(ow61, 17), rotr32(ow61, 19), shr32(ow61, 10)));
     const vector ok63 = add32(oe59, add32(ow63, constant32(0xc67178f2)));
     const vector om63 = add32(ok63, choose(oe62, oe61, oe60));
@@ -1015,7 +1015,7 @@ KERNEL_INLINE void sha256_outer(const vector outer_state[8], const vector outer_
     const vector oe63 = add32(oa59, ot63);
     const vector ou63 = add32(majority(oa62, oa61, oa60), ot63);
     const vector oa63 = add32(xor3(rotr32(oa62, 2), rotr32(oa62, 13), rotr32(oa62, 22)), ou63);
-    prefetch_part32(prefetch, 127, 128);
+    beside_part32(beside, 127, 128);
     outer_ret[0] = add32(oa63, outer_state[0]);
     outer_ret[1] = add32(oa62, outer_state[1]);
     outer_ret[2] = add32(oa61, outer_state[2]);
@@ -1031,7 +1031,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     vector outer_ret[8],
     const vector inner_state[8], const vector inner_message[2],
     vector inner_ret[8],
-    const void *const *prefetch)
+    const struct beside *beside)
 {
     const vector ok0 = add32(outer_state[7], add32(outer_message[0], constant32(0x428a2f98)));
     const vector om0 = add32(ok0, choose(outer_state[4], outer_state[5], outer_state[6]));
@@ -1045,7 +1045,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie0 = add32(inner_state[3], it0);
     const vector iu0 = add32(majority(inner_state[0], inner_state[1], inner_state[2]), it0);
     const vector ia0 = add32(xor3(rotr32(inner_state[0], 2), rotr32(inner_state[0], 13), rotr32(inner_state[0], 22)), iu0);
-    prefetch_part32(prefetch, 0, 64);
+    beside_part32(beside, 0, 64);
     const vector ok1 = add32(outer_state[6], add32(outer_message[1], constant32(0x71374491)));
     const vector om1 = add32(ok1, choose(oe0, outer_state[4], outer_state[5]));
     const vector ot1 = add32(om1, xor3(rotr32(oe0, 6), rotr32(oe0, 11), rotr32(oe0, 25)));
@@ -1058,7 +1058,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie1 = add32(inner_state[2], it1);
     const vector iu1 = add32(majority(ia0, inner_state[0], inner_state[1]), it1);
     const vector ia1 = add32(xor3(rotr32(ia0, 2), rotr32(ia0, 13), rotr32(ia0, 22)), iu1);
-    prefetch_part32(prefetch, 1, 64);
+    beside_part32(beside, 1, 64);
     const vector ok2 = add32(outer_state[5], add32(outer_message[2], constant32(0xb5c0fbcf)));
     const vector om2 = add32(ok2, choose(oe1, oe0, outer_state[4]));
     const vector ot2 = add32(om2, xor3(rotr32(oe1, 6), rotr32(oe1, 11), rotr32(oe1, 25)));
@@ -1071,7 +1071,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie2 = add32(inner_state[1], it2);
     const vector iu2 = add32(majority(ia1, ia0, inner_state[0]), it2);
     const vector ia2 = add32(xor3(rotr32(ia1, 2), rotr32(ia1, 13), rotr32(ia1, 22)), iu2);
-    prefetch_part32(prefetch, 2, 64);
+    beside_part32(beside, 2, 64);
     const vector ok3 = add32(outer_state[4], add32(outer_message[3], constant32(0xe9b5dba5)));
     const vector om3 = add32(ok3, choose(oe2, oe1, oe0));
     const vector ot3 = add32(om3, xor3(rotr32(oe2, 6), rotr32(oe2, 11), rotr32(oe2, 25)));
@@ -1084,7 +1084,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie3 = add32(inner_state[0], it3);
     const vector iu3 = add32(majority(ia2, ia1, ia0), it3);
     const vector ia3 = add32(xor3(rotr32(ia2, 2), rotr32(ia2, 13), rotr32(ia2, 22)), iu3);
-    prefetch_part32(prefetch, 3, 64);
+    beside_part32(beside, 3, 64);
     const vector ok4 = add32(oe0, add32(outer_message[4], constant32(0x3956c25b)));
     const vector om4 = add32(ok4, choose(oe3, oe2, oe1));
     const vector ot4 = add32(om4, xor3(rotr32(oe3, 6), rotr32(oe3, 11), rotr32(oe3, 25)));
@@ -1097,7 +1097,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie4 = add32(ia0, it4);
     const vector iu4 = add32(majority(ia3, ia2, ia1), it4);
     const vector ia4 = add32(xor3(rotr32(ia3, 2), rotr32(ia3, 13), rotr32(ia3, 22)), iu4);
-    prefetch_part32(prefetch, 4, 64);
+    beside_part32(beside, 4, 64);
     const vector ok5 = add32(oe1, add32(outer_message[5], constant32(0x59f111f1)));
     const vector om5 = add32(ok5, choose(oe4, oe3, oe2));
     const vector ot5 = add32(om5, xor3(rotr32(oe4, 6), rotr32(oe4, 11), rotr32(oe4, 25)));
@@ -1110,7 +1110,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie5 = add32(ia1, it5);
     const vector iu5 = add32(majority(ia4, ia3, ia2), it5);
     const vector ia5 = add32(xor3(rotr32(ia4, 2), rotr32(ia4, 13), rotr32(ia4, 22)), iu5);
-    prefetch_part32(prefetch, 5, 64);
+    beside_part32(beside, 5, 64);
     const vector ok6 = add32(oe2, add32(outer_message[6], constant32(0x923f82a4)));
     const vector om6 = add32(ok6, choose(oe5, oe4, oe3));
     const vector ot6 = add32(om6, xor3(rotr32(oe5, 6), rotr32(oe5, 11), rotr32(oe5, 25)));
@@ -1123,7 +1123,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie6 = add32(ia2, it6);
     const vector iu6 = add32(majority(ia5, ia4, ia3), it6);
     const vector ia6 = add32(xor3(rotr32(ia5, 2), rotr32(ia5, 13), rotr32(ia5, 22)), iu6);
-    prefetch_part32(prefetch, 6, 64);
+    beside_part32(beside, 6, 64);
     const vector ok7 = add32(oe3, add32(outer_message[7], constant32(0xab1c5ed5)));
     const vector om7 = add32(ok7, choose(oe6, oe5, oe4));
     const vector ot7 = add32(om7, xor3(rotr32(oe6, 6), rotr32(oe6, 11), rotr32(oe6, 25)));
@@ -1136,7 +1136,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie7 = add32(ia3, it7);
     const vector iu7 = add32(majority(ia6, ia5, ia4), it7);
     const vector ia7 = add32(xor3(rotr32(ia6, 2), rotr32(ia6, 13), rotr32(ia6, 22)), iu7);
-    prefetch_part32(prefetch, 7, 64);
+    beside_part32(beside, 7, 64);
     const vector ok8 = add32(oe4, constant32(0x5807aa98));
     const vector om8 = add32(ok8, choose(oe7, oe6, oe5));
     const vector ot8 = add32(om8, xor3(rotr32(oe7, 6), rotr32(oe7, 11), rotr32(oe7, 25)));
@@ -1149,7 +1149,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie8 = add32(ia4, it8);
     const vector iu8 = add32(majority(ia7, ia6, ia5), it8);
     const vector ia8 = add32(xor3(rotr32(ia7, 2), rotr32(ia7, 13), rotr32(ia7, 22)), iu8);
-    prefetch_part32(prefetch, 8, 64);
+    beside_part32(beside, 8, 64);
     const vector ok9 = add32(oe5, constant32(0x12835b01));
     const vector om9 = add32(ok9, choose(oe8, oe7, oe6));
     const vector ot9 = add32(om9, xor3(rotr32(oe8, 6), rotr32(oe8, 11), rotr32(oe8, 25)));
@@ -1162,7 +1162,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie9 = add32(ia5, it9);
     const vector iu9 = add32(majority(ia8, ia7, ia6), it9);
     const vector ia9 = add32(xor3(rotr32(ia8, 2), rotr32(ia8, 13), rotr32(ia8, 22)), iu9);
-    prefetch_part32(prefetch, 9, 64);
+    beside_part32(beside, 9, 64);
     const vector ok10 = add32(oe6, constant32(0x243185be));
     const vector om10 = add32(ok10, choose(oe9, oe8, oe7));
     const vector ot10 = add32(om10, xor3(rotr32(oe9, 6), rotr32(oe9, 11), rotr32(oe9, 25)));
@@ -1175,7 +1175,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie10 = add32(ia6, it10);
     const vector iu10 = add32(majority(ia9, ia8, ia7), it10);
     const vector ia10 = add32(xor3(rotr32(ia9, 2), rotr32(ia9, 13), rotr32(ia9, 22)), iu10);
-    prefetch_part32(prefetch, 10, 64);
+    beside_part32(beside, 10, 64);
     const vector ok11 = add32(oe7, constant32(0x550c7dc3));
     const vector om11 = add32(ok11, choose(oe10, oe9, oe8));
     const vector ot11 = add32(om11, xor3(rotr32(oe10, 6), rotr32(oe10, 11), rotr32(oe10, 25)));
@@ -1188,7 +1188,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie11 = add32(ia7, it11);
     const vector iu11 = add32(majority(ia10, ia9, ia8), it11);
     const vector ia11 = add32(xor3(rotr32(ia10, 2), rotr32(ia10, 13), rotr32(ia10, 22)), iu11);
-    prefetch_part32(prefetch, 11, 64);
+    beside_part32(beside, 11, 64);
     const vector ok12 = add32(oe8, constant32(0x72be5d74));
     const vector om12 = add32(ok12, choose(oe11, oe10, oe9));
     const vector ot12 = add32(om12, xor3(rotr32(oe11, 6), rotr32(oe11, 11), rotr32(oe11, 25)));
@@ -1201,7 +1201,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie12 = add32(ia8, it12);
     const vector iu12 = add32(majority(ia11, ia10, ia9), it12);
     const vector ia12 = add32(xor3(rotr32(ia11, 2), rotr32(ia11, 13), rotr32(ia11, 22)), iu12);
-    prefetch_part32(prefetch, 12, 64);
+    beside_part32(beside, 12, 64);
     const vector ok13 = add32(oe9, constant32(0x80deb1fe));
     const vector om13 = add32(ok13, choose(oe12, oe11, oe10));
     const vector ot13 = add32(om13, xor3(rotr32(oe12, 6), rotr32(oe12, 11), rotr32(oe12, 25)));
@@ -1214,7 +1214,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie13 = add32(ia9, it13);
     const vector iu13 = add32(majority(ia12, ia11, ia10), it13);
     const vector ia13 = add32(xor3(rotr32(ia12, 2), rotr32(ia12, 13), rotr32(ia12, 22)), iu13);
-    prefetch_part32(prefetch, 13, 64);
+    beside_part32(beside, 13, 64);
     const vector ok14 = add32(oe10, constant32(0x9bdc06a7));
     const vector om14 = add32(ok14, choose(oe13, oe12, oe11));
     const vector ot14 = add32(om14, xor3(rotr32(oe13, 6), rotr32(oe13, 11), rotr32(oe13, 25)));
@@ -1227,7 +1227,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie14 = add32(ia10, it14);
     const vector iu14 = add32(majority(ia13, ia12, ia11), it14);
     const vector ia14 = add32(xor3(rotr32(ia13, 2), rotr32(ia13, 13), rotr32(ia13, 22)), iu14);
-    prefetch_part32(prefetch, 14, 64);
+    beside_part32(beside, 14, 64);
     const vector ok15 = add32(oe11, constant32(0xc19bf474));
     const vector om15 = add32(ok15, choose(oe14, oe13, oe12));
     const vector ot15 = add32(om15, xor3(rotr32(oe14, 6), rotr32(oe14, 11), rotr32(oe14, 25)));
@@ -1240,7 +1240,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie15 = add32(ia11, it15);
     const vector iu15 = add32(majority(ia14, ia13, ia12), it15);
     const vector ia15 = add32(xor3(rotr32(ia14, 2), rotr32(ia14, 13), rotr32(ia14, 22)), iu15);
-    prefetch_part32(prefetch, 15, 64);
+    beside_part32(beside, 15, 64);
     const vector ow16 = add32(outer_message[0], xor3(rotr32(outer_message[1], 7), rotr32(outer_message[1], 18), shr32(outer_message[1], 3)));
     const vector ok16 = add32(oe12, add32(ow16, constant32(0xe49b69c1)));
     const vector om16 = add32(ok16, choose(oe15, oe14, oe13));
@@ -1255,7 +1255,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie16 = add32(ia12, it16);
     const vector iu16 = add32(majority(ia15, ia14, ia13), it16);
     const vector ia16 = add32(xor3(rotr32(ia15, 2), rotr32(ia15, 13), rotr32(ia15, 22)), iu16);
-    prefetch_part32(prefetch, 16, 64);
+    beside_part32(beside, 16, 64);
     const vector ow17 = add32(add32(outer_message[1], xor3(rotr32(outer_message[2], 7), rotr32(outer_message[2], 18), shr32(outer_message[2], 3))), constant32(0x01e00000));
     const vector ok17 = add32(oe13, add32(ow17, constant32(0xefbe4786)));
     const vector om17 = add32(ok17, choose(oe16, oe15, oe14));
@@ -1270,7 +1270,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie17 = add32(ia13, it17);
     const vector iu17 = add32(majority(ia16, ia15, ia14), it17);
     const vector ia17 = add32(xor3(rotr32(ia16, 2), rotr32(ia16, 13), rotr32(ia16, 22)), iu17);
-    prefetch_part32(prefetch, 17, 64);
+    beside_part32(beside, 17, 64);
     const vector ow18 = add32(add32(outer_message[2], xor3(rotr32(outer_message[3], 7), rotr32(outer_message[3], 18), shr32(outer_message[3], 3))), xor3(rotr32(ow16, 17), rotr32(ow16, 19), shr32(ow16, 10)));
     const vector ok18 = add32(oe14, add32(ow18, constant32(0x0fc19dc6)));
     const vector om18 = add32(ok18, choose(oe17, oe16, oe15));
@@ -1285,7 +1285,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie18 = add32(ia14, it18);
     const vector iu18 = add32(majority(ia17, ia16, ia15), it18);
     const vector ia18 = add32(xor3(rotr32(ia17, 2), rotr32(ia17, 13), rotr32(ia17, 22)), iu18);
-    prefetch_part32(prefetch, 18, 64);
+    beside_part32(beside, 18, 64);
     const vector ow19 = add32(add32(outer_message[3], xor3(rotr32(outer_message[4], 7), rotr32(outer_message[4], 18), shr32(outer_message[4], 3))), xor3(rotr32(ow17, 17), rotr32(ow17, 19), shr32(ow17, 10)));
     const vector ok19 = add32(oe15, add32(ow19, constant32(0x240ca1cc)));
     const vector om19 = add32(ok19, choose(oe18, oe17, oe16));
@@ -1300,7 +1300,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie19 = add32(ia15, it19);
     const vector iu19 = add32(majority(ia18, ia17, ia16), it19);
     const vector ia19 = add32(xor3(rotr32(ia18, 2), rotr32(ia18, 13), rotr32(ia18, 22)), iu19);
-    prefetch_part32(prefetch, 19, 64);
+    beside_part32(beside, 19, 64);
     const vector ow20 = add32(add32(outer_message[4], xor3(rotr32(outer_message[5], 7), rotr32(outer_message[5], 18), shr32(outer_message[5], 3))), xor3(rotr32(ow18, 17), rotr32(ow18, 19), shr32(ow18, 10)));
     const vector ok20 = add32(oe16, add32(ow20, constant32(0x2de92c6f)));
     const vector om20 = add32(ok20, choose(oe19, oe18, oe17));
@@ -1315,7 +1315,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie20 = add32(ia16, it20);
     const vector iu20 = add32(majority(ia19, ia18, ia17), it20);
     const vector ia20 = add32(xor3(rotr32(ia19, 2), rotr32(ia19, 13), rotr32(ia19, 22)), iu20);
-    prefetch_part32(prefetch, 20, 64);
+    beside_part32(beside, 20, 64);
     const vector ow21 = add32(add32(outer_message[5], xor3(rotr32(outer_message[6], 7), rotr32(outer_message[6], 18), shr32(outer_message[6], 3))), xor3(rotr32(ow19, 17), rotr32(ow19, 19), shr32(ow19, 10)));
     const vector ok21 = add32(oe17, add32(ow21, constant32(0x4a7484aa)));
     const vector om21 = add32(ok21, choose(oe20, oe19, oe18));
@@ -1330,7 +1330,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie21 = add32(ia17, it21);
     const vector iu21 = add32(majority(ia20, ia19, ia18), it21);
     const vector ia21 = add32(xor3(rotr32(ia20, 2), rotr32(ia20, 13), rotr32(ia20, 22)), iu21);
-    prefetch_part32(prefetch, 21, 64);
+    beside_part32(beside, 21, 64);
     const vector ow22 = add32(add32(add32(outer_message[6], xor3(rotr32(outer_message[7], 7), rotr32(outer_message[7], 18), shr32(outer_message[7], 3))), xor3(rotr32(ow20, 17), rotr32(ow20, 19), shr32(ow20, 10))), constant32(0x00000300));
     const vector ok22 = add32(oe18, add32(ow22, constant32(0x5cb0a9dc)));
     const vector om22 = add32(ok22, choose(oe21, oe20, oe19));
@@ -1345,7 +1345,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie22 = add32(ia18, it22);
     const vector iu22 = add32(majority(ia21, ia20, ia19), it22);
     const vector ia22 = add32(xor3(rotr32(ia21, 2), rotr32(ia21, 13), rotr32(ia21, 22)), iu22);
-    prefetch_part32(prefetch, 22, 64);
+    beside_part32(beside, 22, 64);
     const vector ow23 = add32(add32(add32(outer_message[7], ow16), xor3(rotr32(ow21, 17), rotr32(ow21, 19), shr32(ow21, 10))), constant32(0x11002000));
     const vector ok23 = add32(oe19, add32(ow23, constant32(0x76f988da)));
     const vector om23 = add32(ok23, choose(oe22, oe21, oe20));
@@ -1360,7 +1360,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie23 = add32(ia19, it23);
     const vector iu23 = add32(majority(ia22, ia21, ia20), it23);
     const vector ia23 = add32(xor3(rotr32(ia22, 2), rotr32(ia22, 13), rotr32(ia22, 22)), iu23);
-    prefetch_part32(prefetch, 23, 64);
+    beside_part32(beside, 23, 64);
     const vector ow24 = add32(add32(ow17, xor3(rotr32(ow22, 17), rotr32(ow22, 19), shr32(ow22, 10))), constant32(0x80000000));
     const vector ok24 = add32(oe20, add32(ow24, constant32(0x983e5152)));
     const vector om24 = add32(ok24, choose(oe23, oe22, oe21));
@@ -1375,7 +1375,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie24 = add32(ia20, it24);
     const vector iu24 = add32(majority(ia23, ia22, ia21), it24);
     const vector ia24 = add32(xor3(rotr32(ia23, 2), rotr32(ia23, 13), rotr32(ia23, 22)), iu24);
-    prefetch_part32(prefetch, 24, 64);
+    beside_part32(beside, 24, 64);
     const vector ow25 = add32(ow18, xor3(rotr32(ow23, 17), rotr32(ow23, 19), shr32(ow23, 10)));
     const vector ok25 = add32(oe21, add32(ow25, constant32(0xa831c66d)));
     const vector om25 = add32(ok25, choose(oe24, oe23, oe22));
@@ -1390,7 +1390,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie25 = add32(ia21, it25);
     const vector iu25 = add32(majority(ia24, ia23, ia22), it25);
     const vector ia25 = add32(xor3(rotr32(ia24, 2), rotr32(ia24, 13), rotr32(ia24, 22)), iu25);
-    prefetch_part32(prefetch, 25, 64);
+    beside_part32(beside, 25, 64);
     const vector ow26 = add32(ow19, xor3(rotr32(ow24, 17), rotr32(ow24, 19), shr32(ow24, 10)));
     const vector ok26 = add32(oe22, add32(ow26, constant32(0xb00327c8)));
     const vector om26 = add32(ok26, choose(oe25, oe24, oe23));
@@ -1405,7 +1405,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie26 = add32(ia22, it26);
     const vector iu26 = add32(majority(ia25, ia24, ia23), it26);
     const vector ia26 = add32(xor3(rotr32(ia25, 2), rotr32(ia25, 13), rotr32(ia25, 22)), iu26);
-    prefetch_part32(prefetch, 26, 64);
+    beside_part32(beside, 26, 64);
     const vector ow27 = add32(ow20, xor3(rotr32(ow25, 17), rotr32(ow25, 19), shr32(ow25, 10)));
     const vector ok27 = add32(oe23, add32(ow27, constant32(0xbf597fc7)));
     const vector om27 = add32(ok27, choose(oe26, oe25, oe24));
@@ -1420,7 +1420,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie27 = add32(ia23, it27);
     const vector iu27 = add32(majority(ia26, ia25, ia24), it27);
     const vector ia27 = add32(xor3(rotr32(ia26, 2), rotr32(ia26, 13), rotr32(ia26, 22)), iu27);
-    prefetch_part32(prefetch, 27, 64);
+    beside_part32(beside, 27, 64);
     const vector ow28 = add32(ow21, xor3(rotr32(ow26, 17), rotr32(ow26, 19), shr32(ow26, 10)));
     const vector ok28 = add32(oe24, add32(ow28, constant32(0xc6e00bf3)));
     const vector om28 = add32(ok28, choose(oe27, oe26, oe25));
@@ -1435,7 +1435,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie28 = add32(ia24, it28);
     const vector iu28 = add32(majority(ia27, ia26, ia25), it28);
     const vector ia28 = add32(xor3(rotr32(ia27, 2), rotr32(ia27, 13), rotr32(ia27, 22)), iu28);
-    prefetch_part32(prefetch, 28, 64);
+    beside_part32(beside, 28, 64);
     const vector ow29 = add32(ow22, xor3(rotr32(ow27, 17), rotr32(ow27, 19), shr32(ow27, 10)));
     const vector ok29 = add32(oe25, add32(ow29, constant32(0xd5a79147)));
     const vector om29 = add32(ok29, choose(oe28, oe27, oe26));
@@ -1450,7 +1450,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie29 = add32(ia25, it29);
     const vector iu29 = add32(majority(ia28, ia27, ia26), it29);
     const vector ia29 = add32(xor3(rotr32(ia28, 2), rotr32(ia28, 13), rotr32(ia28, 22)), iu29);
-    prefetch_part32(prefetch, 29, 64);
+    beside_part32(beside, 29, 64);
     const vector ow30 = add32(add32(ow23, xor3(rotr32(ow28, 17), rotr32(ow28, 19), shr32(ow28, 10))), constant32(0x00c00066));
     const vector ok30 = add32(oe26, add32(ow30, constant32(0x06ca6351)));
     const vector om30 = add32(ok30, choose(oe29, oe28, oe27));
@@ -1465,7 +1465,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie30 = add32(ia26, it30);
     const vector iu30 = add32(majority(ia29, ia28, ia27), it30);
     const vector ia30 = add32(xor3(rotr32(ia29, 2), rotr32(ia29, 13), rotr32(ia29, 22)), iu30);
-    prefetch_part32(prefetch, 30, 64);
+    beside_part32(beside, 30, 64);
     const vector ow31 = add32(add32(add32(ow24, xor3(rotr32(ow16, 7), rotr32(ow16, 18), shr32(ow16, 3))), xor3(rotr32(ow29, 17), rotr32(ow29, 19), shr32(ow29, 10))), constant32(0x00000300));
     const vector ok31 = add32(oe27, add32(ow31, constant32(0x14292967)));
     const vector om31 = add32(ok31, choose(oe30, oe29, oe28));
@@ -1480,7 +1480,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie31 = add32(ia27, it31);
     const vector iu31 = add32(majority(ia30, ia29, ia28), it31);
     const vector ia31 = add32(xor3(rotr32(ia30, 2), rotr32(ia30, 13), rotr32(ia30, 22)), iu31);
-    prefetch_part32(prefetch, 31, 64);
+    beside_part32(beside, 31, 64);
     const vector ow32 = add32(add32(add32(ow16, ow25), xor3(rotr32(ow17, 7), rotr32(ow17, 18), shr32(ow17, 3))), xor3(rotr32(ow30, 17), rotr32(ow30, 19), shr32(ow30, 10)));
     const vector ok32 = add32(oe28, add32(ow32, constant32(0x27b70a85)));
     const vector om32 = add32(ok32, choose(oe31, oe30, oe29));
@@ -1495,7 +1495,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie32 = add32(ia28, it32);
     const vector iu32 = add32(majority(ia31, ia30, ia29), it32);
     const vector ia32 = add32(xor3(rotr32(ia31, 2), rotr32(ia31, 13), rotr32(ia31, 22)), iu32);
-    prefetch_part32(prefetch, 32, 64);
+    beside_part32(beside, 32, 64);
     const vector ow33 = add32(add32(add32(ow17, ow26), xor3(rotr32(ow18, 7), rotr32(ow18, 18), shr32(ow18, 3))), xor3(rotr32(ow31, 17), rotr32(ow31, 19), shr32(ow31, 10)));
     const vector ok33 = add32(oe29, add32(ow33, constant32(0x2e1b2138)));
     const vector om33 = add32(ok33, choose(oe32, oe31, oe30));
@@ -1510,7 +1510,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie33 = add32(ia29, it33);
     const vector iu33 = add32(majority(ia32, ia31, ia30), it33);
     const vector ia33 = add32(xor3(rotr32(ia32, 2), rotr32(ia32, 13), rotr32(ia32, 22)), iu33);
-    prefetch_part32(prefetch, 33, 64);
+    beside_part32(beside, 33, 64);
     const vector ow34 = add32(add32(add32(ow18, ow27), xor3(rotr32(ow19, 7), rotr32(ow19, 18), shr32(ow19, 3))), xor3(rotr32(ow32, 17), rotr32(ow32, 19), shr32(ow32, 10)));
     const vector ok34 = add32(oe30, add32(ow34, constant32(0x4d2c6dfc)));
     const vector om34 = add32(ok34, choose(oe33, oe32, oe31));
@@ -1525,7 +1525,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie34 = add32(ia30, it34);
     const vector iu34 = add32(majority(ia33, ia32, ia31), it34);
     const vector ia34 = add32(xor3(rotr32(ia33, 2), rotr32(ia33, 13), rotr32(ia33, 22)), iu34);
-    prefetch_part32(prefetch, 34, 64);
+    beside_part32(beside, 34, 64);
     const vector ow35 = add32(add32(add32(ow19, ow28), xor3(rotr32(ow20, 7), rotr32(ow20, 18), shr32(ow20, 3))), xor3(rotr32(ow33, 17), rotr32(ow33, 19), shr32(ow33, 10)));
     const vector ok35 = add32(oe31, add32(ow35, constant32(0x53380d13)));
     const vector om35 = add32(ok35, choose(oe34, oe33, oe32));
@@ -1540,7 +1540,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie35 = add32(ia31, it35);
     const vector iu35 = add32(majority(ia34, ia33, ia32), it35);
     const vector ia35 = add32(xor3(rotr32(ia34, 2), rotr32(ia34, 13), rotr32(ia34, 22)), iu35);
-    prefetch_part32(prefetch, 35, 64);
+    beside_part32(beside, 35, 64);
     const vector ow36 = add32(add32(add32(ow20, ow29), xor3(rotr32(ow21, 7), rotr32(ow21, 18), shr32(ow21, 3))), xor3(rotr32(ow34, 17), rotr32(ow34, 19), shr32(ow34, 10)));
     const vector ok36 = add32(oe32, add32(ow36, constant32(0x650a7354)));
     const vector om36 = add32(ok36, choose(oe35, oe34, oe33));
@@ -1555,7 +1555,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie36 = add32(ia32, it36);
     const vector iu36 = add32(majority(ia35, ia34, ia33), it36);
     const vector ia36 = add32(xor3(rotr32(ia35, 2), rotr32(ia35, 13), rotr32(ia35, 22)), iu36);
-    prefetch_part32(prefetch, 36, 64);
+    beside_part32(beside, 36, 64);
     const vector ow37 = add32(add32(add32(ow21, ow30), xor3(rotr32(ow22, 7), rotr32(ow22, 18), shr32(ow22, 3))), xor3(rotr32(ow35, 17), rotr32(ow35, 19), shr32(ow35, 10)));
     const vector ok37 = add32(oe33, add32(ow37, constant32(0x766a0abb)));
     const vector om37 = add32(ok37, choose(oe36, oe35, oe34));
@@ -1570,7 +1570,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie37 = add32(ia33, it37);
     const vector iu37 = add32(majority(ia36, ia35, ia34), it37);
     const vector ia37 = add32(xor3(rotr32(ia36, 2), rotr32(ia36, 13), rotr32(ia36, 22)), iu37);
-    prefetch_part32(prefetch, 37, 64);
+    beside_part32(beside, 37, 64);
     const vector ow38 = add32(add32(add32(ow22, ow31), xor3(rotr32(ow23, 7), rotr32(ow23, 18), shr32(ow23, 3))), xor3(rotr32(ow36, 17), rotr32(ow36, 19), shr32(ow36, 10)));
     const vector ok38 = add32(oe34, add32(ow38, constant32(0x81c2c92e)));
     const vector om38 = add32(ok38, choose(oe37, oe36, oe35));
@@ -1585,7 +1585,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie38 = add32(ia34, it38);
     const vector iu38 = add32(majority(ia37, ia36, ia35), it38);
     const vector ia38 = add32(xor3(rotr32(ia37, 2), rotr32(ia37, 13), rotr32(ia37, 22)), iu38);
-    prefetch_part32(prefetch, 38, 64);
+    beside_part32(beside, 38, 64);
     const vector ow39 = add32(add32(add32(ow23, ow32), xor3(rotr32(ow24, 7), rotr32(ow24, 18), shr32(ow24, 3))), xor3(rotr32(ow37, 17), rotr32(ow37, 19), shr32(ow37, 10)));
     const vector ok39 = add32(oe35, add32(ow39, constant32(0x92722c85)));
     const vector om39 = add32(ok39, choose(oe38, oe37, oe36));
@@ -1600,7 +1600,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie39 = add32(ia35, it39);
     const vector iu39 = add32(majority(ia38, ia37, ia36), it39);
     const vector ia39 = add32(xor3(rotr32(ia38, 2), rotr32(ia38, 13), rotr32(ia38, 22)), iu39);
-    prefetch_part32(prefetch, 39, 64);
+    beside_part32(beside, 39, 64);
     const vector ow40 = add32(add32(add32(ow24, ow33), xor3(rotr32(ow25, 7), rotr32(ow25, 18), shr32(ow25, 3))), xor3(rotr32(ow38, 17), rotr32(ow38, 19), shr32(ow38, 10)));
     const vector ok40 = add32(oe36, add32(ow40, constant32(0xa2bfe8a1)));
     const vector om40 = add32(ok40, choose(oe39, oe38, oe37));
@@ -1615,7 +1615,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie40 = add32(ia36, it40);
     const vector iu40 = add32(majority(ia39, ia38, ia37), it40);
     const vector ia40 = add32(xor3(rotr32(ia39, 2), rotr32(ia39, 13), rotr32(ia39, 22)), iu40);
-    prefetch_part32(prefetch, 40, 64);
+    beside_part32(beside, 40, 64);
     const vector ow41 = add32(add32(add32(ow25, ow34), xor3(rotr32(ow26, 7), rotr32(ow26, 18), shr32(ow26, 3))), xor3(rotr32(ow39, 17), rotr32(ow39, 19), shr32(ow39, 10)));
     const vector ok41 = add32(oe37, add32(ow41, constant32(0xa81a664b)));
     const vector om41 = add32(ok41, choose(oe40, oe39, oe38));
@@ -1630,7 +1630,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie41 = add32(ia37, it41);
     const vector iu41 = add32(majority(ia40, ia39, ia38), it41);
     const vector ia41 = add32(xor3(rotr32(ia40, 2), rotr32(ia40, 13), rotr32(ia40, 22)), iu41);
-    prefetch_part32(prefetch, 41, 64);
+    beside_part32(beside, 41, 64);
     const vector ow42 = add32(add32(add32(ow26, ow35), xor3(rotr32(ow27, 7), rotr32(ow27, 18), shr32(ow27, 3))), xor3(rotr32(ow40, 17), rotr32(ow40, 19), shr32(ow40, 10)));
     const vector ok42 = add32(oe38, add32(ow42, constant32(0xc24b8b70)));
     const vector om42 = add32(ok42, choose(oe41, oe40, oe39));
@@ -1645,7 +1645,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie42 = add32(ia38, it42);
     const vector iu42 = add32(majority(ia41, ia40, ia39), it42);
     const vector ia42 = add32(xor3(rotr32(ia41, 2), rotr32(ia41, 13), rotr32(ia41, 22)), iu42);
-    prefetch_part32(prefetch, 42, 64);
+    beside_part32(beside, 42, 64);
     const vector ow43 = add32(add32(add32(ow27, ow36), xor3(rotr32(ow28, 7), rotr32(ow28, 18), shr32(ow28, 3))), xor3(rotr32(ow41, 17), rotr32(ow41, 19), shr32(ow41, 10)));
     const vector ok43 = add32(oe39, add32(ow43, constant32(0xc76c51a3)));
     const vector om43 = add32(ok43, choose(oe42, oe41, oe40));
@@ -1660,7 +1660,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie43 = add32(ia39, it43);
     const vector iu43 = add32(majority(ia42, ia41, ia40), it43);
     const vector ia43 = add32(xor3(rotr32(ia42, 2), rotr32(ia42, 13), rotr32(ia42, 22)), iu43);
-    prefetch_part32(prefetch, 43, 64);
+    beside_part32(beside, 43, 64);
     const vector ow44 = add32(add32(add32(ow28, ow37), xor3(rotr32(ow29, 7), rotr32(ow29, 18), shr32(ow29, 3))), xor3(rotr32(ow42, 17), rotr32(ow42, 19), shr32(ow42, 10)));
     const vector ok44 = add32(oe40, add32(ow44, constant32(0xd192e819)));
     const vector om44 = add32(ok44, choose(oe43, oe42, oe41));
@@ -1675,7 +1675,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie44 = add32(ia40, it44);
     const vector iu44 = add32(majority(ia43, ia42, ia41), it44);
     const vector ia44 = add32(xor3(rotr32(ia43, 2), rotr32(ia43, 13), rotr32(ia43, 22)), iu44);
-    prefetch_part32(prefetch, 44, 64);
+    beside_part32(beside, 44, 64);
     const vector ow45 = add32(add32(add32(ow29, ow38), xor3(rotr32(ow30, 7), rotr32(ow30, 18), shr32(ow30, 3))), xor3(rotr32(ow43, 17), rotr32(ow43, 19), shr32(ow43, 10)));
     const vector ok45 = add32(oe41, add32(ow45, constant32(0xd6990624)));
     const vector om45 = add32(ok45, choose(oe44, oe43, oe42));
@@ -1690,7 +1690,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie45 = add32(ia41, it45);
     const vector iu45 = add32(majority(ia44, ia43, ia42), it45);
     const vector ia45 = add32(xor3(rotr32(ia44, 2), rotr32(ia44, 13), rotr32(ia44, 22)), iu45);
-    prefetch_part32(prefetch, 45, 64);
+    beside_part32(beside, 45, 64);
     const vector ow46 = add32(add32(add32(ow30, ow39), xor3(rotr32(ow31, 7), rotr32(ow31, 18), shr32(ow31, 3))), xor3(rotr32(ow44, 17), rotr32(ow44, 19), shr32(ow44, 10)));
     const vector ok46 = add32(oe42, add32(ow46, constant32(0xf40e3585)));
     const vector om46 = add32(ok46, choose(oe45, oe44, oe43));
@@ -1705,7 +1705,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie46 = add32(ia42, it46);
     const vector iu46 = add32(majority(ia45, ia44, ia43), it46);
     const vector ia46 = add32(xor3(rotr32(ia45, 2), rotr32(ia45, 13), rotr32(ia45, 22)), iu46);
-    prefetch_part32(prefetch, 46, 64);
+    beside_part32(beside, 46, 64);
     const vector ow47 = add32(add32(add32(ow31, ow40), xor3(rotr32(ow32, 7), rotr32(ow32, 18), shr32(ow32, 3))), xor3(rotr32(ow45, 17), rotr32(ow45, 19), shr32(ow45, 10)));
     const vector ok47 = add32(oe43, add32(ow47, constant32(0x106aa070)));
     const vector om47 = add32(ok47, choose(oe46, oe45, oe44));
@@ -1720,7 +1720,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie47 = add32(ia43, it47);
     const vector iu47 = add32(majority(ia46, ia45, ia44), it47);
     const vector ia47 = add32(xor3(rotr32(ia46, 2), rotr32(ia46, 13), rotr32(ia46, 22)), iu47);
-    prefetch_part32(prefetch, 47, 64);
+    beside_part32(beside, 47, 64);
     const vector ow48 = add32(add32(add32(ow32, ow41), xor3(rotr32(ow33, 7), rotr32(ow33, 18), shr32(ow33, 3))), xor3(rotr32(ow46, 17), rotr32(ow46, 19), shr32(ow46, 10)));
     const vector ok48 = add32(oe44, add32(ow48, constant32(0x19a4c116)));
     const vector om48 = add32(ok48, choose(oe47, oe46, oe45));
@@ -1735,7 +1735,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie48 = add32(ia44, it48);
     const vector iu48 = add32(majority(ia47, ia46, ia45), it48);
     const vector ia48 = add32(xor3(rotr32(ia47, 2), rotr32(ia47, 13), rotr32(ia47, 22)), iu48);
-    prefetch_part32(prefetch, 48, 64);
+    beside_part32(beside, 48, 64);
     const vector ow49 = add32(add32(add32(ow33, ow42), xor3(rotr32(ow34, 7), rotr32(ow34, 18), shr32(ow34, 3))), xor3(rotr32(ow47, 17), rotr32(ow47, 19), shr32(ow47, 10)));
     const vector ok49 = add32(oe45, add32(ow49, constant32(0x1e376c08)));
     const vector om49 = add32(ok49, choose(oe48, oe47, oe46));
@@ -1750,7 +1750,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie49 = add32(ia45, it49);
     const vector iu49 = add32(majority(ia48, ia47, ia46), it49);
     const vector ia49 = add32(xor3(rotr32(ia48, 2), rotr32(ia48, 13), rotr32(ia48, 22)), iu49);
-    prefetch_part32(prefetch, 49, 64);
+    beside_part32(beside, 49, 64);
     const vector ow50 = add32(add32(add32(ow34, ow43), xor3(rotr32(ow35, 7), rotr32(ow35, 18), shr32(ow35, 3))), xor3(rotr32(ow48, 17), rotr32(ow48, 19), shr32(ow48, 10)));
     const vector ok50 = add32(oe46, add32(ow50, constant32(0x2748774c)));
     const vector om50 = add32(ok50, choose(oe49, oe48, oe47));
@@ -1765,7 +1765,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie50 = add32(ia46, it50);
     const vector iu50 = add32(majority(ia49, ia48, ia47), it50);
     const vector ia50 = add32(xor3(rotr32(ia49, 2), rotr32(ia49, 13), rotr32(ia49, 22)), iu50);
-    prefetch_part32(prefetch, 50, 64);
+    beside_part32(beside, 50, 64);
     const vector ow51 = add32(add32(add32(ow35, ow44), xor3(rotr32(ow36, 7), rotr32(ow36, 18), shr32(ow36, 3))), xor3(rotr32(ow49, 17), rotr32(ow49, 19), shr32(ow49, 10)));
     const vector ok51 = add32(oe47, add32(ow51, constant32(0x34b0bcb5)));
     const vector om51 = add32(ok51, choose(oe50, oe49, oe48));
@@ -1780,7 +1780,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie51 = add32(ia47, it51);
     const vector iu51 = add32(majority(ia50, ia49, ia48), it51);
     const vector ia51 = add32(xor3(rotr32(ia50, 2), rotr32(ia50, 13), rotr32(ia50, 22)), iu51);
-    prefetch_part32(prefetch, 51, 64);
+    beside_part32(beside, 51, 64);
     const vector ow52 = add32(add32(add32(ow36, ow45), xor3(rotr32(ow37, 7), rotr32(ow37, 18), shr32(ow37, 3))), xor3(rotr32(ow50, 17), rotr32(ow50, 19), shr32(ow50, 10)));
     const vector ok52 = add32(oe48, add32(ow52, constant32(0x391c0cb3)));
     const vector om52 = add32(ok52, choose(oe51, oe50, oe49));
@@ -1795,7 +1795,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie52 = add32(ia48, it52);
     const vector iu52 = add32(majority(ia51, ia50, ia49), it52);
     const vector ia52 = add32(xor3(rotr32(ia51, 2), rotr32(ia51, 13), rotr32(ia51, 22)), iu52);
-    prefetch_part32(prefetch, 52, 64);
+    beside_part32(beside, 52, 64);
     const vector ow53 = add32(add32(add32(ow37, ow46), xor3(rotr32(ow38, 7), rotr32(ow38, 18), shr32(ow38, 3))), xor3(rotr32(ow51, 17), rotr32(ow51, 19), shr32(ow51, 10)));
     const vector ok53 = add32(oe49, add32(ow53, constant32(0x4ed8aa4a)));
     const vector om53 = add32(ok53, choose(oe52, oe51, oe50));
@@ -1810,7 +1810,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie53 = add32(ia49, it53);
     const vector iu53 = add32(majority(ia52, ia51, ia50), it53);
     const vector ia53 = add32(xor3(rotr32(ia52, 2), rotr32(ia52, 13), rotr32(ia52, 22)), iu53);
-    prefetch_part32(prefetch, 53, 64);
+    beside_part32(beside, 53, 64);
     const vector ow54 = add32(add32(add32(ow38, ow47), xor3(rotr32(ow39, 7), rotr32(ow39, 18), shr32(ow39, 3))), xor3(rotr32(ow52, 17), rotr32(ow52, 19), shr32(ow52, 10)));
     const vector ok54 = add32(oe50, add32(ow54, constant32(0x5b9cca4f)));
     const vector om54 = add32(ok54, choose(oe53, oe52, oe51));
@@ -1825,7 +1825,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie54 = add32(ia50, it54);
     const vector iu54 = add32(majority(ia53, ia52, ia51), it54);
     const vector ia54 = add32(xor3(rotr32(ia53, 2), rotr32(ia53, 13), rotr32(ia53, 22)), iu54);
-    prefetch_part32(prefetch, 54, 64);
+    beside_part32(beside, 54, 64);
     const vector ow55 = add32(add32(add32(ow39, ow48), xor3(rotr32(ow40, 7), rotr32(ow40, 18), shr32(ow40, 3))), xor3(rotr32(ow53, 17), rotr32(ow53, 19), shr32(ow53, 10)));
     const vector ok55 = add32(oe51, add32(ow55, constant32(0x682e6ff3)));
     const vector om55 = add32(ok55, choose(oe54, oe53, oe52));
@@ -1840,7 +1840,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie55 = add32(ia51, it55);
     const vector iu55 = add32(majority(ia54, ia53, ia52), it55);
     const vector ia55 = add32(xor3(rotr32(ia54, 2), rotr32(ia54, 13), rotr32(ia54, 22)), iu55);
-    prefetch_part32(prefetch, 55, 64);
+    beside_part32(beside, 55, 64);
     const vector ow56 = add32(add32(add32(ow40, ow49), xor3(rotr32(ow41, 7), rotr32(ow41, 18), shr32(ow41, 3))), xor3(rotr32(ow54, 17), rotr32(ow54, 19), shr32(ow54, 10)));
     const vector ok56 = add32(oe52, add32(ow56, constant32(0x748f82ee)));
     const vector om56 = add32(ok56, choose(oe55, oe54, oe53));
@@ -1855,7 +1855,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie56 = add32(ia52, it56);
     const vector iu56 = add32(majority(ia55, ia54, ia53), it56);
     const vector ia56 = add32(xor3(rotr32(ia55, 2), rotr32(ia55, 13), rotr32(ia55, 22)), iu56);
-    prefetch_part32(prefetch, 56, 64);
+    beside_part32(beside, 56, 64);
     const vector ow57 = add32(add32(add32(ow41, ow50), xor3(rotr32(ow42, 7), rotr32(ow42, 18), shr32(ow42, 3))), xor3(rotr32(ow55, 17), rotr32(ow55, 19), shr32(ow55, 10)));
     const vector ok57 = add32(oe53, add32(ow57, constant32(0x78a5636f)));
     const vector om57 = add32(ok57, choose(oe56, oe55, oe54));
@@ -1870,7 +1870,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie57 = add32(ia53, it57);
     const vector iu57 = add32(majority(ia56, ia55, ia54), it57);
     const vector ia57 = add32(xor3(rotr32(ia56, 2), rotr32(ia56, 13), rotr32(ia56, 22)), iu57);
-    prefetch_part32(prefetch, 57, 64);
+    beside_part32(beside, 57, 64);
     const vector ow58 = add32(add32(add32(ow42, ow51), xor3(rotr32(ow43, 7), rotr32(ow43, 18), shr32(ow43, 3))), xor3(rotr32(ow56, 17), rotr32(ow56, 19), shr32(ow56, 10)));
     const vector ok58 = add32(oe54, add32(ow58, constant32(0x84c87814)));
     const vector om58 = add32(ok58, choose(oe57, oe56, oe55));
@@ -1885,7 +1885,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie58 = add32(ia54, it58);
     const vector iu58 = add32(majority(ia57, ia56, ia55), it58);
     const vector ia58 = add32(xor3(rotr32(ia57, 2), rotr32(ia57, 13), rotr32(ia57, 22)), iu58);
-    prefetch_part32(prefetch, 58, 64);
+    beside_part32(beside, 58, 64);
     const vector ow59 = add32(add32(add32(ow43, ow52), xor3(rotr32(ow44, 7), rotr32(ow44, 18), shr32(ow44, 3))), xor3(rotr32(ow57, 17), rotr32(ow57, 19), shr32(ow57, 10)));
     const vector ok59 = add32(oe55, add32(ow59, constant32(0x8cc70208)));
     const vector om59 = add32(ok59, choose(oe58, oe57, oe56));
@@ -1900,7 +1900,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie59 = add32(ia55, it59);
     const vector iu59 = add32(majority(ia58, ia57, ia56), it59);
     const vector ia59 = add32(xor3(rotr32(ia58, 2), rotr32(ia58, 13), rotr32(ia58, 22)), iu59);
-    prefetch_part32(prefetch, 59, 64);
+    beside_part32(beside, 59, 64);
     const vector ow60 = add32(add32(add32(ow44, ow53), xor3(rotr32(ow45, 7), rotr32(ow45, 18), shr32(ow45, 3))), xor3(rotr32(ow58, 17), rotr32(ow58, 19), shr32(ow58, 10)));
     const vector ok60 = add32(oe56, add32(ow60, constant32(0x90befffa)));
     const vector om60 = add32(ok60, choose(oe59, oe58, oe57));
@@ -1915,7 +1915,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie60 = add32(ia56, it60);
     const vector iu60 = add32(majority(ia59, ia58, ia57), it60);
     const vector ia60 = add32(xor3(rotr32(ia59, 2), rotr32(ia59, 13), rotr32(ia59, 22)), iu60);
-    prefetch_part32(prefetch, 60, 64);
+    beside_part32(beside, 60, 64);
     const vector ow61 = add32(add32(add32(ow45, ow54), xor3(rotr32(ow46, 7), rotr32(ow46, 18), shr32(ow46, 3))), xor3(rotr32(ow59, 17), rotr32(ow59, 19), shr32(ow59, 10)));
     const vector ok61 = add32(oe57, add32(ow61, constant32(0xa4506ceb)));
     const vector om61 = add32(ok61, choose(oe60, oe59, oe58));
@@ -1930,7 +1930,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie61 = add32(ia57, it61);
     const vector iu61 = add32(majority(ia60, ia59, ia58), it61);
     const vector ia61 = add32(xor3(rotr32(ia60, 2), rotr32(ia60, 13), rotr32(ia60, 22)), iu61);
-    prefetch_part32(prefetch, 61, 64);
+    beside_part32(beside, 61, 64);
     const vector ow62 = add32(add32(add32(ow46, ow55), xor3(rotr32(ow47, 7), rotr32(ow47, 18), shr32(ow47, 3))), xor3(rotr32(ow60, 17), rotr32(ow60, 19), shr32(ow60, 10)));
     const vector ok62 = add32(oe58, add32(ow62, constant32(0xbef9a3f7)));
     const vector om62 = add32(ok62, choose(oe61, oe60, oe59));
@@ -1945,7 +1945,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie62 = add32(ia58, it62);
     const vector iu62 = add32(majority(ia61, ia60, ia59), it62);
     const vector ia62 = add32(xor3(rotr32(ia61, 2), rotr32(ia61, 13), rotr32(ia61, 22)), iu62);
-    prefetch_part32(prefetch, 62, 64);
+    beside_part32(beside, 62, 64);
     const vector ow63 = add32(add32(add32(ow47, ow56), xor3(rotr32(ow48, 7), rotr32(ow48, 18), shr32(ow48, 3))), xor3(rotr32(ow61, 17), rotr32(ow61, 19), shr32(ow61, 10)));
     const vector ok63 = add32(oe59, add32(ow63, constant32(0xc67178f2)));
     const vector om63 = add32(ok63, choose(oe62, oe61, oe60));
@@ -1960,7 +1960,7 @@ KERNEL_INLINE void sha256_outer_and_inner(const vector outer_state[8], const vec
     const vector ie63 = add32(ia59, it63);
     const vector iu63 = add32(majority(ia62, ia61, ia60), it63);
     const vector ia63 = add32(xor3(rotr32(ia62, 2), rotr32(ia62, 13), rotr32(ia62, 22)), iu63);
-    prefetch_part32(prefetch, 63, 64);
+    beside_part32(beside, 63, 64);
     outer_ret[0] = add32(oa63, outer_state[0]);
     outer_ret[1] = add32(oa62, outer_state[1]);
     outer_ret[2] = add32(oa61, outer_state[2]);

@@ -7,7 +7,7 @@
 /* The inner hash: from the inner midstate over the counter. */
 KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_message[1],
     vector inner_ret[8],
-    const void *const *prefetch)
+    const struct beside *beside)
 {
     const vector ik0 = add64(inner_state[7], add64(inner_message[0], constant64(0x428a2f98d728ae22)));
     const vector im0 = add64(ik0, choose(inner_state[4], inner_state[5], inner_state[6]));
@@ -15,112 +15,112 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie0 = add64(inner_state[3], it0);
     const vector iu0 = add64(majority(inner_state[0], inner_state[1], inner_state[2]), it0);
     const vector ia0 = add64(xor3(rotr64(inner_state[0], 28), rotr64(inner_state[0], 34), rotr64(inner_state[0], 39)), iu0);
-    prefetch_part64(prefetch, 0, 160);
+    beside_part64(beside, 0, 160);
     const vector ik1 = add64(inner_state[6], constant64(0xf137449123ef65cd));
     const vector im1 = add64(ik1, choose(ie0, inner_state[4], inner_state[5]));
     const vector it1 = add64(im1, xor3(rotr64(ie0, 14), rotr64(ie0, 18), rotr64(ie0, 41)));
     const vector ie1 = add64(inner_state[2], it1);
     const vector iu1 = add64(majority(ia0, inner_state[0], inner_state[1]), it1);
     const vector ia1 = add64(xor3(rotr64(ia0, 28), rotr64(ia0, 34), rotr64(ia0, 39)), iu1);
-    prefetch_part64(prefetch, 1, 160);
+    beside_part64(beside, 1, 160);
     const vector ik2 = add64(inner_state[5], constant64(0xb5c0fbcfec4d3b2f));
     const vector im2 = add64(ik2, choose(ie1, ie0, inner_state[4]));
     const vector it2 = add64(im2, xor3(rotr64(ie1, 14), rotr64(ie1, 18), rotr64(ie1, 41)));
     const vector ie2 = add64(inner_state[1], it2);
     const vector iu2 = add64(majority(ia1, ia0, inner_state[0]), it2);
     const vector ia2 = add64(xor3(rotr64(ia1, 28), rotr64(ia1, 34), rotr64(ia1, 39)), iu2);
-    prefetch_part64(prefetch, 2, 160);
+    beside_part64(beside, 2, 160);
     const vector ik3 = add64(inner_state[4], constant64(0xe9b5dba58189dbbc));
     const vector im3 = add64(ik3, choose(ie2, ie1, ie0));
     const vector it3 = add64(im3, xor3(rotr64(ie2, 14), rotr64(ie2, 18), rotr64(ie2, 41)));
     const vector ie3 = add64(inner_state[0], it3);
     const vector iu3 = add64(majority(ia2, ia1, ia0), it3);
     const vector ia3 = add64(xor3(rotr64(ia2, 28), rotr64(ia2, 34), rotr64(ia2, 39)), iu3);
-    prefetch_part64(prefetch, 3, 160);
+    beside_part64(beside, 3, 160);
     const vector ik4 = add64(ie0, constant64(0x3956c25bf348b538));
     const vector im4 = add64(ik4, choose(ie3, ie2, ie1));
     const vector it4 = add64(im4, xor3(rotr64(ie3, 14), rotr64(ie3, 18), rotr64(ie3, 41)));
     const vector ie4 = add64(ia0, it4);
     const vector iu4 = add64(majority(ia3, ia2, ia1), it4);
     const vector ia4 = add64(xor3(rotr64(ia3, 28), rotr64(ia3, 34), rotr64(ia3, 39)), iu4);
-    prefetch_part64(prefetch, 4, 160);
+    beside_part64(beside, 4, 160);
     const vector ik5 = add64(ie1, constant64(0x59f111f1b605d019));
     const vector im5 = add64(ik5, choose(ie4, ie3, ie2));
     const vector it5 = add64(im5, xor3(rotr64(ie4, 14), rotr64(ie4, 18), rotr64(ie4, 41)));
     const vector ie5 = add64(ia1, it5);
     const vector iu5 = add64(majority(ia4, ia3, ia2), it5);
     const vector ia5 = add64(xor3(rotr64(ia4, 28), rotr64(ia4, 34), rotr64(ia4, 39)), iu5);
-    prefetch_part64(prefetch, 5, 160);
+    beside_part64(beside, 5, 160);
     const vector ik6 = add64(ie2, constant64(0x923f82a4af194f9b));
     const vector im6 = add64(ik6, choose(ie5, ie4, ie3));
     const vector it6 = add64(im6, xor3(rotr64(ie5, 14), rotr64(ie5, 18), rotr64(ie5, 41)));
     const vector ie6 = add64(ia2, it6);
     const vector iu6 = add64(majority(ia5, ia4, ia3), it6);
     const vector ia6 = add64(xor3(rotr64(ia5, 28), rotr64(ia5, 34), rotr64(ia5, 39)), iu6);
-    prefetch_part64(prefetch, 6, 160);
+    beside_part64(beside, 6, 160);
     const vector ik7 = add64(ie3, constant64(0xab1c5ed5da6d8118));
     const vector im7 = add64(ik7, choose(ie6, ie5, ie4));
     const vector it7 = add64(im7, xor3(rotr64(ie6, 14), rotr64(ie6, 18), rotr64(ie6, 41)));
     const vector ie7 = add64(ia3, it7);
     const vector iu7 = add64(majority(ia6, ia5, ia4), it7);
     const vector ia7 = add64(xor3(rotr64(ia6, 28), rotr64(ia6, 34), rotr64(ia6, 39)), iu7);
-    prefetch_part64(prefetch, 7, 160);
+    beside_part64(beside, 7, 160);
     const vector ik8 = add64(ie4, constant64(0xd807aa98a3030242));
     const vector im8 = add64(ik8, choose(ie7, ie6, ie5));
     const vector it8 = add64(im8, xor3(rotr64(ie7, 14), rotr64(ie7, 18), rotr64(ie7, 41)));
     const vector ie8 = add64(ia4, it8);
     const vector iu8 = add64(majority(ia7, ia6, ia5), it8);
     const vector ia8 = add64(xor3(rotr64(ia7, 28), rotr64(ia7, 34), rotr64(ia7, 39)), iu8);
-    prefetch_part64(prefetch, 8, 160);
+    beside_part64(beside, 8, 160);
     const vector ik9 = add64(ie5, constant64(0x12835b0145706fbe));
     const vector im9 = add64(ik9, choose(ie8, ie7, ie6));
     const vector it9 = add64(im9, xor3(rotr64(ie8, 14), rotr64(ie8, 18), rotr64(ie8, 41)));
     const vector ie9 = add64(ia5, it9);
     const vector iu9 = add64(majority(ia8, ia7, ia6), it9);
     const vector ia9 = add64(xor3(rotr64(ia8, 28), rotr64(ia8, 34), rotr64(ia8, 39)), iu9);
-    prefetch_part64(prefetch, 9, 160);
+    beside_part64(beside, 9, 160);
     const vector ik10 = add64(ie6, constant64(0x243185be4ee4b28c));
     const vector im10 = add64(ik10, choose(ie9, ie8, ie7));
     const vector it10 = add64(im10, xor3(rotr64(ie9, 14), rotr64(ie9, 18), rotr64(ie9, 41)));
     const vector ie10 = add64(ia6, it10);
     const vector iu10 = add64(majority(ia9, ia8, ia7), it10);
     const vector ia10 = add64(xor3(rotr64(ia9, 28), rotr64(ia9, 34), rotr64(ia9, 39)), iu10);
-    prefetch_part64(prefetch, 10, 160);
+    beside_part64(beside, 10, 160);
     const vector ik11 = add64(ie7, constant64(0x550c7dc3d5ffb4e2));
     const vector im11 = add64(ik11, choose(ie10, ie9, ie8));
     const vector it11 = add64(im11, xor3(rotr64(ie10, 14), rotr64(ie10, 18), rotr64(ie10, 41)));
     const vector ie11 = add64(ia7, it11);
     const vector iu11 = add64(majority(ia10, ia9, ia8), it11);
     const vector ia11 = add64(xor3(rotr64(ia10, 28), rotr64(ia10, 34), rotr64(ia10, 39)), iu11);
-    prefetch_part64(prefetch, 11, 160);
+    beside_part64(beside, 11, 160);
     const vector ik12 = add64(ie8, constant64(0x72be5d74f27b896f));
     const vector im12 = add64(ik12, choose(ie11, ie10, ie9));
     const vector it12 = add64(im12, xor3(rotr64(ie11, 14), rotr64(ie11, 18), rotr64(ie11, 41)));
     const vector ie12 = add64(ia8, it12);
     const vector iu12 = add64(majority(ia11, ia10, ia9), it12);
     const vector ia12 = add64(xor3(rotr64(ia11, 28), rotr64(ia11, 34), rotr64(ia11, 39)), iu12);
-    prefetch_part64(prefetch, 12, 160);
+    beside_part64(beside, 12, 160);
     const vector ik13 = add64(ie9, constant64(0x80deb1fe3b1696b1));
     const vector im13 = add64(ik13, choose(ie12, ie11, ie10));
     const vector it13 = add64(im13, xor3(rotr64(ie12, 14), rotr64(ie12, 18), rotr64(ie12, 41)));
     const vector ie13 = add64(ia9, it13);
     const vector iu13 = add64(majority(ia12, ia11, ia10), it13);
     const vector ia13 = add64(xor3(rotr64(ia12, 28), rotr64(ia12, 34), rotr64(ia12, 39)), iu13);
-    prefetch_part64(prefetch, 13, 160);
+    beside_part64(beside, 13, 160);
     const vector ik14 = add64(ie10, constant64(0x9bdc06a725c71235));
     const vector im14 = add64(ik14, choose(ie13, ie12, ie11));
     const vector it14 = add64(im14, xor3(rotr64(ie13, 14), rotr64(ie13, 18), rotr64(ie13, 41)));
     const vector ie14 = add64(ia10, it14);
     const vector iu14 = add64(majority(ia13, ia12, ia11), it14);
     const vector ia14 = add64(xor3(rotr64(ia13, 28), rotr64(ia13, 34), rotr64(ia13, 39)), iu14);
-    prefetch_part64(prefetch, 14, 160);
+    beside_part64(beside, 14, 160);
     const vector ik15 = add64(ie11, constant64(0xc19bf174cf692ad4));
     const vector im15 = add64(ik15, choose(ie14, ie13, ie12));
     const vector it15 = add64(im15, xor3(rotr64(ie14, 14), rotr64(ie14, 18), rotr64(ie14, 41)));
     const vector ie15 = add64(ia11, it15);
     const vector iu15 = add64(majority(ia14, ia13, ia12), it15);
     const vector ia15 = add64(xor3(rotr64(ia14, 28), rotr64(ia14, 34), rotr64(ia14, 39)), iu15);
-    prefetch_part64(prefetch, 15, 160);
+    beside_part64(beside, 15, 160);
     const vector iw16 = add64(inner_message[0], constant64(0x4180000000000000));
     const vector ik16 = add64(ie12, add64(iw16, constant64(0xe49b69c19ef14ad2)));
     const vector im16 = add64(ik16, choose(ie15, ie14, ie13));
@@ -128,14 +128,14 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie16 = add64(ia12, it16);
     const vector iu16 = add64(majority(ia15, ia14, ia13), it16);
     const vector ia16 = add64(xor3(rotr64(ia15, 28), rotr64(ia15, 34), rotr64(ia15, 39)), iu16);
-    prefetch_part64(prefetch, 16, 160);
+    beside_part64(beside, 16, 160);
     const vector ik17 = add64(ie13, constant64(0x70464786384f47f4));
     const vector im17 = add64(ik17, choose(ie16, ie15, ie14));
     const vector it17 = add64(im17, xor3(rotr64(ie16, 14), rotr64(ie16, 18), rotr64(ie16, 41)));
     const vector ie17 = add64(ia13, it17);
     const vector iu17 = add64(majority(ia16, ia15, ia14), it17);
     const vector ia17 = add64(xor3(rotr64(ia16, 28), rotr64(ia16, 34), rotr64(ia16, 39)), iu17);
-    prefetch_part64(prefetch, 17, 160);
+    beside_part64(beside, 17, 160);
     const vector iw18 = xor3(rotr64(iw16, 19), rotr64(iw16, 61), shr64(iw16, 6));
     const vector ik18 = add64(ie14, add64(iw18, constant64(0x0fc19dc68b8cd5b5)));
     const vector im18 = add64(ik18, choose(ie17, ie16, ie15));
@@ -143,14 +143,14 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie18 = add64(ia14, it18);
     const vector iu18 = add64(majority(ia17, ia16, ia15), it18);
     const vector ia18 = add64(xor3(rotr64(ia17, 28), rotr64(ia17, 34), rotr64(ia17, 39)), iu18);
-    prefetch_part64(prefetch, 18, 160);
+    beside_part64(beside, 18, 160);
     const vector ik19 = add64(ie15, constant64(0x260cb1dd77adac69));
     const vector im19 = add64(ik19, choose(ie18, ie17, ie16));
     const vector it19 = add64(im19, xor3(rotr64(ie18, 14), rotr64(ie18, 18), rotr64(ie18, 41)));
     const vector ie19 = add64(ia15, it19);
     const vector iu19 = add64(majority(ia18, ia17, ia16), it19);
     const vector ia19 = add64(xor3(rotr64(ia18, 28), rotr64(ia18, 34), rotr64(ia18, 39)), iu19);
-    prefetch_part64(prefetch, 19, 160);
+    beside_part64(beside, 19, 160);
     const vector iw20 = xor3(rotr64(iw18, 19), rotr64(iw18, 61), shr64(iw18, 6));
     const vector ik20 = add64(ie16, add64(iw20, constant64(0x2de92c6f592b0275)));
     const vector im20 = add64(ik20, choose(ie19, ie18, ie17));
@@ -158,14 +158,14 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie20 = add64(ia16, it20);
     const vector iu20 = add64(majority(ia19, ia18, ia17), it20);
     const vector ia20 = add64(xor3(rotr64(ia19, 28), rotr64(ia19, 34), rotr64(ia19, 39)), iu20);
-    prefetch_part64(prefetch, 20, 160);
+    beside_part64(beside, 20, 160);
     const vector ik21 = add64(ie17, constant64(0x7c7c8532b4b188e3));
     const vector im21 = add64(ik21, choose(ie20, ie19, ie18));
     const vector it21 = add64(im21, xor3(rotr64(ie20, 14), rotr64(ie20, 18), rotr64(ie20, 41)));
     const vector ie21 = add64(ia17, it21);
     const vector iu21 = add64(majority(ia20, ia19, ia18), it21);
     const vector ia21 = add64(xor3(rotr64(ia20, 28), rotr64(ia20, 34), rotr64(ia20, 39)), iu21);
-    prefetch_part64(prefetch, 21, 160);
+    beside_part64(beside, 21, 160);
     const vector iw22 = add64(xor3(rotr64(iw20, 19), rotr64(iw20, 61), shr64(iw20, 6)), constant64(0x0000000000000440));
     const vector ik22 = add64(ie18, add64(iw22, constant64(0x5cb0a9dcbd41fbd4)));
     const vector im22 = add64(ik22, choose(ie21, ie20, ie19));
@@ -173,7 +173,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie22 = add64(ia18, it22);
     const vector iu22 = add64(majority(ia21, ia20, ia19), it22);
     const vector ia22 = add64(xor3(rotr64(ia21, 28), rotr64(ia21, 34), rotr64(ia21, 39)), iu22);
-    prefetch_part64(prefetch, 22, 160);
+    beside_part64(beside, 22, 160);
     const vector iw23 = add64(iw16, constant64(0xc4042201115c0151));
     const vector ik23 = add64(ie19, add64(iw23, constant64(0x76f988da831153b5)));
     const vector im23 = add64(ik23, choose(ie22, ie21, ie20));
@@ -181,7 +181,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie23 = add64(ia19, it23);
     const vector iu23 = add64(majority(ia22, ia21, ia20), it23);
     const vector ia23 = add64(xor3(rotr64(ia22, 28), rotr64(ia22, 34), rotr64(ia22, 39)), iu23);
-    prefetch_part64(prefetch, 23, 160);
+    beside_part64(beside, 23, 160);
     const vector iw24 = add64(xor3(rotr64(iw22, 19), rotr64(iw22, 61), shr64(iw22, 6)), constant64(0x8088000000002211));
     const vector ik24 = add64(ie20, add64(iw24, constant64(0x983e5152ee66dfab)));
     const vector im24 = add64(ik24, choose(ie23, ie22, ie21));
@@ -189,7 +189,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie24 = add64(ia20, it24);
     const vector iu24 = add64(majority(ia23, ia22, ia21), it24);
     const vector ia24 = add64(xor3(rotr64(ia23, 28), rotr64(ia23, 34), rotr64(ia23, 39)), iu24);
-    prefetch_part64(prefetch, 24, 160);
+    beside_part64(beside, 24, 160);
     const vector iw25 = add64(iw18, xor3(rotr64(iw23, 19), rotr64(iw23, 61), shr64(iw23, 6)));
     const vector ik25 = add64(ie21, add64(iw25, constant64(0xa831c66d2db43210)));
     const vector im25 = add64(ik25, choose(ie24, ie23, ie22));
@@ -197,7 +197,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie25 = add64(ia21, it25);
     const vector iu25 = add64(majority(ia24, ia23, ia22), it25);
     const vector ia25 = add64(xor3(rotr64(ia24, 28), rotr64(ia24, 34), rotr64(ia24, 39)), iu25);
-    prefetch_part64(prefetch, 25, 160);
+    beside_part64(beside, 25, 160);
     const vector iw26 = add64(xor3(rotr64(iw24, 19), rotr64(iw24, 61), shr64(iw24, 6)), constant64(0x0200101100011004));
     const vector ik26 = add64(ie22, add64(iw26, constant64(0xb00327c898fb213f)));
     const vector im26 = add64(ik26, choose(ie25, ie24, ie23));
@@ -205,7 +205,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie26 = add64(ia22, it26);
     const vector iu26 = add64(majority(ia25, ia24, ia23), it26);
     const vector ia26 = add64(xor3(rotr64(ia25, 28), rotr64(ia25, 34), rotr64(ia25, 39)), iu26);
-    prefetch_part64(prefetch, 26, 160);
+    beside_part64(beside, 26, 160);
     const vector iw27 = add64(iw20, xor3(rotr64(iw25, 19), rotr64(iw25, 61), shr64(iw25, 6)));
     const vector ik27 = add64(ie23, add64(iw27, constant64(0xbf597fc7beef0ee4)));
     const vector im27 = add64(ik27, choose(ie26, ie25, ie24));
@@ -213,7 +213,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie27 = add64(ia23, it27);
     const vector iu27 = add64(majority(ia26, ia25, ia24), it27);
     const vector ia27 = add64(xor3(rotr64(ia26, 28), rotr64(ia26, 34), rotr64(ia26, 39)), iu27);
-    prefetch_part64(prefetch, 27, 160);
+    beside_part64(beside, 27, 160);
     const vector iw28 = add64(xor3(rotr64(iw26, 19), rotr64(iw26, 61), shr64(iw26, 6)), constant64(0x32080088460aa460));
     const vector ik28 = add64(ie24, add64(iw28, constant64(0xc6e00bf33da88fc2)));
     const vector im28 = add64(ik28, choose(ie27, ie26, ie25));
@@ -221,7 +221,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie28 = add64(ia24, it28);
     const vector iu28 = add64(majority(ia27, ia26, ia25), it28);
     const vector ia28 = add64(xor3(rotr64(ia27, 28), rotr64(ia27, 34), rotr64(ia27, 39)), iu28);
-    prefetch_part64(prefetch, 28, 160);
+    beside_part64(beside, 28, 160);
     const vector iw29 = add64(iw22, xor3(rotr64(iw27, 19), rotr64(iw27, 61), shr64(iw27, 6)));
     const vector ik29 = add64(ie25, add64(iw29, constant64(0xd5a79147930aa725)));
     const vector im29 = add64(ik29, choose(ie28, ie27, ie26));
@@ -229,7 +229,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie29 = add64(ia25, it29);
     const vector iu29 = add64(majority(ia28, ia27, ia26), it29);
     const vector ia29 = add64(xor3(rotr64(ia28, 28), rotr64(ia28, 34), rotr64(ia28, 39)), iu29);
-    prefetch_part64(prefetch, 29, 160);
+    beside_part64(beside, 29, 160);
     const vector iw30 = add64(add64(iw23, xor3(rotr64(iw28, 19), rotr64(iw28, 61), shr64(iw28, 6))), constant64(0x400000000000022c));
     const vector ik30 = add64(ie26, add64(iw30, constant64(0x06ca6351e003826f)));
     const vector im30 = add64(ik30, choose(ie29, ie28, ie27));
@@ -237,7 +237,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie30 = add64(ia26, it30);
     const vector iu30 = add64(majority(ia29, ia28, ia27), it30);
     const vector ia30 = add64(xor3(rotr64(ia29, 28), rotr64(ia29, 34), rotr64(ia29, 39)), iu30);
-    prefetch_part64(prefetch, 30, 160);
+    beside_part64(beside, 30, 160);
     const vector iw31 = add64(add64(add64(iw24, xor3(rotr64(iw16, 1), rotr64(iw16, 8), shr64(iw16, 7))), xor3(rotr64(iw29, 19), rotr64(iw29, 61), shr64(iw29, 6))), constant64(0x0000000000000440));
     const vector ik31 = add64(ie27, add64(iw31, constant64(0x142929670a0e6e70)));
     const vector im31 = add64(ik31, choose(ie30, ie29, ie28));
@@ -245,7 +245,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie31 = add64(ia27, it31);
     const vector iu31 = add64(majority(ia30, ia29, ia28), it31);
     const vector ia31 = add64(xor3(rotr64(ia30, 28), rotr64(ia30, 34), rotr64(ia30, 39)), iu31);
-    prefetch_part64(prefetch, 31, 160);
+    beside_part64(beside, 31, 160);
     const vector iw32 = add64(add64(add64(iw16, iw25), xor3(rotr64(iw30, 19), rotr64(iw30, 61), shr64(iw30, 6))), constant64(0xd0c598000000116e));
     const vector ik32 = add64(ie28, add64(iw32, constant64(0x27b70a8546d22ffc)));
     const vector im32 = add64(ik32, choose(ie31, ie30, ie29));
@@ -253,7 +253,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie32 = add64(ia28, it32);
     const vector iu32 = add64(majority(ia31, ia30, ia29), it32);
     const vector ia32 = add64(xor3(rotr64(ia31, 28), rotr64(ia31, 34), rotr64(ia31, 39)), iu32);
-    prefetch_part64(prefetch, 32, 160);
+    beside_part64(beside, 32, 160);
     const vector iw33 = add64(add64(add64(iw26, xor3(rotr64(iw18, 1), rotr64(iw18, 8), shr64(iw18, 7))), xor3(rotr64(iw31, 19), rotr64(iw31, 61), shr64(iw31, 6))), constant64(0x8088000000002211));
     const vector ik33 = add64(ie29, add64(iw33, constant64(0x2e1b21385c26c926)));
     const vector im33 = add64(ik33, choose(ie32, ie31, ie30));
@@ -261,7 +261,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie33 = add64(ia29, it33);
     const vector iu33 = add64(majority(ia32, ia31, ia30), it33);
     const vector ia33 = add64(xor3(rotr64(ia32, 28), rotr64(ia32, 34), rotr64(ia32, 39)), iu33);
-    prefetch_part64(prefetch, 33, 160);
+    beside_part64(beside, 33, 160);
     const vector iw34 = add64(add64(add64(iw18, iw27), xor3(rotr64(iw32, 19), rotr64(iw32, 61), shr64(iw32, 6))), constant64(0x05060838b3008b32));
     const vector ik34 = add64(ie30, add64(iw34, constant64(0x4d2c6dfc5ac42aed)));
     const vector im34 = add64(ik34, choose(ie33, ie32, ie31));
@@ -269,7 +269,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie34 = add64(ia30, it34);
     const vector iu34 = add64(majority(ia33, ia32, ia31), it34);
     const vector ia34 = add64(xor3(rotr64(ia33, 28), rotr64(ia33, 34), rotr64(ia33, 39)), iu34);
-    prefetch_part64(prefetch, 34, 160);
+    beside_part64(beside, 34, 160);
     const vector iw35 = add64(add64(add64(iw28, xor3(rotr64(iw20, 1), rotr64(iw20, 8), shr64(iw20, 7))), xor3(rotr64(iw33, 19), rotr64(iw33, 61), shr64(iw33, 6))), constant64(0x0200101100011004));
     const vector ik35 = add64(ie31, add64(iw35, constant64(0x53380d139d95b3df)));
     const vector im35 = add64(ik35, choose(ie34, ie33, ie32));
@@ -277,7 +277,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie35 = add64(ia31, it35);
     const vector iu35 = add64(majority(ia34, ia33, ia32), it35);
     const vector ia35 = add64(xor3(rotr64(ia34, 28), rotr64(ia34, 34), rotr64(ia34, 39)), iu35);
-    prefetch_part64(prefetch, 35, 160);
+    beside_part64(beside, 35, 160);
     const vector iw36 = add64(add64(add64(iw20, iw29), xor3(rotr64(iw34, 19), rotr64(iw34, 61), shr64(iw34, 6))), constant64(0x79521845bbcf4ddc));
     const vector ik36 = add64(ie32, add64(iw36, constant64(0x650a73548baf63de)));
     const vector im36 = add64(ik36, choose(ie35, ie34, ie33));
@@ -285,7 +285,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie36 = add64(ia32, it36);
     const vector iu36 = add64(majority(ia35, ia34, ia33), it36);
     const vector ia36 = add64(xor3(rotr64(ia35, 28), rotr64(ia35, 34), rotr64(ia35, 39)), iu36);
-    prefetch_part64(prefetch, 36, 160);
+    beside_part64(beside, 36, 160);
     const vector iw37 = add64(add64(add64(iw30, xor3(rotr64(iw22, 1), rotr64(iw22, 8), shr64(iw22, 7))), xor3(rotr64(iw35, 19), rotr64(iw35, 61), shr64(iw35, 6))), constant64(0x32080088460aa460));
     const vector ik37 = add64(ie33, add64(iw37, constant64(0x766a0abb3c77b2a8)));
     const vector im37 = add64(ik37, choose(ie36, ie35, ie34));
@@ -293,7 +293,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie37 = add64(ia33, it37);
     const vector iu37 = add64(majority(ia36, ia35, ia34), it37);
     const vector ia37 = add64(xor3(rotr64(ia36, 28), rotr64(ia36, 34), rotr64(ia36, 39)), iu37);
-    prefetch_part64(prefetch, 37, 160);
+    beside_part64(beside, 37, 160);
     const vector iw38 = add64(add64(add64(iw22, iw31), xor3(rotr64(iw23, 1), rotr64(iw23, 8), shr64(iw23, 7))), xor3(rotr64(iw36, 19), rotr64(iw36, 61), shr64(iw36, 6)));
     const vector ik38 = add64(ie34, add64(iw38, constant64(0x81c2c92e47edaee6)));
     const vector im38 = add64(ik38, choose(ie37, ie36, ie35));
@@ -301,7 +301,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie38 = add64(ia34, it38);
     const vector iu38 = add64(majority(ia37, ia36, ia35), it38);
     const vector ia38 = add64(xor3(rotr64(ia37, 28), rotr64(ia37, 34), rotr64(ia37, 39)), iu38);
-    prefetch_part64(prefetch, 38, 160);
+    beside_part64(beside, 38, 160);
     const vector iw39 = add64(add64(add64(iw23, iw32), xor3(rotr64(iw24, 1), rotr64(iw24, 8), shr64(iw24, 7))), xor3(rotr64(iw37, 19), rotr64(iw37, 61), shr64(iw37, 6)));
     const vector ik39 = add64(ie35, add64(iw39, constant64(0x92722c851482353b)));
     const vector im39 = add64(ik39, choose(ie38, ie37, ie36));
@@ -309,7 +309,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie39 = add64(ia35, it39);
     const vector iu39 = add64(majority(ia38, ia37, ia36), it39);
     const vector ia39 = add64(xor3(rotr64(ia38, 28), rotr64(ia38, 34), rotr64(ia38, 39)), iu39);
-    prefetch_part64(prefetch, 39, 160);
+    beside_part64(beside, 39, 160);
     const vector iw40 = add64(add64(add64(iw24, iw33), xor3(rotr64(iw25, 1), rotr64(iw25, 8), shr64(iw25, 7))), xor3(rotr64(iw38, 19), rotr64(iw38, 61), shr64(iw38, 6)));
     const vector ik40 = add64(ie36, add64(iw40, constant64(0xa2bfe8a14cf10364)));
     const vector im40 = add64(ik40, choose(ie39, ie38, ie37));
@@ -317,7 +317,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie40 = add64(ia36, it40);
     const vector iu40 = add64(majority(ia39, ia38, ia37), it40);
     const vector ia40 = add64(xor3(rotr64(ia39, 28), rotr64(ia39, 34), rotr64(ia39, 39)), iu40);
-    prefetch_part64(prefetch, 40, 160);
+    beside_part64(beside, 40, 160);
     const vector iw41 = add64(add64(add64(iw25, iw34), xor3(rotr64(iw26, 1), rotr64(iw26, 8), shr64(iw26, 7))), xor3(rotr64(iw39, 19), rotr64(iw39, 61), shr64(iw39, 6)));
     const vector ik41 = add64(ie37, add64(iw41, constant64(0xa81a664bbc423001)));
     const vector im41 = add64(ik41, choose(ie40, ie39, ie38));
@@ -325,7 +325,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie41 = add64(ia37, it41);
     const vector iu41 = add64(majority(ia40, ia39, ia38), it41);
     const vector ia41 = add64(xor3(rotr64(ia40, 28), rotr64(ia40, 34), rotr64(ia40, 39)), iu41);
-    prefetch_part64(prefetch, 41, 160);
+    beside_part64(beside, 41, 160);
     const vector iw42 = add64(add64(add64(iw26, iw35), xor3(rotr64(iw27, 1), rotr64(iw27, 8), shr64(iw27, 7))), xor3(rotr64(iw40, 19), rotr64(iw40, 61), shr64(iw40, 6)));
     const vector ik42 = add64(ie38, add64(iw42, constant64(0xc24b8b70d0f89791)));
     const vector im42 = add64(ik42, choose(ie41, ie40, ie39));
@@ -333,7 +333,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie42 = add64(ia38, it42);
     const vector iu42 = add64(majority(ia41, ia40, ia39), it42);
     const vector ia42 = add64(xor3(rotr64(ia41, 28), rotr64(ia41, 34), rotr64(ia41, 39)), iu42);
-    prefetch_part64(prefetch, 42, 160);
+    beside_part64(beside, 42, 160);
     const vector iw43 = add64(add64(add64(iw27, iw36), xor3(rotr64(iw28, 1), rotr64(iw28, 8), shr64(iw28, 7))), xor3(rotr64(iw41, 19), rotr64(iw41, 61), shr64(iw41, 6)));
     const vector ik43 = add64(ie39, add64(iw43, constant64(0xc76c51a30654be30)));
     const vector im43 = add64(ik43, choose(ie42, ie41, ie40));
@@ -341,7 +341,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie43 = add64(ia39, it43);
     const vector iu43 = add64(majority(ia42, ia41, ia40), it43);
     const vector ia43 = add64(xor3(rotr64(ia42, 28), rotr64(ia42, 34), rotr64(ia42, 39)), iu43);
-    prefetch_part64(prefetch, 43, 160);
+    beside_part64(beside, 43, 160);
     const vector iw44 = add64(add64(add64(iw28, iw37), xor3(rotr64(iw29, 1), rotr64(iw29, 8), shr64(iw29, 7))), xor3(rotr64(iw42, 19), rotr64(iw42, 61), shr64(iw42, 6)));
     const vector ik44 = add64(ie40, add64(iw44, constant64(0xd192e819d6ef5218)));
     const vector im44 = add64(ik44, choose(ie43, ie42, ie41));
@@ -349,7 +349,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie44 = add64(ia40, it44);
     const vector iu44 = add64(majority(ia43, ia42, ia41), it44);
     const vector ia44 = add64(xor3(rotr64(ia43, 28), rotr64(ia43, 34), rotr64(ia43, 39)), iu44);
-    prefetch_part64(prefetch, 44, 160);
+    beside_part64(beside, 44, 160);
     const vector iw45 = add64(add64(add64(iw29, iw38), xor3(rotr64(iw30, 1), rotr64(iw30, 8), shr64(iw30, 7))), xor3(rotr64(iw43, 19), rotr64(iw43, 61), shr64(iw43, 6)));
     const vector ik45 = add64(ie41, add64(iw45, constant64(0xd69906245565a910)));
     const vector im45 = add64(ik45, choose(ie44, ie43, ie42));
@@ -357,7 +357,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie45 = add64(ia41, it45);
     const vector iu45 = add64(majority(ia44, ia43, ia42), it45);
     const vector ia45 = add64(xor3(rotr64(ia44, 28), rotr64(ia44, 34), rotr64(ia44, 39)), iu45);
-    prefetch_part64(prefetch, 45, 160);
+    beside_part64(beside, 45, 160);
     const vector iw46 = add64(add64(add64(iw30, iw39), xor3(rotr64(iw31, 1), rotr64(iw31, 8), shr64(iw31, 7))), xor3(rotr64(iw44, 19), rotr64(iw44, 61), shr64(iw44, 6)));
     const vector ik46 = add64(ie42, add64(iw46, constant64(0xf40e35855771202a)));
     const vector im46 = add64(ik46, choose(ie45, ie44, ie43));
@@ -365,7 +365,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie46 = add64(ia42, it46);
     const vector iu46 = add64(majority(ia45, ia44, ia43), it46);
     const vector ia46 = add64(xor3(rotr64(ia45, 28), rotr64(ia45, 34), rotr64(ia45, 39)), iu46);
-    prefetch_part64(prefetch, 46, 160);
+    beside_part64(beside, 46, 160);
     const vector iw47 = add64(add64(add64(iw31, iw40), xor3(rotr64(iw32, 1), rotr64(iw32, 8), shr64(iw32, 7))), xor3(rotr64(iw45, 19), rotr64(iw45, 61), shr64(iw45, 6)));
     const vector ik47 = add64(ie43, add64(iw47, constant64(0x106aa07032bbd1b8)));
     const vector im47 = add64(ik47, choose(ie46, ie45, ie44));
@@ -373,7 +373,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie47 = add64(ia43, it47);
     const vector iu47 = add64(majority(ia46, ia45, ia44), it47);
     const vector ia47 = add64(xor3(rotr64(ia46, 28), rotr64(ia46, 34), rotr64(ia46, 39)), iu47);
-    prefetch_part64(prefetch, 47, 160);
+    beside_part64(beside, 47, 160);
     const vector iw48 = add64(add64(add64(iw32, iw41), xor3(rotr64(iw33, 1), rotr64(iw33, 8), shr64(iw33, 7))), xor3(rotr64(iw46, 19), rotr64(iw46, 61), shr64(iw46, 6)));
     const vector ik48 = add64(ie44, add64(iw48, constant64(0x19a4c116b8d2d0c8)));
     const vector im48 = add64(ik48, choose(ie47, ie46, ie45));
@@ -381,7 +381,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie48 = add64(ia44, it48);
     const vector iu48 = add64(majority(ia47, ia46, ia45), it48);
     const vector ia48 = add64(xor3(rotr64(ia47, 28), rotr64(ia47, 34), rotr64(ia47, 39)), iu48);
-    prefetch_part64(prefetch, 48, 160);
+    beside_part64(beside, 48, 160);
     const vector iw49 = add64(add64(add64(iw33, iw42), xor3(rotr64(iw34, 1), rotr64(iw34, 8), shr64(iw34, 7))), xor3(rotr64(iw47, 19), rotr64(iw47, 61), shr64(iw47, 6)));
     const vector ik49 = add64(ie45, add64(iw49, constant64(0x1e376c085141ab53)));
     const vector im49 = add64(ik49, choose(ie48, ie47, ie46));
@@ -389,7 +389,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie49 = add64(ia45, it49);
     const vector iu49 = add64(majority(ia48, ia47, ia46), it49);
     const vector ia49 = add64(xor3(rotr64(ia48, 28), rotr64(ia48, 34), rotr64(ia48, 39)), iu49);
-    prefetch_part64(prefetch, 49, 160);
+    beside_part64(beside, 49, 160);
     const vector iw50 = add64(add64(add64(iw34, iw43), xor3(rotr64(iw35, 1), rotr64(iw35, 8), shr64(iw35, 7))), xor3(rotr64(iw48, 19), rotr64(iw48, 61), shr64(iw48, 6)));
     const vector ik50 = add64(ie46, add64(iw50, constant64(0x2748774cdf8eeb99)));
     const vector im50 = add64(ik50, choose(ie49, ie48, ie47));
@@ -397,7 +397,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie50 = add64(ia46, it50);
     const vector iu50 = add64(majority(ia49, ia48, ia47), it50);
     const vector ia50 = add64(xor3(rotr64(ia49, 28), rotr64(ia49, 34), rotr64(ia49, 39)), iu50);
-    prefetch_part64(prefetch, 50, 160);
+    beside_part64(beside, 50, 160);
     const vector iw51 = add64(add64(add64(iw35, iw44), xor3(rotr64(iw36, 1), rotr64(iw36, 8), shr64(iw36, 7))), xor3(rotr64(iw49, 19), rotr64(iw49, 61), shr64(iw49, 6)));
     const vector ik51 = add64(ie47, add64(iw51, constant64(0x34b0bcb5e19b48a8)));
     const vector im51 = add64(ik51, choose(ie50, ie49, ie48));
@@ -405,7 +405,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie51 = add64(ia47, it51);
     const vector iu51 = add64(majority(ia50, ia49, ia48), it51);
     const vector ia51 = add64(xor3(rotr64(ia50, 28), rotr64(ia50, 34), rotr64(ia50, 39)), iu51);
-    prefetch_part64(prefetch, 51, 160);
+    beside_part64(beside, 51, 160);
     const vector iw52 = add64(add64(add64(iw36, iw45), xor3(rotr64(iw37, 1), rotr64(iw37, 8), shr64(iw37, 7))), xor3(rotr64(iw50, 19), rotr64(iw50, 61), shr64(iw50, 6)));
     const vector ik52 = add64(ie48, add64(iw52, constant64(0x391c0cb3c5c95a63)));
     const vector im52 = add64(ik52, choose(ie51, ie50, ie49));
@@ -413,7 +413,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie52 = add64(ia48, it52);
     const vector iu52 = add64(majority(ia51, ia50, ia49), it52);
     const vector ia52 = add64(xor3(rotr64(ia51, 28), rotr64(ia51, 34), rotr64(ia51, 39)), iu52);
-    prefetch_part64(prefetch, 52, 160);
+    beside_part64(beside, 52, 160);
     const vector iw53 = add64(add64(add64(iw37, iw46), xor3(rotr64(iw38, 1), rotr64(iw38, 8), shr64(iw38, 7))), xor3(rotr64(iw51, 19), rotr64(iw51, 61), shr64(iw51, 6)));
     const vector ik53 = add64(ie49, add64(iw53, constant64(0x4ed8aa4ae3418acb)));
     const vector im53 = add64(ik53, choose(ie52, ie51, ie50));
@@ -421,7 +421,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie53 = add64(ia49, it53);
     const vector iu53 = add64(majority(ia52, ia51, ia50), it53);
     const vector ia53 = add64(xor3(rotr64(ia52, 28), rotr64(ia52, 34), rotr64(ia52, 39)), iu53);
-    prefetch_part64(prefetch, 53, 160);
+    beside_part64(beside, 53, 160);
     const vector iw54 = add64(add64(add64(iw38, iw47), xor3(rotr64(iw39, 1), rotr64(iw39, 8), shr64(iw39, 7))), xor3(rotr64(iw52, 19), rotr64(iw52, 61), shr64(iw52, 6)));
     const vector ik54 = add64(ie50, add64(iw54, constant64(0x5b9cca4f7763e373)));
     const vector im54 = add64(ik54, choose(ie53, ie52, ie51));
@@ -429,7 +429,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie54 = add64(ia50, it54);
     const vector iu54 = add64(majority(ia53, ia52, ia51), it54);
     const vector ia54 = add64(xor3(rotr64(ia53, 28), rotr64(ia53, 34), rotr64(ia53, 39)), iu54);
-    prefetch_part64(prefetch, 54, 160);
+    beside_part64(beside, 54, 160);
     const vector iw55 = add64(add64(add64(iw39, iw48), xor3(rotr64(iw40, 1), rotr64(iw40, 8), shr64(iw40, 7))), xor3(rotr64(iw53, 19), rotr64(iw53, 61), shr64(iw53, 6)));
     const vector ik55 = add64(ie51, add64(iw55, constant64(0x682e6ff3d6b2b8a3)));
     const vector im55 = add64(ik55, choose(ie54, ie53, ie52));
@@ -437,7 +437,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie55 = add64(ia51, it55);
     const vector iu55 = add64(majority(ia54, ia53, ia52), it55);
     const vector ia55 = add64(xor3(rotr64(ia54, 28), rotr64(ia54, 34), rotr64(ia54, 39)), iu55);
-    prefetch_part64(prefetch, 55, 160);
+    beside_part64(beside, 55, 160);
     const vector iw56 = add64(add64(add64(iw40, iw49), xor3(rotr64(iw41, 1), rotr64(iw41, 8), shr64(iw41, 7))), xor3(rotr64(iw54, 19), rotr64(iw54, 61), shr64(iw54, 6)));
     const vector ik56 = add64(ie52, add64(iw56, constant64(0x748f82ee5defb2fc)));
     const vector im56 = add64(ik56, choose(ie55, ie54, ie53));
@@ -445,7 +445,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie56 = add64(ia52, it56);
     const vector iu56 = add64(majority(ia55, ia54, ia53), it56);
     const vector ia56 = add64(xor3(rotr64(ia55, 28), rotr64(ia55, 34), rotr64(ia55, 39)), iu56);
-    prefetch_part64(prefetch, 56, 160);
+    beside_part64(beside, 56, 160);
     const vector iw57 = add64(add64(add64(iw41, iw50), xor3(rotr64(iw42, 1), rotr64(iw42, 8), shr64(iw42, 7))), xor3(rotr64(iw55, 19), rotr64(iw55, 61), shr64(iw55, 6)));
     const vector ik57 = add64(ie53, add64(iw57, constant64(0x78a5636f43172f60)));
     const vector im57 = add64(ik57, choose(ie56, ie55, ie54));
@@ -453,7 +453,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie57 = add64(ia53, it57);
     const vector iu57 = add64(majority(ia56, ia55, ia54), it57);
     const vector ia57 = add64(xor3(rotr64(ia56, 28), rotr64(ia56, 34), rotr64(ia56, 39)), iu57);
-    prefetch_part64(prefetch, 57, 160);
+    beside_part64(beside, 57, 160);
     const vector iw58 = add64(add64(add64(iw42, iw51), xor3(rotr64(iw43, 1), rotr64(iw43, 8), shr64(iw43, 7))), xor3(rotr64(iw56, 19), rotr64(iw56, 61), shr64(iw56, 6)));
     const vector ik58 = add64(ie54, add64(iw58, constant64(0x84c87814a1f0ab72)));
     const vector im58 = add64(ik58, choose(ie57, ie56, ie55));
@@ -461,7 +461,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie58 = add64(ia54, it58);
     const vector iu58 = add64(majority(ia57, ia56, ia55), it58);
     const vector ia58 = add64(xor3(rotr64(ia57, 28), rotr64(ia57, 34), rotr64(ia57, 39)), iu58);
-    prefetch_part64(prefetch, 58, 160);
+    beside_part64(beside, 58, 160);
     const vector iw59 = add64(add64(add64(iw43, iw52), xor3(rotr64(iw44, 1), rotr64(iw44, 8), shr64(iw44, 7))), xor3(rotr64(iw57, 19), rotr64(iw57, 61), shr64(iw57, 6)));
     const vector ik59 = add64(ie55, add64(iw59, constant64(0x8cc702081a6439ec)));
     const vector im59 = add64(ik59, choose(ie58, ie57, ie56));
@@ -469,7 +469,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie59 = add64(ia55, it59);
     const vector iu59 = add64(majority(ia58, ia57, ia56), it59);
     const vector ia59 = add64(xor3(rotr64(ia58, 28), rotr64(ia58, 34), rotr64(ia58, 39)), iu59);
-    prefetch_part64(prefetch, 59, 160);
+    beside_part64(beside, 59, 160);
     const vector iw60 = add64(add64(add64(iw44, iw53), xor3(rotr64(iw45, 1), rotr64(iw45, 8), shr64(iw45, 7))), xor3(rotr64(iw58, 19), rotr64(iw58, 61), shr64(iw58, 6)));
     const vector ik60 = add64(ie56, add64(iw60, constant64(0x90befffa23631e28)));
     const vector im60 = add64(ik60, choose(ie59, ie58, ie57));
@@ -477,7 +477,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie60 = add64(ia56, it60);
     const vector iu60 = add64(majority(ia59, ia58, ia57), it60);
     const vector ia60 = add64(xor3(rotr64(ia59, 28), rotr64(ia59, 34), rotr64(ia59, 39)), iu60);
-    prefetch_part64(prefetch, 60, 160);
+    beside_part64(beside, 60, 160);
     const vector iw61 = add64(add64(add64(iw45, iw54), xor3(rotr64(iw46, 1), rotr64(iw46, 8), shr64(iw46, 7))), xor3(rotr64(iw59, 19), rotr64(iw59, 61), shr64(iw59, 6)));
     const vector ik61 = add64(ie57, add64(iw61, constant64(0xa4506cebde82bde9)));
     const vector im61 = add64(ik61, choose(ie60, ie59, ie58));
@@ -485,7 +485,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie61 = add64(ia57, it61);
     const vector iu61 = add64(majority(ia60, ia59, ia58), it61);
     const vector ia61 = add64(xor3(rotr64(ia60, 28), rotr64(ia60, 34), rotr64(ia60, 39)), iu61);
-    prefetch_part64(prefetch, 61, 160);
+    beside_part64(beside, 61, 160);
     const vector iw62 = add64(add64(add64(iw46, iw55), xor3(rotr64(iw47, 1), rotr64(iw47, 8), shr64(iw47, 7))), xor3(rotr64(iw60, 19), rotr64(iw60, 61), shr64(iw60, 6)));
     const vector ik62 = add64(ie58, add64(iw62, constant64(0xbef9a3f7b2c67915)));
     const vector im62 = add64(ik62, choose(ie61, ie60, ie59));
@@ -493,7 +493,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie62 = add64(ia58, it62);
     const vector iu62 = add64(majority(ia61, ia60, ia59), it62);
     const vector ia62 = add64(xor3(rotr64(ia61, 28), rotr64(ia61, 34), rotr64(ia61, 39)), iu62);
-    prefetch_part64(prefetch, 62, 160);
+    beside_part64(beside, 62, 160);
     const vector iw63 = add64(add64(add64(iw47, iw56), xor3(rotr64(iw48, 1), rotr64(iw48, 8), shr64(iw48, 7))), xor3(rotr64(iw61, 19), rotr64(iw61, 61), shr64(iw61, 6)));
     const vector ik63 = add64(ie59, add64(iw63, constant64(0xc67178f2e372532b)));
     const vector im63 = add64(ik63, choose(ie62, ie61, ie60));
@@ -501,7 +501,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie63 = add64(ia59, it63);
     const vector iu63 = add64(majority(ia62, ia61, ia60), it63);
     const vector ia63 = add64(xor3(rotr64(ia62, 28), rotr64(ia62, 34), rotr64(ia62, 39)), iu63);
-    prefetch_part64(prefetch, 63, 160);
+    beside_part64(beside, 63, 160);
     const vector iw64 = add64(add64(add64(iw48, iw57), xor3(rotr64(iw49, 1), rotr64(iw49, 8), shr64(iw49, 7))), xor3(rotr64(iw62, 19), rotr64(iw62, 61), shr64(iw62, 6)));
     const vector ik64 = add64(ie60, add64(iw64, constant64(0xca273eceea26619c)));
     const vector im64 = add64(ik64, choose(ie63, ie62, ie61));
@@ -509,7 +509,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie64 = add64(ia60, it64);
     const vector iu64 = add64(majority(ia63, ia62, ia61), it64);
     const vector ia64 = add64(xor3(rotr64(ia63, 28), rotr64(ia63, 34), rotr64(ia63, 39)), iu64);
-    prefetch_part64(prefetch, 64, 160);
+    beside_part64(beside, 64, 160);
     const vector iw65 = add64(add64(add64(iw49, iw58), xor3(rotr64(iw50, 1), rotr64(iw50, 8), shr64(iw50, 7))), xor3(rotr64(iw63, 19), rotr64(iw63, 61), shr64(iw63, 6)));
     const vector ik65 = add64(ie61, add64(iw65, constant64(0xd186b8c721c0c207)));
     const vector im65 = add64(ik65, choose(ie64, ie63, ie62));
@@ -517,7 +517,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie65 = add64(ia61, it65);
     const vector iu65 = add64(majority(ia64, ia63, ia62), it65);
     const vector ia65 = add64(xor3(rotr64(ia64, 28), rotr64(ia64, 34), rotr64(ia64, 39)), iu65);
-    prefetch_part64(prefetch, 65, 160);
+    beside_part64(beside, 65, 160);
     const vector iw66 = add64(add64(add64(iw50, iw59), xor3(rotr64(iw51, 1), rotr64(iw51, 8), shr64(iw51, 7))), xor3(rotr64(iw64, 19), rotr64(iw64, 61), shr64(iw64, 6)));
     const vector ik66 = add64(ie62, add64(iw66, constant64(0xeada7dd6cde0eb1e)));
     const vector im66 = add64(ik66, choose(ie65, ie64, ie63));
@@ -525,7 +525,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie66 = add64(ia62, it66);
     const vector iu66 = add64(majority(ia65, ia64, ia63), it66);
     const vector ia66 = add64(xor3(rotr64(ia65, 28), rotr64(ia65, 34), rotr64(ia65, 39)), iu66);
-    prefetch_part64(prefetch, 66, 160);
+    beside_part64(beside, 66, 160);
     const vector iw67 = add64(add64(add64(iw51, iw60), xor3(rotr64(iw52, 1), rotr64(iw52, 8), shr64(iw52, 7))), xor3(rotr64(iw65, 19), rotr64(iw65, 61), shr64(iw65, 6)));
     const vector ik67 = add64(ie63, add64(iw67, constant64(0xf57d4f7fee6ed178)));
     const vector im67 = add64(ik67, choose(ie66, ie65, ie64));
@@ -533,7 +533,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie67 = add64(ia63, it67);
     const vector iu67 = add64(majority(ia66, ia65, ia64), it67);
     const vector ia67 = add64(xor3(rotr64(ia66, 28), rotr64(ia66, 34), rotr64(ia66, 39)), iu67);
-    prefetch_part64(prefetch, 67, 160);
+    beside_part64(beside, 67, 160);
     const vector iw68 = add64(add64(add64(iw52, iw61), xor3(rotr64(iw53, 1), rotr64(iw53, 8), shr64(iw53, 7))), xor3(rotr64(iw66, 19), rotr64(iw66, 61), shr64(iw66, 6)));
     const vector ik68 = add64(ie64, add64(iw68, constant64(0x06f067aa72176fba)));
     const vector im68 = add64(ik68, choose(ie67, ie66, ie65));
@@ -541,7 +541,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie68 = add64(ia64, it68);
     const vector iu68 = add64(majority(ia67, ia66, ia65), it68);
     const vector ia68 = add64(xor3(rotr64(ia67, 28), rotr64(ia67, 34), rotr64(ia67, 39)), iu68);
-    prefetch_part64(prefetch, 68, 160);
+    beside_part64(beside, 68, 160);
     const vector iw69 = add64(add64(add64(iw53, iw62), xor3(rotr64(iw54, 1), rotr64(iw54, 8), shr64(iw54, 7))), xor3(rotr64(iw67, 19), rotr64(iw67, 61), shr64(iw67, 6)));
     const vector ik69 = add64(ie65, add64(iw69, constant64(0x0a637dc5a2c898a6)));
     const vector im69 = add64(ik69, choose(ie68, ie67, ie66));
@@ -549,7 +549,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie69 = add64(ia65, it69);
     const vector iu69 = add64(majority(ia68, ia67, ia66), it69);
     const vector ia69 = add64(xor3(rotr64(ia68, 28), rotr64(ia68, 34), rotr64(ia68, 39)), iu69);
-    prefetch_part64(prefetch, 69, 160);
+    beside_part64(beside, 69, 160);
     const vector iw70 = add64(add64(add64(iw54, iw63), xor3(rotr64(iw55, 1), rotr64(iw55, 8), shr64(iw55, 7))), xor3(rotr64(iw68, 19), rotr64(iw68, 61), shr64(iw68, 6)));
     const vector ik70 = add64(ie66, add64(iw70, constant64(0x113f9804bef90dae)));
     const vector im70 = add64(ik70, choose(ie69, ie68, ie67));
@@ -557,7 +557,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie70 = add64(ia66, it70);
     const vector iu70 = add64(majority(ia69, ia68, ia67), it70);
     const vector ia70 = add64(xor3(rotr64(ia69, 28), rotr64(ia69, 34), rotr64(ia69, 39)), iu70);
-    prefetch_part64(prefetch, 70, 160);
+    beside_part64(beside, 70, 160);
     const vector iw71 = add64(add64(add64(iw55, iw64), xor3(rotr64(iw56, 1), rotr64(iw56, 8), shr64(iw56, 7))), xor3(rotr64(iw69, 19), rotr64(iw69, 61), shr64(iw69, 6)));
     const vector ik71 = add64(ie67, add64(iw71, constant64(0x1b710b35131c471b)));
     const vector im71 = add64(ik71, choose(ie70, ie69, ie68));
@@ -565,7 +565,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie71 = add64(ia67, it71);
     const vector iu71 = add64(majority(ia70, ia69, ia68), it71);
     const vector ia71 = add64(xor3(rotr64(ia70, 28), rotr64(ia70, 34), rotr64(ia70, 39)), iu71);
-    prefetch_part64(prefetch, 71, 160);
+    beside_part64(beside, 71, 160);
     const vector iw72 = add64(add64(add64(iw56, iw65), xor3(rotr64(iw57, 1), rotr64(iw57, 8), shr64(iw57, 7))), xor3(rotr64(iw70, 19), rotr64(iw70, 61), shr64(iw70, 6)));
     const vector ik72 = add64(ie68, add64(iw72, constant64(0x28db77f523047d84)));
     const vector im72 = add64(ik72, choose(ie71, ie70, ie69));
@@ -573,7 +573,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie72 = add64(ia68, it72);
     const vector iu72 = add64(majority(ia71, ia70, ia69), it72);
     const vector ia72 = add64(xor3(rotr64(ia71, 28), rotr64(ia71, 34), rotr64(ia71, 39)), iu72);
-    prefetch_part64(prefetch, 72, 160);
+    beside_part64(beside, 72, 160);
     const vector iw73 = add64(add64(add64(iw57, iw66), xor3(rotr64(iw58, 1), rotr64(iw58, 8), shr64(iw58, 7))), xor3(rotr64(iw71, 19), rotr64(iw71, 61), shr64(iw71, 6)));
     const vector ik73 = add64(ie69, add64(iw73, constant64(0x32caab7b40c72493)));
     const vector im73 = add64(ik73, choose(ie72, ie71, ie70));
@@ -581,7 +581,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie73 = add64(ia69, it73);
     const vector iu73 = add64(majority(ia72, ia71, ia70), it73);
     const vector ia73 = add64(xor3(rotr64(ia72, 28), rotr64(ia72, 34), rotr64(ia72, 39)), iu73);
-    prefetch_part64(prefetch, 73, 160);
+    beside_part64(beside, 73, 160);
     const vector iw74 = add64(add64(add64(iw58, iw67), xor3(rotr64(iw59, 1), rotr64(iw59, 8), shr64(iw59, 7))), xor3(rotr64(iw72, 19), rotr64(iw72, 61), shr64(iw72, 6)));
     const vector ik74 = add64(ie70, add64(iw74, constant64(0x3c9ebe0a15c9bebc)));
     const vector im74 = add64(ik74, choose(ie73, ie72, ie71));
@@ -589,7 +589,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie74 = add64(ia70, it74);
     const vector iu74 = add64(majority(ia73, ia72, ia71), it74);
     const vector ia74 = add64(xor3(rotr64(ia73, 28), rotr64(ia73, 34), rotr64(ia73, 39)), iu74);
-    prefetch_part64(prefetch, 74, 160);
+    beside_part64(beside, 74, 160);
     const vector iw75 = add64(add64(add64(iw59, iw68), xor3(rotr64(iw60, 1), rotr64(iw60, 8), shr64(iw60, 7))), xor3(rotr64(iw73, 19), rotr64(iw73, 61), shr64(iw73, 6)));
     const vector ik75 = add64(ie71, add64(iw75, constant64(0x431d67c49c100d4c)));
     const vector im75 = add64(ik75, choose(ie74, ie73, ie72));
@@ -597,7 +597,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie75 = add64(ia71, it75);
     const vector iu75 = add64(majority(ia74, ia73, ia72), it75);
     const vector ia75 = add64(xor3(rotr64(ia74, 28), rotr64(ia74, 34), rotr64(ia74, 39)), iu75);
-    prefetch_part64(prefetch, 75, 160);
+    beside_part64(beside, 75, 160);
     const vector iw76 = add64(add64(add64(iw60, iw69), xor3(rotr64(iw61, 1), rotr64(iw61, 8), shr64(iw61, 7))), xor3(rotr64(iw74, 19), rotr64(iw74, 61), shr64(iw74, 6)));
     const vector ik76 = add64(ie72, add64(iw76, constant64(0x4cc5d4becb3e42b6)));
     const vector im76 = add64(ik76, choose(ie75, ie74, ie73));
@@ -605,7 +605,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie76 = add64(ia72, it76);
     const vector iu76 = add64(majority(ia75, ia74, ia73), it76);
     const vector ia76 = add64(xor3(rotr64(ia75, 28), rotr64(ia75, 34), rotr64(ia75, 39)), iu76);
-    prefetch_part64(prefetch, 76, 160);
+    beside_part64(beside, 76, 160);
     const vector iw77 = add64(add64(add64(iw61, iw70), xor3(rotr64(iw62, 1), rotr64(iw62, 8), shr64(iw62, 7))), xor3(rotr64(iw75, 19), rotr64(iw75, 61), shr64(iw75, 6)));
     const vector ik77 = add64(ie73, add64(iw77, constant64(0x597f299cfc657e2a)));
     const vector im77 = add64(ik77, choose(ie76, ie75, ie74));
@@ -613,7 +613,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie77 = add64(ia73, it77);
     const vector iu77 = add64(majority(ia76, ia75, ia74), it77);
     const vector ia77 = add64(xor3(rotr64(ia76, 28), rotr64(ia76, 34), rotr64(ia76, 39)), iu77);
-    prefetch_part64(prefetch, 77, 160);
+    beside_part64(beside, 77, 160);
     const vector iw78 = add64(add64(add64(iw62, iw71), xor3(rotr64(iw63, 1), rotr64(iw63, 8), shr64(iw63, 7))), xor3(rotr64(iw76, 19), rotr64(iw76, 61), shr64(iw76, 6)));
     const vector ik78 = add64(ie74, add64(iw78, constant64(0x5fcb6fab3ad6faec)));
     const vector im78 = add64(ik78, choose(ie77, ie76, ie75));
@@ -621,7 +621,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie78 = add64(ia74, it78);
     const vector iu78 = add64(majority(ia77, ia76, ia75), it78);
     const vector ia78 = add64(xor3(rotr64(ia77, 28), rotr64(ia77, 34), rotr64(ia77, 39)), iu78);
-    prefetch_part64(prefetch, 78, 160);
+    beside_part64(beside, 78, 160);
     const vector iw79 = add64(add64(add64(iw63, iw72), xor3(rotr64(iw64, 1), rotr64(iw64, 8), shr64(iw64, 7))), xor3(rotr64(iw77, 19), rotr64(iw77, 61), shr64(iw77, 6)));
     const vector ik79 = add64(ie75, add64(iw79, constant64(0x6c44198c4a475817)));
     const vector im79 = add64(ik79, choose(ie78, ie77, ie76));
@@ -629,7 +629,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
     const vector ie79 = add64(ia75, it79);
     const vector iu79 = add64(majority(ia78, ia77, ia76), it79);
     const vector ia79 = add64(xor3(rotr64(ia78, 28), rotr64(ia78, 34), rotr64(ia78, 39)), iu79);
-    prefetch_part64(prefetch, 79, 160);
+    beside_part64(beside, 79, 160);
     inner_ret[0] = add64(ia79, inner_state[0]);
     inner_ret[1] = add64(ia78, inner_state[1]);
     inner_ret[2] = add64(ia77, inner_state[2]);
@@ -643,7 +643,7 @@ KERNEL_INLINE void sha512_inner(const vector inner_state[8], const vector inner_
 /* The outer hash: from the outer midstate over the inner digest. */
 KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_message[8],
     vector outer_ret[8],
-    const void *const *prefetch)
+    const struct beside *beside)
 {
     const vector ok0 = add64(outer_state[7], add64(outer_message[0], constant64(0x428a2f98d728ae22)));
     const vector om0 = add64(ok0, choose(outer_state[4], outer_state[5], outer_state[6]));
@@ -651,112 +651,112 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe0 = add64(outer_state[3], ot0);
     const vector ou0 = add64(majority(outer_state[0], outer_state[1], outer_state[2]), ot0);
     const vector oa0 = add64(xor3(rotr64(outer_state[0], 28), rotr64(outer_state[0], 34), rotr64(outer_state[0], 39)), ou0);
-    prefetch_part64(prefetch, 80, 160);
+    beside_part64(beside, 80, 160);
     const vector ok1 = add64(outer_state[6], add64(outer_message[1], constant64(0x7137449123ef65cd)));
     const vector om1 = add64(ok1, choose(oe0, outer_state[4], outer_state[5]));
     const vector ot1 = add64(om1, xor3(rotr64(oe0, 14), rotr64(oe0, 18), rotr64(oe0, 41)));
     const vector oe1 = add64(outer_state[2], ot1);
     const vector ou1 = add64(majority(oa0, outer_state[0], outer_state[1]), ot1);
     const vector oa1 = add64(xor3(rotr64(oa0, 28), rotr64(oa0, 34), rotr64(oa0, 39)), ou1);
-    prefetch_part64(prefetch, 81, 160);
+    beside_part64(beside, 81, 160);
     const vector ok2 = add64(outer_state[5], add64(outer_message[2], constant64(0xb5c0fbcfec4d3b2f)));
     const vector om2 = add64(ok2, choose(oe1, oe0, outer_state[4]));
     const vector ot2 = add64(om2, xor3(rotr64(oe1, 14), rotr64(oe1, 18), rotr64(oe1, 41)));
     const vector oe2 = add64(outer_state[1], ot2);
     const vector ou2 = add64(majority(oa1, oa0, outer_state[0]), ot2);
     const vector oa2 = add64(xor3(rotr64(oa1, 28), rotr64(oa1, 34), rotr64(oa1, 39)), ou2);
-    prefetch_part64(prefetch, 82, 160);
+    beside_part64(beside, 82, 160);
     const vector ok3 = add64(outer_state[4], add64(outer_message[3], constant64(0xe9b5dba58189dbbc)));
     const vector om3 = add64(ok3, choose(oe2, oe1, oe0));
     const vector ot3 = add64(om3, xor3(rotr64(oe2, 14), rotr64(oe2, 18), rotr64(oe2, 41)));
     const vector oe3 = add64(outer_state[0], ot3);
     const vector ou3 = add64(majority(oa2, oa1, oa0), ot3);
     const vector oa3 = add64(xor3(rotr64(oa2, 28), rotr64(oa2, 34), rotr64(oa2, 39)), ou3);
-    prefetch_part64(prefetch, 83, 160);
+    beside_part64(beside, 83, 160);
     const vector ok4 = add64(oe0, add64(outer_message[4], constant64(0x3956c25bf348b538)));
     const vector om4 = add64(ok4, choose(oe3, oe2, oe1));
     const vector ot4 = add64(om4, xor3(rotr64(oe3, 14), rotr64(oe3, 18), rotr64(oe3, 41)));
     const vector oe4 = add64(oa0, ot4);
     const vector ou4 = add64(majority(oa3, oa2, oa1), ot4);
     const vector oa4 = add64(xor3(rotr64(oa3, 28), rotr64(oa3, 34), rotr64(oa3, 39)), ou4);
-    prefetch_part64(prefetch, 84, 160);
+    beside_part64(beside, 84, 160);
     const vector ok5 = add64(oe1, add64(outer_message[5], constant64(0x59f111f1b605d019)));
     const vector om5 = add64(ok5, choose(oe4, oe3, oe2));
     const vector ot5 = add64(om5, xor3(rotr64(oe4, 14), rotr64(oe4, 18), rotr64(oe4, 41)));
     const vector oe5 = add64(oa1, ot5);
     const vector ou5 = add64(majority(oa4, oa3, oa2), ot5);
     const vector oa5 = add64(xor3(rotr64(oa4, 28), rotr64(oa4, 34), rotr64(oa4, 39)), ou5);
-    prefetch_part64(prefetch, 85, 160);
+    beside_part64(beside, 85, 160);
     const vector ok6 = add64(oe2, add64(outer_message[6], constant64(0x923f82a4af194f9b)));
     const vector om6 = add64(ok6, choose(oe5, oe4, oe3));
     const vector ot6 = add64(om6, xor3(rotr64(oe5, 14), rotr64(oe5, 18), rotr64(oe5, 41)));
     const vector oe6 = add64(oa2, ot6);
     const vector ou6 = add64(majority(oa5, oa4, oa3), ot6);
     const vector oa6 = add64(xor3(rotr64(oa5, 28), rotr64(oa5, 34), rotr64(oa5, 39)), ou6);
-    prefetch_part64(prefetch, 86, 160);
+    beside_part64(beside, 86, 160);
     const vector ok7 = add64(oe3, add64(outer_message[7], constant64(0xab1c5ed5da6d8118)));
     const vector om7 = add64(ok7, choose(oe6, oe5, oe4));
     const vector ot7 = add64(om7, xor3(rotr64(oe6, 14), rotr64(oe6, 18), rotr64(oe6, 41)));
     const vector oe7 = add64(oa3, ot7);
     const vector ou7 = add64(majority(oa6, oa5, oa4), ot7);
     const vector oa7 = add64(xor3(rotr64(oa6, 28), rotr64(oa6, 34), rotr64(oa6, 39)), ou7);
-    prefetch_part64(prefetch, 87, 160);
+    beside_part64(beside, 87, 160);
     const vector ok8 = add64(oe4, constant64(0x5807aa98a3030242));
     const vector om8 = add64(ok8, choose(oe7, oe6, oe5));
     const vector ot8 = add64(om8, xor3(rotr64(oe7, 14), rotr64(oe7, 18), rotr64(oe7, 41)));
     const vector oe8 = add64(oa4, ot8);
     const vector ou8 = add64(majority(oa7, oa6, oa5), ot8);
     const vector oa8 = add64(xor3(rotr64(oa7, 28), rotr64(oa7, 34), rotr64(oa7, 39)), ou8);
-    prefetch_part64(prefetch, 88, 160);
+    beside_part64(beside, 88, 160);
     const vector ok9 = add64(oe5, constant64(0x12835b0145706fbe));
     const vector om9 = add64(ok9, choose(oe8, oe7, oe6));
     const vector ot9 = add64(om9, xor3(rotr64(oe8, 14), rotr64(oe8, 18), rotr64(oe8, 41)));
     const vector oe9 = add64(oa5, ot9);
     const vector ou9 = add64(majority(oa8, oa7, oa6), ot9);
     const vector oa9 = add64(xor3(rotr64(oa8, 28), rotr64(oa8, 34), rotr64(oa8, 39)), ou9);
-    prefetch_part64(prefetch, 89, 160);
+    beside_part64(beside, 89, 160);
     const vector ok10 = add64(oe6, constant64(0x243185be4ee4b28c));
     const vector om10 = add64(ok10, choose(oe9, oe8, oe7));
     const vector ot10 = add64(om10, xor3(rotr64(oe9, 14), rotr64(oe9, 18), rotr64(oe9, 41)));
     const vector oe10 = add64(oa6, ot10);
     const vector ou10 = add64(majority(oa9, oa8, oa7), ot10);
     const vector oa10 = add64(xor3(rotr64(oa9, 28), rotr64(oa9, 34), rotr64(oa9, 39)), ou10);
-    prefetch_part64(prefetch, 90, 160);
+    beside_part64(beside, 90, 160);
     const vector ok11 = add64(oe7, constant64(0x550c7dc3d5ffb4e2));
     const vector om11 = add64(ok11, choose(oe10, oe9, oe8));
     const vector ot11 = add64(om11, xor3(rotr64(oe10, 14), rotr64(oe10, 18), rotr64(oe10, 41)));
     const vector oe11 = add64(oa7, ot11);
     const vector ou11 = add64(majority(oa10, oa9, oa8), ot11);
     const vector oa11 = add64(xor3(rotr64(oa10, 28), rotr64(oa10, 34), rotr64(oa10, 39)), ou11);
-    prefetch_part64(prefetch, 91, 160);
+    beside_part64(beside, 91, 160);
     const vector ok12 = add64(oe8, constant64(0x72be5d74f27b896f));
     const vector om12 = add64(ok12, choose(oe11, oe10, oe9));
     const vector ot12 = add64(om12, xor3(rotr64(oe11, 14), rotr64(oe11, 18), rotr64(oe11, 41)));
     const vector oe12 = add64(oa8, ot12);
     const vector ou12 = add64(majority(oa11, oa10, oa9), ot12);
     const vector oa12 = add64(xor3(rotr64(oa11, 28), rotr64(oa11, 34), rotr64(oa11, 39)), ou12);
-    prefetch_part64(prefetch, 92, 160);
+    beside_part64(beside, 92, 160);
     const vector ok13 = add64(oe9, constant64(0x80deb1fe3b1696b1));
     const vector om13 = add64(ok13, choose(oe12, oe11, oe10));
     const vector ot13 = add64(om13, xor3(rotr64(oe12, 14), rotr64(oe12, 18), rotr64(oe12, 41)));
     const vector oe13 = add64(oa9, ot13);
     const vector ou13 = add64(majority(oa12, oa11, oa10), ot13);
     const vector oa13 = add64(xor3(rotr64(oa12, 28), rotr64(oa12, 34), rotr64(oa12, 39)), ou13);
-    prefetch_part64(prefetch, 93, 160);
+    beside_part64(beside, 93, 160);
     const vector ok14 = add64(oe10, constant64(0x9bdc06a725c71235));
     const vector om14 = add64(ok14, choose(oe13, oe12, oe11));
     const vector ot14 = add64(om14, xor3(rotr64(oe13, 14), rotr64(oe13, 18), rotr64(oe13, 41)));
     const vector oe14 = add64(oa10, ot14);
     const vector ou14 = add64(majority(oa13, oa12, oa11), ot14);
     const vector oa14 = add64(xor3(rotr64(oa13, 28), rotr64(oa13, 34), rotr64(oa13, 39)), ou14);
-    prefetch_part64(prefetch, 94, 160);
+    beside_part64(beside, 94, 160);
     const vector ok15 = add64(oe11, constant64(0xc19bf174cf692c94));
     const vector om15 = add64(ok15, choose(oe14, oe13, oe12));
     const vector ot15 = add64(om15, xor3(rotr64(oe14, 14), rotr64(oe14, 18), rotr64(oe14, 41)));
     const vector oe15 = add64(oa11, ot15);
     const vector ou15 = add64(majority(oa14, oa13, oa12), ot15);
     const vector oa15 = add64(xor3(rotr64(oa14, 28), rotr64(oa14, 34), rotr64(oa14, 39)), ou15);
-    prefetch_part64(prefetch, 95, 160);
+    beside_part64(beside, 95, 160);
     const vector ow16 = add64(outer_message[0], xor3(rotr64(outer_message[1], 1), rotr64(outer_message[1], 8), shr64(outer_message[1], 7)));
     const vector ok16 = add64(oe12, add64(ow16, constant64(0xe49b69c19ef14ad2)));
     const vector om16 = add64(ok16, choose(oe15, oe14, oe13));
@@ -764,7 +764,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe16 = add64(oa12, ot16);
     const vector ou16 = add64(majority(oa15, oa14, oa13), ot16);
     const vector oa16 = add64(xor3(rotr64(oa15, 28), rotr64(oa15, 34), rotr64(oa15, 39)), ou16);
-    prefetch_part64(prefetch, 96, 160);
+    beside_part64(beside, 96, 160);
     const vector ow17 = add64(add64(outer_message[1], xor3(rotr64(outer_message[2], 1), rotr64(outer_message[2], 8), shr64(outer_message[2], 7))), constant64(0x00c0000000003018));
     const vector ok17 = add64(oe13, add64(ow17, constant64(0xefbe4786384f25e3)));
     const vector om17 = add64(ok17, choose(oe16, oe15, oe14));
@@ -772,7 +772,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe17 = add64(oa13, ot17);
     const vector ou17 = add64(majority(oa16, oa15, oa14), ot17);
     const vector oa17 = add64(xor3(rotr64(oa16, 28), rotr64(oa16, 34), rotr64(oa16, 39)), ou17);
-    prefetch_part64(prefetch, 97, 160);
+    beside_part64(beside, 97, 160);
     const vector ow18 = add64(add64(outer_message[2], xor3(rotr64(outer_message[3], 1), rotr64(outer_message[3], 8), shr64(outer_message[3], 7))), xor3(rotr64(ow16, 19), rotr64(ow16, 61), shr64(ow16, 6)));
     const vector ok18 = add64(oe14, add64(ow18, constant64(0x0fc19dc68b8cd5b5)));
     const vector om18 = add64(ok18, choose(oe17, oe16, oe15));
@@ -780,7 +780,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe18 = add64(oa14, ot18);
     const vector ou18 = add64(majority(oa17, oa16, oa15), ot18);
     const vector oa18 = add64(xor3(rotr64(oa17, 28), rotr64(oa17, 34), rotr64(oa17, 39)), ou18);
-    prefetch_part64(prefetch, 98, 160);
+    beside_part64(beside, 98, 160);
     const vector ow19 = add64(add64(outer_message[3], xor3(rotr64(outer_message[4], 1), rotr64(outer_message[4], 8), shr64(outer_message[4], 7))), xor3(rotr64(ow17, 19), rotr64(ow17, 61), shr64(ow17, 6)));
     const vector ok19 = add64(oe15, add64(ow19, constant64(0x240ca1cc77ac9c65)));
     const vector om19 = add64(ok19, choose(oe18, oe17, oe16));
@@ -788,7 +788,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe19 = add64(oa15, ot19);
     const vector ou19 = add64(majority(oa18, oa17, oa16), ot19);
     const vector oa19 = add64(xor3(rotr64(oa18, 28), rotr64(oa18, 34), rotr64(oa18, 39)), ou19);
-    prefetch_part64(prefetch, 99, 160);
+    beside_part64(beside, 99, 160);
     const vector ow20 = add64(add64(outer_message[4], xor3(rotr64(outer_message[5], 1), rotr64(outer_message[5], 8), shr64(outer_message[5], 7))), xor3(rotr64(ow18, 19), rotr64(ow18, 61), shr64(ow18, 6)));
     const vector ok20 = add64(oe16, add64(ow20, constant64(0x2de92c6f592b0275)));
     const vector om20 = add64(ok20, choose(oe19, oe18, oe17));
@@ -796,7 +796,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe20 = add64(oa16, ot20);
     const vector ou20 = add64(majority(oa19, oa18, oa17), ot20);
     const vector oa20 = add64(xor3(rotr64(oa19, 28), rotr64(oa19, 34), rotr64(oa19, 39)), ou20);
-    prefetch_part64(prefetch, 100, 160);
+    beside_part64(beside, 100, 160);
     const vector ow21 = add64(add64(outer_message[5], xor3(rotr64(outer_message[6], 1), rotr64(outer_message[6], 8), shr64(outer_message[6], 7))), xor3(rotr64(ow19, 19), rotr64(ow19, 61), shr64(ow19, 6)));
     const vector ok21 = add64(oe17, add64(ow21, constant64(0x4a7484aa6ea6e483)));
     const vector om21 = add64(ok21, choose(oe20, oe19, oe18));
@@ -804,7 +804,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe21 = add64(oa17, ot21);
     const vector ou21 = add64(majority(oa20, oa19, oa18), ot21);
     const vector oa21 = add64(xor3(rotr64(oa20, 28), rotr64(oa20, 34), rotr64(oa20, 39)), ou21);
-    prefetch_part64(prefetch, 101, 160);
+    beside_part64(beside, 101, 160);
     const vector ow22 = add64(add64(add64(outer_message[6], xor3(rotr64(outer_message[7], 1), rotr64(outer_message[7], 8), shr64(outer_message[7], 7))), xor3(rotr64(ow20, 19), rotr64(ow20, 61), shr64(ow20, 6))), constant64(0x0000000000000600));
     const vector ok22 = add64(oe18, add64(ow22, constant64(0x5cb0a9dcbd41fbd4)));
     const vector om22 = add64(ok22, choose(oe21, oe20, oe19));
@@ -812,7 +812,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe22 = add64(oa18, ot22);
     const vector ou22 = add64(majority(oa21, oa20, oa19), ot22);
     const vector oa22 = add64(xor3(rotr64(oa21, 28), rotr64(oa21, 34), rotr64(oa21, 39)), ou22);
-    prefetch_part64(prefetch, 102, 160);
+    beside_part64(beside, 102, 160);
     const vector ow23 = add64(add64(add64(outer_message[7], ow16), xor3(rotr64(ow21, 19), rotr64(ow21, 61), shr64(ow21, 6))), constant64(0x4180000000000000));
     const vector ok23 = add64(oe19, add64(ow23, constant64(0x76f988da831153b5)));
     const vector om23 = add64(ok23, choose(oe22, oe21, oe20));
@@ -820,7 +820,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe23 = add64(oa19, ot23);
     const vector ou23 = add64(majority(oa22, oa21, oa20), ot23);
     const vector oa23 = add64(xor3(rotr64(oa22, 28), rotr64(oa22, 34), rotr64(oa22, 39)), ou23);
-    prefetch_part64(prefetch, 103, 160);
+    beside_part64(beside, 103, 160);
     const vector ow24 = add64(add64(ow17, xor3(rotr64(ow22, 19), rotr64(ow22, 61), shr64(ow22, 6))), constant64(0x8000000000000000));
     const vector ok24 = add64(oe20, add64(ow24, constant64(0x983e5152ee66dfab)));
     const vector om24 = add64(ok24, choose(oe23, oe22, oe21));
@@ -828,7 +828,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe24 = add64(oa20, ot24);
     const vector ou24 = add64(majority(oa23, oa22, oa21), ot24);
     const vector oa24 = add64(xor3(rotr64(oa23, 28), rotr64(oa23, 34), rotr64(oa23, 39)), ou24);
-    prefetch_part64(prefetch, 104, 160);
+    beside_part64(beside, 104, 160);
     const vector ow25 = add64(ow18, xor3(rotr64(ow23, 19), rotr64(ow23, 61), shr64(ow23, 6)));
     const vector ok25 = add64(oe21, add64(ow25, constant64(0xa831c66d2db43210)));
     const vector om25 = add64(ok25, choose(oe24, oe23, oe22));
@@ -836,7 +836,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe25 = add64(oa21, ot25);
     const vector ou25 = add64(majority(oa24, oa23, oa22), ot25);
     const vector oa25 = add64(xor3(rotr64(oa24, 28), rotr64(oa24, 34), rotr64(oa24, 39)), ou25);
-    prefetch_part64(prefetch, 105, 160);
+    beside_part64(beside, 105, 160);
     const vector ow26 = add64(ow19, xor3(rotr64(ow24, 19), rotr64(ow24, 61), shr64(ow24, 6)));
     const vector ok26 = add64(oe22, add64(ow26, constant64(0xb00327c898fb213f)));
     const vector om26 = add64(ok26, choose(oe25, oe24, oe23));
@@ -844,7 +844,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe26 = add64(oa22, ot26);
     const vector ou26 = add64(majority(oa25, oa24, oa23), ot26);
     const vector oa26 = add64(xor3(rotr64(oa25, 28), rotr64(oa25, 34), rotr64(oa25, 39)), ou26);
-    prefetch_part64(prefetch, 106, 160);
+    beside_part64(beside, 106, 160);
     const vector ow27 = add64(ow20, xor3(rotr64(ow25, 19), rotr64(ow25, 61), shr64(ow25, 6)));
     const vector ok27 = add64(oe23, add64(ow27, constant64(0xbf597fc7beef0ee4)));
     const vector om27 = add64(ok27, choose(oe26, oe25, oe24));
@@ -852,7 +852,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe27 = add64(oa23, ot27);
     const vector ou27 = add64(majority(oa26, oa25, oa24), ot27);
     const vector oa27 = add64(xor3(rotr64(oa26, 28), rotr64(oa26, 34), rotr64(oa26, 39)), ou27);
-    prefetch_part64(prefetch, 107, 160);
+    beside_part64(beside, 107, 160);
     const vector ow28 = add64(ow21, xor3(rotr64(ow26, 19), rotr64(ow26, 61), shr64(ow26, 6)));
     const vector ok28 = add64(oe24, add64(ow28, constant64(0xc6e00bf33da88fc2)));
     const vector om28 = add64(ok28, choose(oe27, oe26, oe25));
@@ -860,7 +860,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe28 = add64(oa24, ot28);
     const vector ou28 = add64(majority(oa27, oa26, oa25), ot28);
     const vector oa28 = add64(xor3(rotr64(oa27, 28), rotr64(oa27, 34), rotr64(oa27, 39)), ou28);
-    prefetch_part64(prefetch, 108, 160);
+    beside_part64(beside, 108, 160);
     const vector ow29 = add64(ow22, xor3(rotr64(ow27, 19), rotr64(ow27, 61), shr64(ow27, 6)));
     const vector ok29 = add64(oe25, add64(ow29, constant64(0xd5a79147930aa725)));
     const vector om29 = add64(ok29, choose(oe28, oe27, oe26));
@@ -868,7 +868,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe29 = add64(oa25, ot29);
     const vector ou29 = add64(majority(oa28, oa27, oa26), ot29);
     const vector oa29 = add64(xor3(rotr64(oa28, 28), rotr64(oa28, 34), rotr64(oa28, 39)), ou29);
-    prefetch_part64(prefetch, 109, 160);
+    beside_part64(beside, 109, 160);
     const vector ow30 = add64(add64(ow23, xor3(rotr64(ow28, 19), rotr64(ow28, 61), shr64(ow28, 6))), constant64(0x000000000000030a));
     const vector ok30 = add64(oe26, add64(ow30, constant64(0x06ca6351e003826f)));
     const vector om30 = add64(ok30, choose(oe29, oe28, oe27));
@@ -876,7 +876,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe30 = add64(oa26, ot30);
     const vector ou30 = add64(majority(oa29, oa28, oa27), ot30);
     const vector oa30 = add64(xor3(rotr64(oa29, 28), rotr64(oa29, 34), rotr64(oa29, 39)), ou30);
-    prefetch_part64(prefetch, 110, 160);
+    beside_part64(beside, 110, 160);
     const vector ow31 = add64(add64(add64(ow24, xor3(rotr64(ow16, 1), rotr64(ow16, 8), shr64(ow16, 7))), xor3(rotr64(ow29, 19), rotr64(ow29, 61), shr64(ow29, 6))), constant64(0x0000000000000600));
     const vector ok31 = add64(oe27, add64(ow31, constant64(0x142929670a0e6e70)));
     const vector om31 = add64(ok31, choose(oe30, oe29, oe28));
@@ -884,7 +884,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe31 = add64(oa27, ot31);
     const vector ou31 = add64(majority(oa30, oa29, oa28), ot31);
     const vector oa31 = add64(xor3(rotr64(oa30, 28), rotr64(oa30, 34), rotr64(oa30, 39)), ou31);
-    prefetch_part64(prefetch, 111, 160);
+    beside_part64(beside, 111, 160);
     const vector ow32 = add64(add64(add64(ow16, ow25), xor3(rotr64(ow17, 1), rotr64(ow17, 8), shr64(ow17, 7))), xor3(rotr64(ow30, 19), rotr64(ow30, 61), shr64(ow30, 6)));
     const vector ok32 = add64(oe28, add64(ow32, constant64(0x27b70a8546d22ffc)));
     const vector om32 = add64(ok32, choose(oe31, oe30, oe29));
@@ -892,7 +892,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe32 = add64(oa28, ot32);
     const vector ou32 = add64(majority(oa31, oa30, oa29), ot32);
     const vector oa32 = add64(xor3(rotr64(oa31, 28), rotr64(oa31, 34), rotr64(oa31, 39)), ou32);
-    prefetch_part64(prefetch, 112, 160);
+    beside_part64(beside, 112, 160);
     const vector ow33 = add64(add64(add64(ow17, ow26), xor3(rotr64(ow18, 1), rotr64(ow18, 8), shr64(ow18, 7))), xor3(rotr64(ow31, 19), rotr64(ow31, 61), shr64(ow31, 6)));
     const vector ok33 = add64(oe29, add64(ow33, constant64(0x2e1b21385c26c926)));
     const vector om33 = add64(ok33, choose(oe32, oe31, oe30));
@@ -900,7 +900,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe33 = add64(oa29, ot33);
     const vector ou33 = add64(majority(oa32, oa31, oa30), ot33);
     const vector oa33 = add64(xor3(rotr64(oa32, 28), rotr64(oa32, 34), rotr64(oa32, 39)), ou33);
-    prefetch_part64(prefetch, 113, 160);
+    beside_part64(beside, 113, 160);
     const vector ow34 = add64(add64(add64(ow18, ow27), xor3(rotr64(ow19, 1), rotr64(ow19, 8), shr64(ow19, 7))), xor3(rotr64(ow32, 19), rotr64(ow32, 61), shr64(ow32, 6)));
     const vector ok34 = add64(oe30, add64(ow34, constant64(0x4d2c6dfc5ac42aed)));
     const vector om34 = add64(ok34, choose(oe33, oe32, oe31));
@@ -908,7 +908,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe34 = add64(oa30, ot34);
     const vector ou34 = add64(majority(oa33, oa32, oa31), ot34);
     const vector oa34 = add64(xor3(rotr64(oa33, 28), rotr64(oa33, 34), rotr64(oa33, 39)), ou34);
-    prefetch_part64(prefetch, 114, 160);
+    beside_part64(beside, 114, 160);
     const vector ow35 = add64(add64(add64(ow19, ow28), xor3(rotr64(ow20, 1), rotr64(ow20, 8), shr64(ow20, 7))), xor3(rotr64(ow33, 19), rotr64(ow33, 61), shr64(ow33, 6)));
     const vector ok35 = add64(oe31, add64(ow35, constant64(0x53380d139d95b3df)));
     const vector om35 = add64(ok35, choose(oe34, oe33, oe32));
@@ -916,7 +916,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe35 = add64(oa31, ot35);
     const vector ou35 = add64(majority(oa34, oa33, oa32), ot35);
     const vector oa35 = add64(xor3(rotr64(oa34, 28), rotr64(oa34, 34), rotr64(oa34, 39)), ou35);
-    prefetch_part64(prefetch, 115, 160);
+    beside_part64(beside, 115, 160);
     const vector ow36 = add64(add64(add64(ow20, ow29), xor3(rotr64(ow21, 1), rotr64(ow21, 8), shr64(ow21, 7))), xor3(rotr64(ow34, 19), rotr64(ow34, 61), shr64(ow34, 6)));
     const vector ok36 = add64(oe32, add64(ow36, constant64(0x650a73548baf63de)));
     const vector om36 = add64(ok36, choose(oe35, oe34, oe33));
@@ -924,7 +924,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe36 = add64(oa32, ot36);
     const vector ou36 = add64(majority(oa35, oa34, oa33), ot36);
     const vector oa36 = add64(xor3(rotr64(oa35, 28), rotr64(oa35, 34), rotr64(oa35, 39)), ou36);
-    prefetch_part64(prefetch, 116, 160);
+    beside_part64(beside, 116, 160);
     const vector ow37 = add64(add64(add64(ow21, ow30), xor3(rotr64(ow22, 1), rotr64(ow22, 8), shr64(ow22, 7))), xor3(rotr64(ow35, 19), rotr64(ow35, 61), shr64(ow35, 6)));
     const vector ok37 = add64(oe33, add64(ow37, constant64(0x766a0abb3c77b2a8)));
     const vector om37 = add64(ok37, choose(oe36, oe35, oe34));
@@ -932,7 +932,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe37 = add64(oa33, ot37);
     const vector ou37 = add64(majority(oa36, oa35, oa34), ot37);
     const vector oa37 = add64(xor3(rotr64(oa36, 28), rotr64(oa36, 34), rotr64(oa36, 39)), ou37);
-    prefetch_part64(prefetch, 117, 160);
+    beside_part64(beside, 117, 160);
     const vector ow38 = add64(add64(add64(ow22, ow31), xor3(rotr64(ow23, 1), rotr64(ow23, 8), shr64(ow23, 7))), xor3(rotr64(ow36, 19), rotr64(ow36, 61), shr64(ow36, 6)));
     const vector ok38 = add64(oe34, add64(ow38, constant64(0x81c2c92e47edaee6)));
     const vector om38 = add64(ok38, choose(oe37, oe36, oe35));
@@ -940,7 +940,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe38 = add64(oa34, ot38);
     const vector ou38 = add64(majority(oa37, oa36, oa35), ot38);
     const vector oa38 = add64(xor3(rotr64(oa37, 28), rotr64(oa37, 34), rotr64(oa37, 39)), ou38);
-    prefetch_part64(prefetch, 118, 160);
+    beside_part64(beside, 118, 160);
     const vector ow39 = add64(add64(add64(ow23, ow32), xor3(rotr64(ow24, 1), rotr64(ow24, 8), shr64(ow24, 7))), xor3(rotr64(ow37, 19), rotr64(ow37, 61), shr64(ow37, 6)));
     const vector ok39 = add64(oe35, add64(ow39, constant64(0x92722c851482353b)));
     const vector om39 = add64(ok39, choose(oe38, oe37, oe36));
@@ -948,7 +948,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe39 = add64(oa35, ot39);
     const vector ou39 = add64(majority(oa38, oa37, oa36), ot39);
     const vector oa39 = add64(xor3(rotr64(oa38, 28), rotr64(oa38, 34), rotr64(oa38, 39)), ou39);
-    prefetch_part64(prefetch, 119, 160);
+    beside_part64(beside, 119, 160);
     const vector ow40 = add64(add64(add64(ow24, ow33), xor3(rotr64(ow25, 1), rotr64(ow25, 8), shr64(ow25, 7))), xor3(rotr64(ow38, 19), rotr64(ow38, 61), shr64(ow38, 6)));
     const vector ok40 = add64(oe36, add64(ow40, constant64(0xa2bfe8a14cf10364)));
     const vector om40 = add64(ok40, choose(oe39, oe38, oe37));
@@ -956,7 +956,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe40 = add64(oa36, ot40);
     const vector ou40 = add64(majority(oa39, oa38, oa37), ot40);
     const vector oa40 = add64(xor3(rotr64(oa39, 28), rotr64(oa39, 34), rotr64(oa39, 39)), ou40);
-    prefetch_part64(prefetch, 120, 160);
+    beside_part64(beside, 120, 160);
     const vector ow41 = add64(add64(add64(ow25, ow34), xor3(rotr64(ow26, 1), rotr64(ow26, 8), shr64(ow26, 7))), xor3(rotr64(ow39, 19), rotr64(ow39, 61), shr64(ow39, 6)));
     const vector ok41 = add64(oe37, add64(ow41, constant64(0xa81a664bbc423001)));
     const vector om41 = add64(ok41, choose(oe40, oe39, oe38));
@@ -964,7 +964,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe41 = add64(oa37, ot41);
     const vector ou41 = add64(majority(oa40, oa39, oa38), ot41);
     const vector oa41 = add64(xor3(rotr64(oa40, 28), rotr64(oa40, 34), rotr64(oa40, 39)), ou41);
-    prefetch_part64(prefetch, 121, 160);
+    beside_part64(beside, 121, 160);
     const vector ow42 = add64(add64(add64(ow26, ow35), xor3(rotr64(ow27, 1), rotr64(ow27, 8), shr64(ow27, 7))), xor3(rotr64(ow40, 19), rotr64(ow40, 61), shr64(ow40, 6)));
     const vector ok42 = add64(oe38, add64(ow42, constant64(0xc24b8b70d0f89791)));
     const vector om42 = add64(ok42, choose(oe41, oe40, oe39));
@@ -972,7 +972,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe42 = add64(oa38, ot42);
     const vector ou42 = add64(majority(oa41, oa40, oa39), ot42);
     const vector oa42 = add64(xor3(rotr64(oa41, 28), rotr64(oa41, 34), rotr64(oa41, 39)), ou42);
-    prefetch_part64(prefetch, 122, 160);
+    beside_part64(beside, 122, 160);
     const vector ow43 = add64(add64(add64(ow27, ow36), xor3(rotr64(ow28, 1), rotr64(ow28, 8), shr64(ow28, 7))), xor3(rotr64(ow41, 19), rotr64(ow41, 61), shr64(ow41, 6)));
     const vector ok43 = add64(oe39, add64(ow43, constant64(0xc76c51a30654be30)));
     const vector om43 = add64(ok43, choose(oe42, oe41, oe40));
@@ -980,7 +980,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe43 = add64(oa39, ot43);
     const vector ou43 = add64(majority(oa42, oa41, oa40), ot43);
     const vector oa43 = add64(xor3(rotr64(oa42, 28), rotr64(oa42, 34), rotr64(oa42, 39)), ou43);
-    prefetch_part64(prefetch, 123, 160);
+    beside_part64(beside, 123, 160);
     const vector ow44 = add64(add64(add64(ow28, ow37), xor3(rotr64(ow29, 1), rotr64(ow29, 8), shr64(ow29, 7))), xor3(rotr64(ow42, 19), rotr64(ow42, 61), shr64(ow42, 6)));
     const vector ok44 = add64(oe40, add64(ow44, constant64(0xd192e819d6ef5218)));
     const vector om44 = add64(ok44, choose(oe43, oe42, oe41));
@@ -988,7 +988,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe44 = add64(oa40, ot44);
     const vector ou44 = add64(majority(oa43, oa42, oa41), ot44);
     const vector oa44 = add64(xor3(rotr64(oa43, 28), rotr64(oa43, 34), rotr64(oa43, 39)), ou44);
-    prefetch_part64(prefetch, 124, 160);
+    beside_part64(beside, 124, 160);
     const vector ow45 = add64(add64(add64(ow29, ow38), xor3(rotr64(ow30, 1), rotr64(ow30, 8), shr64(ow30, 7))), xor3(rotr64(ow43, 19), rotr64(ow43, 61), shr64(ow43, 6)));
     const vector ok45 = add64(oe41, add64(ow45, constant64(0xd69906245565a910)));
     const vector om45 = add64(ok45, choose(oe44, oe43, oe42));
@@ -996,7 +996,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe45 = add64(oa41, ot45);
     const vector ou45 = add64(majority(oa44, oa43, oa42), ot45);
     const vector oa45 = add64(xor3(rotr64(oa44, 28), rotr64(oa44, 34), rotr64(oa44, 39)), ou45);
-    prefetch_part64(prefetch, 125, 160);
+    beside_part64(beside, 125, 160);
     const vector ow46 = add64(add64(add64(ow30, ow39), xor3(rotr64(ow31, 1), rotr64(ow31, 8), shr64(ow31, 7))), xor3(rotr64(ow44, 19), rotr64(ow44, 61), shr64(ow44, 6)));
     const vector ok46 = add64(oe42, add64(ow46, constant64(0xf40e35855771202a)));
     const vector om46 = add64(ok46, choose(oe45, oe44, oe43));
@@ -1004,7 +1004,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe46 = add64(oa42, ot46);
     const vector ou46 = add64(majority(oa45, oa44, oa43), ot46);
     const vector oa46 = add64(xor3(rotr64(oa45, 28), rotr64(oa45, 34), rotr64(oa45, 39)), ou46);
-    prefetch_part64(prefetch, 126, 160);
+    beside_part64(beside, 126, 160);
     const vector ow47 = add64(add64(add64(ow31, ow40), xor3(rotr64(ow32, 1), rotr64(ow32, 8), shr64(ow32, 7))), xor3(rotr64(ow45, 19), rotr64(ow45, 61), shr64(ow45, 6)));
     const vector ok47 = add64(oe43, add64(ow47, constant64(0x106aa07032bbd1b8)));
     const vector om47 = add64(ok47, choose(oe46, oe45, oe44));
@@ -1012,7 +1012,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe47 = add64(oa43, ot47);
     const vector ou47 = add64(majority(oa46, oa45, oa44), ot47);
     const vector oa47 = add64(xor3(rotr64(oa46, 28), rotr64(oa46, 34), rotr64(oa46, 39)), ou47);
-    prefetch_part64(prefetch, 127, 160);
+    beside_part64(beside, 127, 160);
     const vector ow48 = add64(add64(add64(ow32, ow41), xor3(rotr64(ow33, 1), rotr64(ow33, 8), shr64(ow33, 7))), xor3(rotr64(ow46, 19), rotr64(ow46, 61), shr64(ow46, 6)));
     const vector ok48 = add64(oe44, add64(ow48, constant64(0x19a4c116b8d2d0c8)));
     const vector om48 = add64(ok48, choose(oe47, oe46, oe45));
@@ -1020,7 +1020,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe48 = add64(oa44, ot48);
     const vector ou48 = add64(majority(oa47, oa46, oa45), ot48);
     const vector oa48 = add64(xor3(rotr64(oa47, 28), rotr64(oa47, 34), rotr64(oa47, 39)), ou48);
-    prefetch_part64(prefetch, 128, 160);
+    beside_part64(beside, 128, 160);
     const vector ow49 = add64(add64(add64(ow33, ow42), xor3(rotr64(ow34, 1), rotr64(ow34, 8), shr64(ow34, 7))), xor3(rotr64(ow47, 19), rotr64(ow47, 61), shr64(ow47, 6)));
     const vector ok49 = add64(oe45, add64(ow49, constant64(0x1e376c085141ab53)));
     const vector om49 = add64(ok49, choose(oe48, oe47, oe46));
@@ -1028,7 +1028,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe49 = add64(oa45, ot49);
     const vector ou49 = add64(majority(oa48, oa47, oa46), ot49);
     const vector oa49 = add64(xor3(rotr64(oa48, 28), rotr64(oa48, 34), rotr64(oa48, 39)), ou49);
-    prefetch_part64(prefetch, 129, 160);
+    beside_part64(beside, 129, 160);
     const vector ow50 = add64(add64(add64(ow34, ow43), xor3(rotr64(ow35, 1), rotr64(ow35, 8), shr64(ow35, 7))), xor3(rotr64(ow48, 19), rotr64(ow48, 61), shr64(ow48, 6)));
     const vector ok50 = add64(oe46, add64(ow50, constant64(0x2748774cdf8eeb99)));
     const vector om50 = add64(ok50, choose(oe49, oe48, oe47));
@@ -1036,7 +1036,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe50 = add64(oa46, ot50);
     const vector ou50 = add64(majority(oa49, oa48, oa47), ot50);
     const vector oa50 = add64(xor3(rotr64(oa49, 28), rotr64(oa49, 34), rotr64(oa49, 39)), ou50);
-    prefetch_part64(prefetch, 130, 160);
+    beside_part64(beside, 130, 160);
     const vector ow51 = add64(add64(add64(ow35, ow44), xor3(rotr64(ow36, 1), rotr64(ow36, 8), shr64(ow36, 7))), xor3(rotr64(ow49, 19), rotr64(ow49, 61), shr64(ow49, 6)));
     const vector ok51 = add64(oe47, add64(ow51, constant64(0x34b0bcb5e19b48a8)));
     const vector om51 = add64(ok51, choose(oe50, oe49, oe48));
@@ -1044,7 +1044,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe51 = add64(oa47, ot51);
     const vector ou51 = add64(majority(oa50, oa49, oa48), ot51);
     const vector oa51 = add64(xor3(rotr64(oa50, 28), rotr64(oa50, 34), rotr64(oa50, 39)), ou51);
-    prefetch_part64(prefetch, 131, 160);
+    beside_part64(beside, 131, 160);
     const vector ow52 = add64(add64(add64(ow36, ow45), xor3(rotr64(ow37, 1), rotr64(ow37, 8), shr64(ow37, 7))), xor3(rotr64(ow50, 19), rotr64(ow50, 61), shr64(ow50, 6)));
     const vector ok52 = add64(oe48, add64(ow52, constant64(0x391c0cb3c5c95a63)));
     const vector om52 = add64(ok52, choose(oe51, oe50, oe49));
@@ -1052,7 +1052,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe52 = add64(oa48, ot52);
     const vector ou52 = add64(majority(oa51, oa50, oa49), ot52);
     const vector oa52 = add64(xor3(rotr64(oa51, 28), rotr64(oa51, 34), rotr64(oa51, 39)), ou52);
-    prefetch_part64(prefetch, 132, 160);
+    beside_part64(beside, 132, 160);
     const vector ow53 = add64(add64(add64(ow37, ow46), xor3(rotr64(ow38, 1), rotr64(ow38, 8), shr64(ow38, 7))), xor3(rotr64(ow51, 19), rotr64(ow51, 61), shr64(ow51, 6)));
     const vector ok53 = add64(oe49, add64(ow53, constant64(0x4ed8aa4ae3418acb)));
     const vector om53 = add64(ok53, choose(oe52, oe51, oe50));
@@ -1060,7 +1060,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe53 = add64(oa49, ot53);
     const vector ou53 = add64(majority(oa52, oa51, oa50), ot53);
     const vector oa53 = add64(xor3(rotr64(oa52, 28), rotr64(oa52, 34), rotr64(oa52, 39)), ou53);
-    prefetch_part64(prefetch, 133, 160);
+    beside_part64(beside, 133, 160);
     const vector ow54 = add64(add64(add64(ow38, ow47), xor3(rotr64(ow39, 1), rotr64(ow39, 8), shr64(ow39, 7))), xor3(rotr64(ow52, 19), rotr64(ow52, 61), shr64(ow52, 6)));
     const vector ok54 = add64(oe50, add64(ow54, constant64(0x5b9cca4f7763e373)));
     const vector om54 = add64(ok54, choose(oe53, oe52, oe51));
@@ -1068,7 +1068,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe54 = add64(oa50, ot54);
     const vector ou54 = add64(majority(oa53, oa52, oa51), ot54);
     const vector oa54 = add64(xor3(rotr64(oa53, 28), rotr64(oa53, 34), rotr64(oa53, 39)), ou54);
-    prefetch_part64(prefetch, 134, 160);
+    beside_part64(beside, 134, 160);
     const vector ow55 = add64(add64(add64(ow39, ow48), xor3(rotr64(ow40, 1), rotr64(ow40, 8), shr64(ow40, 7))), xor3(rotr64(ow53, 19), rotr64(ow53, 61), shr64(ow53, 6)));
     const vector ok55 = add64(oe51, add64(ow55, constant64(0x682e6ff3d6b2b8a3)));
     const vector om55 = add64(ok55, choose(oe54, oe53, oe52));
@@ -1076,7 +1076,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe55 = add64(oa51, ot55);
     const vector ou55 = add64(majority(oa54, oa53, oa52), ot55);
     const vector oa55 = add64(xor3(rotr64(oa54, 28), rotr64(oa54, 34), rotr64(oa54, 39)), ou55);
-    prefetch_part64(prefetch, 135, 160);
+    beside_part64(beside, 135, 160);
     const vector ow56 = add64(add64(add64(ow40, ow49), xor3(rotr64(ow41, 1), rotr64(ow41, 8), shr64(ow41, 7))), xor3(rotr64(ow54, 19), rotr64(ow54, 61), shr64(ow54, 6)));
     const vector ok56 = add64(oe52, add64(ow56, constant64(0x748f82ee5defb2fc)));
     const vector om56 = add64(ok56, choose(oe55, oe54, oe53));
@@ -1084,7 +1084,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe56 = add64(oa52, ot56);
     const vector ou56 = add64(majority(oa55, oa54, oa53), ot56);
     const vector oa56 = add64(xor3(rotr64(oa55, 28), rotr64(oa55, 34), rotr64(oa55, 39)), ou56);
-    prefetch_part64(prefetch, 136, 160);
+    beside_part64(beside, 136, 160);
     const vector ow57 = add64(add64(add64(ow41, ow50), xor3(rotr64(ow42, 1), rotr64(ow42, 8), shr64(ow42, 7))), xor3(rotr64(ow55, 19), rotr64(ow55, 61), shr64(ow55, 6)));
     const vector ok57 = add64(oe53, add64(ow57, constant64(0x78a5636f43172f60)));
     const vector om57 = add64(ok57, choose(oe56, oe55, oe54));
@@ -1092,7 +1092,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe57 = add64(oa53, ot57);
     const vector ou57 = add64(majority(oa56, oa55, oa54), ot57);
     const vector oa57 = add64(xor3(rotr64(oa56, 28), rotr64(oa56, 34), rotr64(oa56, 39)), ou57);
-    prefetch_part64(prefetch, 137, 160);
+    beside_part64(beside, 137, 160);
     const vector ow58 = add64(add64(add64(ow42, ow51), xor3(rotr64(ow43, 1), rotr64(ow43, 8), shr64(ow43, 7))), xor3(rotr64(ow56, 19), rotr64(ow56, 61), shr64(ow56, 6)));
     const vector ok58 = add64(oe54, add64(ow58, constant64(0x84c87814a1f0ab72)));
     const vector om58 = add64(ok58, choose(oe57, oe56, oe55));
@@ -1100,7 +1100,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe58 = add64(oa54, ot58);
     const vector ou58 = add64(majority(oa57, oa56, oa55), ot58);
     const vector oa58 = add64(xor3(rotr64(oa57, 28), rotr64(oa57, 34), rotr64(oa57, 39)), ou58);
-    prefetch_part64(prefetch, 138, 160);
+    beside_part64(beside, 138, 160);
     const vector ow59 = add64(add64(add64(ow43, ow52), xor3(rotr64(ow44, 1), rotr64(ow44, 8), shr64(ow44, 7))), xor3(rotr64(ow57, 19), rotr64(ow57, 61), shr64(ow57, 6)));
     const vector ok59 = add64(oe55, add64(ow59, constant64(0x8cc702081a6439ec)));
     const vector om59 = add64(ok59, choose(oe58, oe57, oe56));
@@ -1108,7 +1108,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe59 = add64(oa55, ot59);
     const vector ou59 = add64(majority(oa58, oa57, oa56), ot59);
     const vector oa59 = add64(xor3(rotr64(oa58, 28), rotr64(oa58, 34), rotr64(oa58, 39)), ou59);
-    prefetch_part64(prefetch, 139, 160);
+    beside_part64(beside, 139, 160);
     const vector ow60 = add64(add64(add64(ow44, ow53), xor3(rotr64(ow45, 1), rotr64(ow45, 8), shr64(ow45, 7))), xor3(rotr64(ow58, 19), rotr64(ow58, 61), shr64(ow58, 6)));
     const vector ok60 = add64(oe56, add64(ow60, constant64(0x90befffa23631e28)));
     const vector om60 = add64(ok60, choose(oe59, oe58, oe57));
@@ -1116,7 +1116,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe60 = add64(oa56, ot60);
     const vector ou60 = add64(majority(oa59, oa58, oa57), ot60);
     const vector oa60 = add64(xor3(rotr64(oa59, 28), rotr64(oa59, 34), rotr64(oa59, 39)), ou60);
-    prefetch_part64(prefetch, 140, 160);
+    beside_part64(beside, 140, 160);
     const vector ow61 = add64(add64(add64(ow45, ow54), xor3(rotr64(ow46, 1), rotr64(ow46, 8), shr64(ow46, 7))), xor3(rotr64(ow59, 19), rotr64(ow59, 61), shr64(ow59, 6)));
     const vector ok61 = add64(oe57, add64(ow61, constant64(0xa4506cebde82bde9)));
     const vector om61 = add64(ok61, choose(oe60, oe59, oe58));
@@ -1124,7 +1124,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe61 = add64(oa57, ot61);
     const vector ou61 = add64(majority(oa60, oa59, oa58), ot61);
     const vector oa61 = add64(xor3(rotr64(oa60, 28), rotr64(oa60, 34), rotr64(oa60, 39)), ou61);
-    prefetch_part64(prefetch, 141, 160);
+    beside_part64(beside, 141, 160);
     const vector ow62 = add64(add64(add64(ow46, ow55), xor3(rotr64(ow47, 1), rotr64(ow47, 8), shr64(ow47, 7))), xor3(rotr64(ow60, 19), rotr64(ow60, 61), shr64(ow60, 6)));
     const vector ok62 = add64(oe58, add64(ow62, constant64(0xbef9a3f7b2c67915)));
     const vector om62 = add64(ok62, choose(oe61, oe60, oe59));
@@ -1132,7 +1132,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe62 = add64(oa58, ot62);
     const vector ou62 = add64(majority(oa61, oa60, oa59), ot62);
     const vector oa62 = add64(xor3(rotr64(oa61, 28), rotr64(oa61, 34), rotr64(oa61, 39)), ou62);
-    prefetch_part64(prefetch, 142, 160);
+    beside_part64(beside, 142, 160);
     const vector ow63 = add64(add64(add64(ow47, ow56), xor3(rotr64(ow48, 1), rotr64(ow48, 8), shr64(ow48, 7))), xor3(rotr64(ow61, 19), rotr64(ow61, 61), shr64(ow61, 6)));
     const vector ok63 = add64(oe59, add64(ow63, constant64(0xc67178f2e372532b)));
     const vector om63 = add64(ok63, choose(oe62, oe61, oe60));
@@ -1140,7 +1140,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe63 = add64(oa59, ot63);
     const vector ou63 = add64(majority(oa62, oa61, oa60), ot63);
     const vector oa63 = add64(xor3(rotr64(oa62, 28), rotr64(oa62, 34), rotr64(oa62, 39)), ou63);
-    prefetch_part64(prefetch, 143, 160);
+    beside_part64(beside, 143, 160);
     const vector ow64 = add64(add64(add64(ow48, ow57), xor3(rotr64(ow49, 1), rotr64(ow49, 8), shr64(ow49, 7))), xor3(rotr64(ow62, 19), rotr64(ow62, 61), shr64(ow62, 6)));
     const vector ok64 = add64(oe60, add64(ow64, constant64(0xca273eceea26619c)));
     const vector om64 = add64(ok64, choose(oe63, oe62, oe61));
@@ -1148,7 +1148,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe64 = add64(oa60, ot64);
     const vector ou64 = add64(majority(oa63, oa62, oa61), ot64);
     const vector oa64 = add64(xor3(rotr64(oa63, 28), rotr64(oa63, 34), rotr64(oa63, 39)), ou64);
-    prefetch_part64(prefetch, 144, 160);
+    beside_part64(beside, 144, 160);
     const vector ow65 = add64(add64(add64(ow49, ow58), xor3(rotr64(ow50, 1), rotr64(ow50, 8), shr64(ow50, 7))), xor3(rotr64(ow63, 19), rotr64(ow63, 61), shr64(ow63, 6)));
     const vector ok65 = add64(oe61, add64(ow65, constant64(0xd186b8c721c0c207)));
     const vector om65 = add64(ok65, choose(oe64, oe63, oe62));
@@ -1156,7 +1156,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe65 = add64(oa61, ot65);
     const vector ou65 = add64(majority(oa64, oa63, oa62), ot65);
     const vector oa65 = add64(xor3(rotr64(oa64, 28), rotr64(oa64, 34), rotr64(oa64, 39)), ou65);
-    prefetch_part64(prefetch, 145, 160);
+    beside_part64(beside, 145, 160);
     const vector ow66 = add64(add64(add64(ow50, ow59), xor3(rotr64(ow51, 1), rotr64(ow51, 8), shr64(ow51, 7))), xor3(rotr64(ow64, 19), rotr64(ow64, 61), shr64(ow64, 6)));
     const vector ok66 = add64(oe62, add64(ow66, constant64(0xeada7dd6cde0eb1e)));
     const vector om66 = add64(ok66, choose(oe65, oe64, oe63));
@@ -1164,7 +1164,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe66 = add64(oa62, ot66);
     const vector ou66 = add64(majority(oa65, oa64, oa63), ot66);
     const vector oa66 = add64(xor3(rotr64(oa65, 28), rotr64(oa65, 34), rotr64(oa65, 39)), ou66);
-    prefetch_part64(prefetch, 146, 160);
+    beside_part64(beside, 146, 160);
     const vector ow67 = add64(add64(add64(ow51, ow60), xor3(rotr64(ow52, 1), rotr64(ow52, 8), shr64(ow52, 7))), xor3(rotr64(ow65, 19), rotr64(ow65, 61), shr64(ow65, 6)));
     const vector ok67 = add64(oe63, add64(ow67, constant64(0xf57d4f7fee6ed178)));
     const vector om67 = add64(ok67, choose(oe66, oe65, oe64));
@@ -1172,7 +1172,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe67 = add64(oa63, ot67);
     const vector ou67 = add64(majority(oa66, oa65, oa64), ot67);
     const vector oa67 = add64(xor3(rotr64(oa66, 28), rotr64(oa66, 34), rotr64(oa66, 39)), ou67);
-    prefetch_part64(prefetch, 147, 160);
+    beside_part64(beside, 147, 160);
     const vector ow68 = add64(add64(add64(ow52, ow61), xor3(rotr64(ow53, 1), rotr64(ow53, 8), shr64(ow53, 7))), xor3(rotr64(ow66, 19), rotr64(ow66, 61), shr64(ow66, 6)));
     const vector ok68 = add64(oe64, add64(ow68, constant64(0x06f067aa72176fba)));
     const vector om68 = add64(ok68, choose(oe67, oe66, oe65));
@@ -1180,7 +1180,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe68 = add64(oa64, ot68);
     const vector ou68 = add64(majority(oa67, oa66, oa65), ot68);
     const vector oa68 = add64(xor3(rotr64(oa67, 28), rotr64(oa67, 34), rotr64(oa67, 39)), ou68);
-    prefetch_part64(prefetch, 148, 160);
+    beside_part64(beside, 148, 160);
     const vector ow69 = add64(add64(add64(ow53, ow62), xor3(rotr64(ow54, 1), rotr64(ow54, 8), shr64(ow54, 7))), xor3(rotr64(ow67, 19), rotr64(ow67, 61), shr64(ow67, 6)));
     const vector ok69 = add64(oe65, add64(ow69, constant64(0x0a637dc5a2c898a6)));
     const vector om69 = add64(ok69, choose(oe68, oe67, oe66));
@@ -1188,7 +1188,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe69 = add64(oa65, ot69);
     const vector ou69 = add64(majority(oa68, oa67, oa66), ot69);
     const vector oa69 = add64(xor3(rotr64(oa68, 28), rotr64(oa68, 34), rotr64(oa68, 39)), ou69);
-    prefetch_part64(prefetch, 149, 160);
+    beside_part64(beside, 149, 160);
     const vector ow70 = add64(add64(add64(ow54, ow63), xor3(rotr64(ow55, 1), rotr64(ow55, 8), shr64(ow55, 7))), xor3(rotr64(ow68, 19), rotr64(ow68, 61), shr64(ow68, 6)));
     const vector ok70 = add64(oe66, add64(ow70, constant64(0x113f9804bef90dae)));
     const vector om70 = add64(ok70, choose(oe69, oe68, oe67));
@@ -1196,7 +1196,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe70 = add64(oa66, ot70);
     const vector ou70 = add64(majority(oa69, oa68, oa67), ot70);
     const vector oa70 = add64(xor3(rotr64(oa69, 28), rotr64(oa69, 34), rotr64(oa69, 39)), ou70);
-    prefetch_part64(prefetch, 150, 160);
+    beside_part64(beside, 150, 160);
     const vector ow71 = add64(add64(add64(ow55, ow64), xor3(rotr64(ow56, 1), rotr64(ow56, 8), shr64(ow56, 7))), xor3(rotr64(ow69, 19), rotr64(ow69, 61), shr64(ow69, 6)));
     const vector ok71 = add64(oe67, add64(ow71, constant64(0x1b710b35131c471b)));
     const vector om71 = add64(ok71, choose(oe70, oe69, oe68));
@@ -1204,7 +1204,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe71 = add64(oa67, ot71);
     const vector ou71 = add64(majority(oa70, oa69, oa68), ot71);
     const vector oa71 = add64(xor3(rotr64(oa70, 28), rotr64(oa70, 34), rotr64(oa70, 39)), ou71);
-    prefetch_part64(prefetch, 151, 160);
+    beside_part64(beside, 151, 160);
     const vector ow72 = add64(add64(add64(ow56, ow65), xor3(rotr64(ow57, 1), rotr64(ow57, 8), shr64(ow57, 7))), xor3(rotr64(ow70, 19), rotr64(ow70, 61), shr64(ow70, 6)));
     const vector ok72 = add64(oe68, add64(ow72, constant64(0x28db77f523047d84)));
     const vector om72 = add64(ok72, choose(oe71, oe70, oe69));
@@ -1212,7 +1212,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe72 = add64(oa68, ot72);
     const vector ou72 = add64(majority(oa71, oa70, oa69), ot72);
     const vector oa72 = add64(xor3(rotr64(oa71, 28), rotr64(oa71, 34), rotr64(oa71, 39)), ou72);
-    prefetch_part64(prefetch, 152, 160);
+    beside_part64(beside, 152, 160);
     const vector ow73 = add64(add64(add64(ow57, ow66), xor3(rotr64(ow58, 1), rotr64(ow58, 8), shr64(ow58, 7))), xor3(rotr64(ow71, 19), rotr64(ow71, 61), shr64(ow71, 6)));
     const vector ok73 = add64(oe69, add64(ow73, constant64(0x32caab7b40c72493)));
     const vector om73 = add64(ok73, choose(oe72, oe71, oe70));
@@ -1220,7 +1220,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe73 = add64(oa69, ot73);
     const vector ou73 = add64(majority(oa72, oa71, oa70), ot73);
     const vector oa73 = add64(xor3(rotr64(oa72, 28), rotr64(oa72, 34), rotr64(oa72, 39)), ou73);
-    prefetch_part64(prefetch, 153, 160);
+    beside_part64(beside, 153, 160);
     const vector ow74 = add64(add64(add64(ow58, ow67), xor3(rotr64(ow59, 1), rotr64(ow59, 8), shr64(ow59, 7))), xor3(rotr64(ow72, 19), rotr64(ow72, 61), shr64(ow72, 6)));
     const vector ok74 = add64(oe70, add64(ow74, constant64(0x3c9ebe0a15c9bebc)));
     const vector om74 = add64(ok74, choose(oe73, oe72, oe71));
@@ -1228,7 +1228,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe74 = add64(oa70, ot74);
     const vector ou74 = add64(majority(oa73, oa72, oa71), ot74);
     const vector oa74 = add64(xor3(rotr64(oa73, 28), rotr64(oa73, 34), rotr64(oa73, 39)), ou74);
-    prefetch_part64(prefetch, 154, 160);
+    beside_part64(beside, 154, 160);
     const vector ow75 = add64(add64(add64(ow59, ow68), xor3(rotr64(ow60, 1), rotr64(ow60, 8), shr64(ow60, 7))), xor3(rotr64(ow73, 19), rotr64(ow73, 61), shr64(ow73, 6)));
     const vector ok75 = add64(oe71, add64(ow75, constant64(0x431d67c49c100d4c)));
     const vector om75 = add64(ok75, choose(oe74, oe73, oe72));
@@ -1236,7 +1236,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe75 = add64(oa71, ot75);
     const vector ou75 = add64(majority(oa74, oa73, oa72), ot75);
     const vector oa75 = add64(xor3(rotr64(oa74, 28), rotr64(oa74, 34), rotr64(oa74, 39)), ou75);
-    prefetch_part64(prefetch, 155, 160);
+    beside_part64(beside, 155, 160);
     const vector ow76 = add64(add64(add64(ow60, ow69), xor3(rotr64(ow61, 1), rotr64(ow61, 8), shr64(ow61, 7))), xor3(rotr64(ow74, 19), rotr64(ow74, 61), shr64(ow74, 6)));
     const vector ok76 = add64(oe72, add64(ow76, constant64(0x4cc5d4becb3e42b6)));
     const vector om76 = add64(ok76, choose(oe75, oe74, oe73));
@@ -1244,7 +1244,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe76 = add64(oa72, ot76);
     const vector ou76 = add64(majority(oa75, oa74, oa73), ot76);
     const vector oa76 = add64(xor3(rotr64(oa75, 28), rotr64(oa75, 34), rotr64(oa75, 39)), ou76);
-    prefetch_part64(prefetch, 156, 160);
+    beside_part64(beside, 156, 160);
     const vector ow77 = add64(add64(add64(ow61, ow70), xor3(rotr64(ow62, 1), rotr64(ow62, 8), shr64(ow62, 7))), xor3(rotr64(ow75, 19), rotr64(ow75, 61), shr64(ow75, 6)));
     const vector ok77 = add64(oe73, add64(ow77, constant64(0x597f299cfc657e2a)));
     const vector om77 = add64(ok77, choose(oe76, oe75, oe74));
@@ -1252,7 +1252,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe77 = add64(oa73, ot77);
     const vector ou77 = add64(majority(oa76, oa75, oa74), ot77);
     const vector oa77 = add64(xor3(rotr64(oa76, 28), rotr64(oa76, 34), rotr64(oa76, 39)), ou77);
-    prefetch_part64(prefetch, 157, 160);
+    beside_part64(beside, 157, 160);
     const vector ow78 = add64(add64(add64(ow62, ow71), xor3(rotr64(ow63, 1), rotr64(ow63, 8), shr64(ow63, 7))), xor3(rotr64(ow76, 19), rotr64(ow76, 61), shr64(ow76, 6)));
     const vector ok78 = add64(oe74, add64(ow78, constant64(0x5fcb6fab3ad6faec)));
     const vector om78 = add64(ok78, choose(oe77, oe76, oe75));
@@ -1260,7 +1260,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe78 = add64(oa74, ot78);
     const vector ou78 = add64(majority(oa77, oa76, oa75), ot78);
     const vector oa78 = add64(xor3(rotr64(oa77, 28), rotr64(oa77, 34), rotr64(oa77, 39)), ou78);
-    prefetch_part64(prefetch, 158, 160);
+    beside_part64(beside, 158, 160);
     const vector ow79 = add64(add64(add64(ow63, ow72), xor3(rotr64(ow64, 1), rotr64(ow64, 8), shr64(ow64, 7))), xor3(rotr64(ow77, 19), rotr64(ow77, 61), shr64(ow77, 6)));
     const vector ok79 = add64(oe75, add64(ow79, constant64(0x6c44198c4a475817)));
     const vector om79 = add64(ok79, choose(oe78, oe77, oe76));
@@ -1268,7 +1268,7 @@ KERNEL_INLINE void sha512_outer(const vector outer_state[8], const vector outer_
     const vector oe79 = add64(oa75, ot79);
     const vector ou79 = add64(majority(oa78, oa77, oa76), ot79);
     const vector oa79 = add64(xor3(rotr64(oa78, 28), rotr64(oa78, 34), rotr64(oa78, 39)), ou79);
-    prefetch_part64(prefetch, 159, 160);
+    beside_part64(beside, 159, 160);
     outer_ret[0] = add64(oa79, outer_state[0]);
     outer_ret[1] = add64(oa78, outer_state[1]);
     outer_ret[2] = add64(oa77, outer_state[2]);
@@ -1284,7 +1284,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     vector outer_ret[8],
     const vector inner_state[8], const vector inner_message[1],
     vector inner_ret[8],
-    const void *const *prefetch)
+    const struct beside *beside)
 {
     const vector ok0 = add64(outer_state[7], add64(outer_message[0], constant64(0x428a2f98d728ae22)));
     const vector om0 = add64(ok0, choose(outer_state[4], outer_state[5], outer_state[6]));
@@ -1298,7 +1298,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie0 = add64(inner_state[3], it0);
     const vector iu0 = add64(majority(inner_state[0], inner_state[1], inner_state[2]), it0);
     const vector ia0 = add64(xor3(rotr64(inner_state[0], 28), rotr64(inner_state[0], 34), rotr64(inner_state[0], 39)), iu0);
-    prefetch_part64(prefetch, 0, 80);
+    beside_part64(beside, 0, 80);
     const vector ok1 = add64(outer_state[6], add64(outer_message[1], constant64(0x7137449123ef65cd)));
     const vector om1 = add64(ok1, choose(oe0, outer_state[4], outer_state[5]));
     const vector ot1 = add64(om1, xor3(rotr64(oe0, 14), rotr64(oe0, 18), rotr64(oe0, 41)));
@@ -1311,7 +1311,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie1 = add64(inner_state[2], it1);
     const vector iu1 = add64(majority(ia0, inner_state[0], inner_state[1]), it1);
     const vector ia1 = add64(xor3(rotr64(ia0, 28), rotr64(ia0, 34), rotr64(ia0, 39)), iu1);
-    prefetch_part64(prefetch, 1, 80);
+    beside_part64(beside, 1, 80);
     const vector ok2 = add64(outer_state[5], add64(outer_message[2], constant64(0xb5c0fbcfec4d3b2f)));
     const vector om2 = add64(ok2, choose(oe1, oe0, outer_state[4]));
     const vector ot2 = add64(om2, xor3(rotr64(oe1, 14), rotr64(oe1, 18), rotr64(oe1, 41)));
@@ -1324,7 +1324,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie2 = add64(inner_state[1], it2);
     const vector iu2 = add64(majority(ia1, ia0, inner_state[0]), it2);
     const vector ia2 = add64(xor3(rotr64(ia1, 28), rotr64(ia1, 34), rotr64(ia1, 39)), iu2);
-    prefetch_part64(prefetch, 2, 80);
+    beside_part64(beside, 2, 80);
     const vector ok3 = add64(outer_state[4], add64(outer_message[3], constant64(0xe9b5dba58189dbbc)));
     const vector om3 = add64(ok3, choose(oe2, oe1, oe0));
     const vector ot3 = add64(om3, xor3(rotr64(oe2, 14), rotr64(oe2, 18), rotr64(oe2, 41)));
@@ -1337,7 +1337,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie3 = add64(inner_state[0], it3);
     const vector iu3 = add64(majority(ia2, ia1, ia0), it3);
     const vector ia3 = add64(xor3(rotr64(ia2, 28), rotr64(ia2, 34), rotr64(ia2, 39)), iu3);
-    prefetch_part64(prefetch, 3, 80);
+    beside_part64(beside, 3, 80);
     const vector ok4 = add64(oe0, add64(outer_message[4], constant64(0x3956c25bf348b538)));
     const vector om4 = add64(ok4, choose(oe3, oe2, oe1));
     const vector ot4 = add64(om4, xor3(rotr64(oe3, 14), rotr64(oe3, 18), rotr64(oe3, 41)));
@@ -1350,7 +1350,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie4 = add64(ia0, it4);
     const vector iu4 = add64(majority(ia3, ia2, ia1), it4);
     const vector ia4 = add64(xor3(rotr64(ia3, 28), rotr64(ia3, 34), rotr64(ia3, 39)), iu4);
-    prefetch_part64(prefetch, 4, 80);
+    beside_part64(beside, 4, 80);
     const vector ok5 = add64(oe1, add64(outer_message[5], constant64(0x59f111f1b605d019)));
     const vector om5 = add64(ok5, choose(oe4, oe3, oe2));
     const vector ot5 = add64(om5, xor3(rotr64(oe4, 14), rotr64(oe4, 18), rotr64(oe4, 41)));
@@ -1363,7 +1363,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie5 = add64(ia1, it5);
     const vector iu5 = add64(majority(ia4, ia3, ia2), it5);
     const vector ia5 = add64(xor3(rotr64(ia4, 28), rotr64(ia4, 34), rotr64(ia4, 39)), iu5);
-    prefetch_part64(prefetch, 5, 80);
+    beside_part64(beside, 5, 80);
     const vector ok6 = add64(oe2, add64(outer_message[6], constant64(0x923f82a4af194f9b)));
     const vector om6 = add64(ok6, choose(oe5, oe4, oe3));
     const vector ot6 = add64(om6, xor3(rotr64(oe5, 14), rotr64(oe5, 18), rotr64(oe5, 41)));
@@ -1376,7 +1376,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie6 = add64(ia2, it6);
     const vector iu6 = add64(majority(ia5, ia4, ia3), it6);
     const vector ia6 = add64(xor3(rotr64(ia5, 28), rotr64(ia5, 34), rotr64(ia5, 39)), iu6);
-    prefetch_part64(prefetch, 6, 80);
+    beside_part64(beside, 6, 80);
     const vector ok7 = add64(oe3, add64(outer_message[7], constant64(0xab1c5ed5da6d8118)));
     const vector om7 = add64(ok7, choose(oe6, oe5, oe4));
     const vector ot7 = add64(om7, xor3(rotr64(oe6, 14), rotr64(oe6, 18), rotr64(oe6, 41)));
@@ -1389,7 +1389,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie7 = add64(ia3, it7);
     const vector iu7 = add64(majority(ia6, ia5, ia4), it7);
     const vector ia7 = add64(xor3(rotr64(ia6, 28), rotr64(ia6, 34), rotr64(ia6, 39)), iu7);
-    prefetch_part64(prefetch, 7, 80);
+    beside_part64(beside, 7, 80);
     const vector ok8 = add64(oe4, constant64(0x5807aa98a3030242));
     const vector om8 = add64(ok8, choose(oe7, oe6, oe5));
     const vector ot8 = add64(om8, xor3(rotr64(oe7, 14), rotr64(oe7, 18), rotr64(oe7, 41)));
@@ -1402,7 +1402,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie8 = add64(ia4, it8);
     const vector iu8 = add64(majority(ia7, ia6, ia5), it8);
     const vector ia8 = add64(xor3(rotr64(ia7, 28), rotr64(ia7, 34), rotr64(ia7, 39)), iu8);
-    prefetch_part64(prefetch, 8, 80);
+    beside_part64(beside, 8, 80);
     const vector ok9 = add64(oe5, constant64(0x12835b0145706fbe));
     const vector om9 = add64(ok9, choose(oe8, oe7, oe6));
     const vector ot9 = add64(om9, xor3(rotr64(oe8, 14), rotr64(oe8, 18), rotr64(oe8, 41)));
@@ -1415,7 +1415,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie9 = add64(ia5, it9);
     const vector iu9 = add64(majority(ia8, ia7, ia6), it9);
     const vector ia9 = add64(xor3(rotr64(ia8, 28), rotr64(ia8, 34), rotr64(ia8, 39)), iu9);
-    prefetch_part64(prefetch, 9, 80);
+    beside_part64(beside, 9, 80);
     const vector ok10 = add64(oe6, constant64(0x243185be4ee4b28c));
     const vector om10 = add64(ok10, choose(oe9, oe8, oe7));
     const vector ot10 = add64(om10, xor3(rotr64(oe9, 14), rotr64(oe9, 18), rotr64(oe9, 41)));
@@ -1428,7 +1428,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie10 = add64(ia6, it10);
     const vector iu10 = add64(majority(ia9, ia8, ia7), it10);
     const vector ia10 = add64(xor3(rotr64(ia9, 28), rotr64(ia9, 34), rotr64(ia9, 39)), iu10);
-    prefetch_part64(prefetch, 10, 80);
+    beside_part64(beside, 10, 80);
     const vector ok11 = add64(oe7, constant64(0x550c7dc3d5ffb4e2));
     const vector om11 = add64(ok11, choose(oe10, oe9, oe8));
     const vector ot11 = add64(om11, xor3(rotr64(oe10, 14), rotr64(oe10, 18), rotr64(oe10, 41)));
@@ -1441,7 +1441,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie11 = add64(ia7, it11);
     const vector iu11 = add64(majority(ia10, ia9, ia8), it11);
     const vector ia11 = add64(xor3(rotr64(ia10, 28), rotr64(ia10, 34), rotr64(ia10, 39)), iu11);
-    prefetch_part64(prefetch, 11, 80);
+    beside_part64(beside, 11, 80);
     const vector ok12 = add64(oe8, constant64(0x72be5d74f27b896f));
     const vector om12 = add64(ok12, choose(oe11, oe10, oe9));
     const vector ot12 = add64(om12, xor3(rotr64(oe11, 14), rotr64(oe11, 18), rotr64(oe11, 41)));
@@ -1454,7 +1454,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie12 = add64(ia8, it12);
     const vector iu12 = add64(majority(ia11, ia10, ia9), it12);
     const vector ia12 = add64(xor3(rotr64(ia11, 28), rotr64(ia11, 34), rotr64(ia11, 39)), iu12);
-    prefetch_part64(prefetch, 12, 80);
+    beside_part64(beside, 12, 80);
     const vector ok13 = add64(oe9, constant64(0x80deb1fe3b1696b1));
     const vector om13 = add64(ok13, choose(oe12, oe11, oe10));
     const vector ot13 = add64(om13, xor3(rotr64(oe12, 14), rotr64(oe12, 18), rotr64(oe12, 41)));
@@ -1467,7 +1467,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie13 = add64(ia9, it13);
     const vector iu13 = add64(majority(ia12, ia11, ia10), it13);
     const vector ia13 = add64(xor3(rotr64(ia12, 28), rotr64(ia12, 34), rotr64(ia12, 39)), iu13);
-    prefetch_part64(prefetch, 13, 80);
+    beside_part64(beside, 13, 80);
     const vector ok14 = add64(oe10, constant64(0x9bdc06a725c71235));
     const vector om14 = add64(ok14, choose(oe13, oe12, oe11));
     const vector ot14 = add64(om14, xor3(rotr64(oe13, 14), rotr64(oe13, 18), rotr64(oe13, 41)));
@@ -1480,7 +1480,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie14 = add64(ia10, it14);
     const vector iu14 = add64(majority(ia13, ia12, ia11), it14);
     const vector ia14 = add64(xor3(rotr64(ia13, 28), rotr64(ia13, 34), rotr64(ia13, 39)), iu14);
-    prefetch_part64(prefetch, 14, 80);
+    beside_part64(beside, 14, 80);
     const vector ok15 = add64(oe11, constant64(0xc19bf174cf692c94));
     const vector om15 = add64(ok15, choose(oe14, oe13, oe12));
     const vector ot15 = add64(om15, xor3(rotr64(oe14, 14), rotr64(oe14, 18), rotr64(oe14, 41)));
@@ -1493,7 +1493,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie15 = add64(ia11, it15);
     const vector iu15 = add64(majority(ia14, ia13, ia12), it15);
     const vector ia15 = add64(xor3(rotr64(ia14, 28), rotr64(ia14, 34), rotr64(ia14, 39)), iu15);
-    prefetch_part64(prefetch, 15, 80);
+    beside_part64(beside, 15, 80);
     const vector ow16 = add64(outer_message[0], xor3(rotr64(outer_message[1], 1), rotr64(outer_message[1], 8), shr64(outer_message[1], 7)));
     const vector ok16 = add64(oe12, add64(ow16, constant64(0xe49b69c19ef14ad2)));
     const vector om16 = add64(ok16, choose(oe15, oe14, oe13));
@@ -1508,7 +1508,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie16 = add64(ia12, it16);
     const vector iu16 = add64(majority(ia15, ia14, ia13), it16);
     const vector ia16 = add64(xor3(rotr64(ia15, 28), rotr64(ia15, 34), rotr64(ia15, 39)), iu16);
-    prefetch_part64(prefetch, 16, 80);
+    beside_part64(beside, 16, 80);
     const vector ow17 = add64(add64(outer_message[1], xor3(rotr64(outer_message[2], 1), rotr64(outer_message[2], 8), shr64(outer_message[2], 7))), constant64(0x00c0000000003018));
     const vector ok17 = add64(oe13, add64(ow17, constant64(0xefbe4786384f25e3)));
     const vector om17 = add64(ok17, choose(oe16, oe15, oe14));
@@ -1522,7 +1522,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie17 = add64(ia13, it17);
     const vector iu17 = add64(majority(ia16, ia15, ia14), it17);
     const vector ia17 = add64(xor3(rotr64(ia16, 28), rotr64(ia16, 34), rotr64(ia16, 39)), iu17);
-    prefetch_part64(prefetch, 17, 80);
+    beside_part64(beside, 17, 80);
     const vector ow18 = add64(add64(outer_message[2], xor3(rotr64(outer_message[3], 1), rotr64(outer_message[3], 8), shr64(outer_message[3], 7))), xor3(rotr64(ow16, 19), rotr64(ow16, 61), shr64(ow16, 6)));
     const vector ok18 = add64(oe14, add64(ow18, constant64(0x0fc19dc68b8cd5b5)));
     const vector om18 = add64(ok18, choose(oe17, oe16, oe15));
@@ -1537,7 +1537,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie18 = add64(ia14, it18);
     const vector iu18 = add64(majority(ia17, ia16, ia15), it18);
     const vector ia18 = add64(xor3(rotr64(ia17, 28), rotr64(ia17, 34), rotr64(ia17, 39)), iu18);
-    prefetch_part64(prefetch, 18, 80);
+    beside_part64(beside, 18, 80);
     const vector ow19 = add64(add64(outer_message[3], xor3(rotr64(outer_message[4], 1), rotr64(outer_message[4], 8), shr64(outer_message[4], 7))), xor3(rotr64(ow17, 19), rotr64(ow17, 61), shr64(ow17, 6)));
     const vector ok19 = add64(oe15, add64(ow19, constant64(0x240ca1cc77ac9c65)));
     const vector om19 = add64(ok19, choose(oe18, oe17, oe16));
@@ -1551,7 +1551,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie19 = add64(ia15, it19);
     const vector iu19 = add64(majority(ia18, ia17, ia16), it19);
     const vector ia19 = add64(xor3(rotr64(ia18, 28), rotr64(ia18, 34), rotr64(ia18, 39)), iu19);
-    prefetch_part64(prefetch, 19, 80);
+    beside_part64(beside, 19, 80);
     const vector ow20 = add64(add64(outer_message[4], xor3(rotr64(outer_message[5], 1), rotr64(outer_message[5], 8), shr64(outer_message[5], 7))), xor3(rotr64(ow18, 19), rotr64(ow18, 61), shr64(ow18, 6)));
     const vector ok20 = add64(oe16, add64(ow20, constant64(0x2de92c6f592b0275)));
     const vector om20 = add64(ok20, choose(oe19, oe18, oe17));
@@ -1566,7 +1566,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie20 = add64(ia16, it20);
     const vector iu20 = add64(majority(ia19, ia18, ia17), it20);
     const vector ia20 = add64(xor3(rotr64(ia19, 28), rotr64(ia19, 34), rotr64(ia19, 39)), iu20);
-    prefetch_part64(prefetch, 20, 80);
+    beside_part64(beside, 20, 80);
     const vector ow21 = add64(add64(outer_message[5], xor3(rotr64(outer_message[6], 1), rotr64(outer_message[6], 8), shr64(outer_message[6], 7))), xor3(rotr64(ow19, 19), rotr64(ow19, 61), shr64(ow19, 6)));
     const vector ok21 = add64(oe17, add64(ow21, constant64(0x4a7484aa6ea6e483)));
     const vector om21 = add64(ok21, choose(oe20, oe19, oe18));
@@ -1580,7 +1580,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie21 = add64(ia17, it21);
     const vector iu21 = add64(majority(ia20, ia19, ia18), it21);
     const vector ia21 = add64(xor3(rotr64(ia20, 28), rotr64(ia20, 34), rotr64(ia20, 39)), iu21);
-    prefetch_part64(prefetch, 21, 80);
+    beside_part64(beside, 21, 80);
     const vector ow22 = add64(add64(add64(outer_message[6], xor3(rotr64(outer_message[7], 1), rotr64(outer_message[7], 8), shr64(outer_message[7], 7))), xor3(rotr64(ow20, 19), rotr64(ow20, 61), shr64(ow20, 6))), constant64(0x0000000000000600));
     const vector ok22 = add64(oe18, add64(ow22, constant64(0x5cb0a9dcbd41fbd4)));
     const vector om22 = add64(ok22, choose(oe21, oe20, oe19));
@@ -1595,7 +1595,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie22 = add64(ia18, it22);
     const vector iu22 = add64(majority(ia21, ia20, ia19), it22);
     const vector ia22 = add64(xor3(rotr64(ia21, 28), rotr64(ia21, 34), rotr64(ia21, 39)), iu22);
-    prefetch_part64(prefetch, 22, 80);
+    beside_part64(beside, 22, 80);
     const vector ow23 = add64(add64(add64(outer_message[7], ow16), xor3(rotr64(ow21, 19), rotr64(ow21, 61), shr64(ow21, 6))), constant64(0x4180000000000000));
     const vector ok23 = add64(oe19, add64(ow23, constant64(0x76f988da831153b5)));
     const vector om23 = add64(ok23, choose(oe22, oe21, oe20));
@@ -1610,7 +1610,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie23 = add64(ia19, it23);
     const vector iu23 = add64(majority(ia22, ia21, ia20), it23);
     const vector ia23 = add64(xor3(rotr64(ia22, 28), rotr64(ia22, 34), rotr64(ia22, 39)), iu23);
-    prefetch_part64(prefetch, 23, 80);
+    beside_part64(beside, 23, 80);
     const vector ow24 = add64(add64(ow17, xor3(rotr64(ow22, 19), rotr64(ow22, 61), shr64(ow22, 6))), constant64(0x8000000000000000));
     const vector ok24 = add64(oe20, add64(ow24, constant64(0x983e5152ee66dfab)));
     const vector om24 = add64(ok24, choose(oe23, oe22, oe21));
@@ -1625,7 +1625,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie24 = add64(ia20, it24);
     const vector iu24 = add64(majority(ia23, ia22, ia21), it24);
     const vector ia24 = add64(xor3(rotr64(ia23, 28), rotr64(ia23, 34), rotr64(ia23, 39)), iu24);
-    prefetch_part64(prefetch, 24, 80);
+    beside_part64(beside, 24, 80);
     const vector ow25 = add64(ow18, xor3(rotr64(ow23, 19), rotr64(ow23, 61), shr64(ow23, 6)));
     const vector ok25 = add64(oe21, add64(ow25, constant64(0xa831c66d2db43210)));
     const vector om25 = add64(ok25, choose(oe24, oe23, oe22));
@@ -1640,7 +1640,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie25 = add64(ia21, it25);
     const vector iu25 = add64(majority(ia24, ia23, ia22), it25);
     const vector ia25 = add64(xor3(rotr64(ia24, 28), rotr64(ia24, 34), rotr64(ia24, 39)), iu25);
-    prefetch_part64(prefetch, 25, 80);
+    beside_part64(beside, 25, 80);
     const vector ow26 = add64(ow19, xor3(rotr64(ow24, 19), rotr64(ow24, 61), shr64(ow24, 6)));
     const vector ok26 = add64(oe22, add64(ow26, constant64(0xb00327c898fb213f)));
     const vector om26 = add64(ok26, choose(oe25, oe24, oe23));
@@ -1655,7 +1655,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie26 = add64(ia22, it26);
     const vector iu26 = add64(majority(ia25, ia24, ia23), it26);
     const vector ia26 = add64(xor3(rotr64(ia25, 28), rotr64(ia25, 34), rotr64(ia25, 39)), iu26);
-    prefetch_part64(prefetch, 26, 80);
+    beside_part64(beside, 26, 80);
     const vector ow27 = add64(ow20, xor3(rotr64(ow25, 19), rotr64(ow25, 61), shr64(ow25, 6)));
     const vector ok27 = add64(oe23, add64(ow27, constant64(0xbf597fc7beef0ee4)));
     const vector om27 = add64(ok27, choose(oe26, oe25, oe24));
@@ -1670,7 +1670,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie27 = add64(ia23, it27);
     const vector iu27 = add64(majority(ia26, ia25, ia24), it27);
     const vector ia27 = add64(xor3(rotr64(ia26, 28), rotr64(ia26, 34), rotr64(ia26, 39)), iu27);
-    prefetch_part64(prefetch, 27, 80);
+    beside_part64(beside, 27, 80);
     const vector ow28 = add64(ow21, xor3(rotr64(ow26, 19), rotr64(ow26, 61), shr64(ow26, 6)));
     const vector ok28 = add64(oe24, add64(ow28, constant64(0xc6e00bf33da88fc2)));
     const vector om28 = add64(ok28, choose(oe27, oe26, oe25));
@@ -1685,7 +1685,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie28 = add64(ia24, it28);
     const vector iu28 = add64(majority(ia27, ia26, ia25), it28);
     const vector ia28 = add64(xor3(rotr64(ia27, 28), rotr64(ia27, 34), rotr64(ia27, 39)), iu28);
-    prefetch_part64(prefetch, 28, 80);
+    beside_part64(beside, 28, 80);
     const vector ow29 = add64(ow22, xor3(rotr64(ow27, 19), rotr64(ow27, 61), shr64(ow27, 6)));
     const vector ok29 = add64(oe25, add64(ow29, constant64(0xd5a79147930aa725)));
     const vector om29 = add64(ok29, choose(oe28, oe27, oe26));
@@ -1700,7 +1700,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie29 = add64(ia25, it29);
     const vector iu29 = add64(majority(ia28, ia27, ia26), it29);
     const vector ia29 = add64(xor3(rotr64(ia28, 28), rotr64(ia28, 34), rotr64(ia28, 39)), iu29);
-    prefetch_part64(prefetch, 29, 80);
+    beside_part64(beside, 29, 80);
     const vector ow30 = add64(add64(ow23, xor3(rotr64(ow28, 19), rotr64(ow28, 61), shr64(ow28, 6))), constant64(0x000000000000030a));
     const vector ok30 = add64(oe26, add64(ow30, constant64(0x06ca6351e003826f)));
     const vector om30 = add64(ok30, choose(oe29, oe28, oe27));
@@ -1715,7 +1715,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie30 = add64(ia26, it30);
     const vector iu30 = add64(majority(ia29, ia28, ia27), it30);
     const vector ia30 = add64(xor3(rotr64(ia29, 28), rotr64(ia29, 34), rotr64(ia29, 39)), iu30);
-    prefetch_part64(prefetch, 30, 80);
+    beside_part64(beside, 30, 80);
     const vector ow31 = add64(add64(add64(ow24, xor3(rotr64(ow16, 1), rotr64(ow16, 8), shr64(ow16, 7))), xor3(rotr64(ow29, 19), rotr64(ow29, 61), shr64(ow29, 6))), constant64(0x0000000000000600));
     const vector ok31 = add64(oe27, add64(ow31, constant64(0x142929670a0e6e70)));
     const vector om31 = add64(ok31, choose(oe30, oe29, oe28));
@@ -1730,7 +1730,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie31 = add64(ia27, it31);
     const vector iu31 = add64(majority(ia30, ia29, ia28), it31);
     const vector ia31 = add64(xor3(rotr64(ia30, 28), rotr64(ia30, 34), rotr64(ia30, 39)), iu31);
-    prefetch_part64(prefetch, 31, 80);
+    beside_part64(beside, 31, 80);
     const vector ow32 = add64(add64(add64(ow16, ow25), xor3(rotr64(ow17, 1), rotr64(ow17, 8), shr64(ow17, 7))), xor3(rotr64(ow30, 19), rotr64(ow30, 61), shr64(ow30, 6)));
     const vector ok32 = add64(oe28, add64(ow32, constant64(0x27b70a8546d22ffc)));
     const vector om32 = add64(ok32, choose(oe31, oe30, oe29));
@@ -1745,7 +1745,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie32 = add64(ia28, it32);
     const vector iu32 = add64(majority(ia31, ia30, ia29), it32);
     const vector ia32 = add64(xor3(rotr64(ia31, 28), rotr64(ia31, 34), rotr64(ia31, 39)), iu32);
-    prefetch_part64(prefetch, 32, 80);
+    beside_part64(beside, 32, 80);
     const vector ow33 = add64(add64(add64(ow17, ow26), xor3(rotr64(ow18, 1), rotr64(ow18, 8), shr64(ow18, 7))), xor3(rotr64(ow31, 19), rotr64(ow31, 61), shr64(ow31, 6)));
     const vector ok33 = add64(oe29, add64(ow33, constant64(0x2e1b21385c26c926)));
     const vector om33 = add64(ok33, choose(oe32, oe31, oe30));
@@ -1760,7 +1760,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie33 = add64(ia29, it33);
     const vector iu33 = add64(majority(ia32, ia31, ia30), it33);
     const vector ia33 = add64(xor3(rotr64(ia32, 28), rotr64(ia32, 34), rotr64(ia32, 39)), iu33);
-    prefetch_part64(prefetch, 33, 80);
+    beside_part64(beside, 33, 80);
     const vector ow34 = add64(add64(add64(ow18, ow27), xor3(rotr64(ow19, 1), rotr64(ow19, 8), shr64(ow19, 7))), xor3(rotr64(ow32, 19), rotr64(ow32, 61), shr64(ow32, 6)));
     const vector ok34 = add64(oe30, add64(ow34, constant64(0x4d2c6dfc5ac42aed)));
     const vector om34 = add64(ok34, choose(oe33, oe32, oe31));
@@ -1775,7 +1775,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie34 = add64(ia30, it34);
     const vector iu34 = add64(majority(ia33, ia32, ia31), it34);
     const vector ia34 = add64(xor3(rotr64(ia33, 28), rotr64(ia33, 34), rotr64(ia33, 39)), iu34);
-    prefetch_part64(prefetch, 34, 80);
+    beside_part64(beside, 34, 80);
     const vector ow35 = add64(add64(add64(ow19, ow28), xor3(rotr64(ow20, 1), rotr64(ow20, 8), shr64(ow20, 7))), xor3(rotr64(ow33, 19), rotr64(ow33, 61), shr64(ow33, 6)));
     const vector ok35 = add64(oe31, add64(ow35, constant64(0x53380d139d95b3df)));
     const vector om35 = add64(ok35, choose(oe34, oe33, oe32));
@@ -1790,7 +1790,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie35 = add64(ia31, it35);
     const vector iu35 = add64(majority(ia34, ia33, ia32), it35);
     const vector ia35 = add64(xor3(rotr64(ia34, 28), rotr64(ia34, 34), rotr64(ia34, 39)), iu35);
-    prefetch_part64(prefetch, 35, 80);
+    beside_part64(beside, 35, 80);
     const vector ow36 = add64(add64(add64(ow20, ow29), xor3(rotr64(ow21, 1), rotr64(ow21, 8), shr64(ow21, 7))), xor3(rotr64(ow34, 19), rotr64(ow34, 61), shr64(ow34, 6)));
     const vector ok36 = add64(oe32, add64(ow36, constant64(0x650a73548baf63de)));
     const vector om36 = add64(ok36, choose(oe35, oe34, oe33));
@@ -1805,7 +1805,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie36 = add64(ia32, it36);
     const vector iu36 = add64(majority(ia35, ia34, ia33), it36);
     const vector ia36 = add64(xor3(rotr64(ia35, 28), rotr64(ia35, 34), rotr64(ia35, 39)), iu36);
-    prefetch_part64(prefetch, 36, 80);
+    beside_part64(beside, 36, 80);
     const vector ow37 = add64(add64(add64(ow21, ow30), xor3(rotr64(ow22, 1), rotr64(ow22, 8), shr64(ow22, 7))), xor3(rotr64(ow35, 19), rotr64(ow35, 61), shr64(ow35, 6)));
     const vector ok37 = add64(oe33, add64(ow37, constant64(0x766a0abb3c77b2a8)));
     const vector om37 = add64(ok37, choose(oe36, oe35, oe34));
@@ -1820,7 +1820,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie37 = add64(ia33, it37);
     const vector iu37 = add64(majority(ia36, ia35, ia34), it37);
     const vector ia37 = add64(xor3(rotr64(ia36, 28), rotr64(ia36, 34), rotr64(ia36, 39)), iu37);
-    prefetch_part64(prefetch, 37, 80);
+    beside_part64(beside, 37, 80);
     const vector ow38 = add64(add64(add64(ow22, ow31), xor3(rotr64(ow23, 1), rotr64(ow23, 8), shr64(ow23, 7))), xor3(rotr64(ow36, 19), rotr64(ow36, 61), shr64(ow36, 6)));
     const vector ok38 = add64(oe34, add64(ow38, constant64(0x81c2c92e47edaee6)));
     const vector om38 = add64(ok38, choose(oe37, oe36, oe35));
@@ -1835,7 +1835,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie38 = add64(ia34, it38);
     const vector iu38 = add64(majority(ia37, ia36, ia35), it38);
     const vector ia38 = add64(xor3(rotr64(ia37, 28), rotr64(ia37, 34), rotr64(ia37, 39)), iu38);
-    prefetch_part64(prefetch, 38, 80);
+    beside_part64(beside, 38, 80);
     const vector ow39 = add64(add64(add64(ow23, ow32), xor3(rotr64(ow24, 1), rotr64(ow24, 8), shr64(ow24, 7))), xor3(rotr64(ow37, 19), rotr64(ow37, 61), shr64(ow37, 6)));
     const vector ok39 = add64(oe35, add64(ow39, constant64(0x92722c851482353b)));
     const vector om39 = add64(ok39, choose(oe38, oe37, oe36));
@@ -1850,7 +1850,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie39 = add64(ia35, it39);
     const vector iu39 = add64(majority(ia38, ia37, ia36), it39);
     const vector ia39 = add64(xor3(rotr64(ia38, 28), rotr64(ia38, 34), rotr64(ia38, 39)), iu39);
-    prefetch_part64(prefetch, 39, 80);
+    beside_part64(beside, 39, 80);
     const vector ow40 = add64(add64(add64(ow24, ow33), xor3(rotr64(ow25, 1), rotr64(ow25, 8), shr64(ow25, 7))), xor3(rotr64(ow38, 19), rotr64(ow38, 61), shr64(ow38, 6)));
     const vector ok40 = add64(oe36, add64(ow40, constant64(0xa2bfe8a14cf10364)));
     const vector om40 = add64(ok40, choose(oe39, oe38, oe37));
@@ -1865,7 +1865,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie40 = add64(ia36, it40);
     const vector iu40 = add64(majority(ia39, ia38, ia37), it40);
     const vector ia40 = add64(xor3(rotr64(ia39, 28), rotr64(ia39, 34), rotr64(ia39, 39)), iu40);
-    prefetch_part64(prefetch, 40, 80);
+    beside_part64(beside, 40, 80);
     const vector ow41 = add64(add64(add64(ow25, ow34), xor3(rotr64(ow26, 1), rotr64(ow26, 8), shr64(ow26, 7))), xor3(rotr64(ow39, 19), rotr64(ow39, 61), shr64(ow39, 6)));
     const vector ok41 = add64(oe37, add64(ow41, constant64(0xa81a664bbc423001)));
     const vector om41 = add64(ok41, choose(oe40, oe39, oe38));
@@ -1880,7 +1880,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie41 = add64(ia37, it41);
     const vector iu41 = add64(majority(ia40, ia39, ia38), it41);
     const vector ia41 = add64(xor3(rotr64(ia40, 28), rotr64(ia40, 34), rotr64(ia40, 39)), iu41);
-    prefetch_part64(prefetch, 41, 80);
+    beside_part64(beside, 41, 80);
     const vector ow42 = add64(add64(add64(ow26, ow35), xor3(rotr64(ow27, 1), rotr64(ow27, 8), shr64(ow27, 7))), xor3(rotr64(ow40, 19), rotr64(ow40, 61), shr64(ow40, 6)));
     const vector ok42 = add64(oe38, add64(ow42, constant64(0xc24b8b70d0f89791)));
     const vector om42 = add64(ok42, choose(oe41, oe40, oe39));
@@ -1895,7 +1895,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie42 = add64(ia38, it42);
     const vector iu42 = add64(majority(ia41, ia40, ia39), it42);
     const vector ia42 = add64(xor3(rotr64(ia41, 28), rotr64(ia41, 34), rotr64(ia41, 39)), iu42);
-    prefetch_part64(prefetch, 42, 80);
+    beside_part64(beside, 42, 80);
     const vector ow43 = add64(add64(add64(ow27, ow36), xor3(rotr64(ow28, 1), rotr64(ow28, 8), shr64(ow28, 7))), xor3(rotr64(ow41, 19), rotr64(ow41, 61), shr64(ow41, 6)));
     const vector ok43 = add64(oe39, add64(ow43, constant64(0xc76c51a30654be30)));
     const vector om43 = add64(ok43, choose(oe42, oe41, oe40));
@@ -1910,7 +1910,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie43 = add64(ia39, it43);
     const vector iu43 = add64(majority(ia42, ia41, ia40), it43);
     const vector ia43 = add64(xor3(rotr64(ia42, 28), rotr64(ia42, 34), rotr64(ia42, 39)), iu43);
-    prefetch_part64(prefetch, 43, 80);
+    beside_part64(beside, 43, 80);
     const vector ow44 = add64(add64(add64(ow28, ow37), xor3(rotr64(ow29, 1), rotr64(ow29, 8), shr64(ow29, 7))), xor3(rotr64(ow42, 19), rotr64(ow42, 61), shr64(ow42, 6)));
     const vector ok44 = add64(oe40, add64(ow44, constant64(0xd192e819d6ef5218)));
     const vector om44 = add64(ok44, choose(oe43, oe42, oe41));
@@ -1925,7 +1925,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie44 = add64(ia40, it44);
     const vector iu44 = add64(majority(ia43, ia42, ia41), it44);
     const vector ia44 = add64(xor3(rotr64(ia43, 28), rotr64(ia43, 34), rotr64(ia43, 39)), iu44);
-    prefetch_part64(prefetch, 44, 80);
+    beside_part64(beside, 44, 80);
     const vector ow45 = add64(add64(add64(ow29, ow38), xor3(rotr64(ow30, 1), rotr64(ow30, 8), shr64(ow30, 7))), xor3(rotr64(ow43, 19), rotr64(ow43, 61), shr64(ow43, 6)));
     const vector ok45 = add64(oe41, add64(ow45, constant64(0xd69906245565a910)));
     const vector om45 = add64(ok45, choose(oe44, oe43, oe42));
@@ -1940,7 +1940,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie45 = add64(ia41, it45);
     const vector iu45 = add64(majority(ia44, ia43, ia42), it45);
     const vector ia45 = add64(xor3(rotr64(ia44, 28), rotr64(ia44, 34), rotr64(ia44, 39)), iu45);
-    prefetch_part64(prefetch, 45, 80);
+    beside_part64(beside, 45, 80);
     const vector ow46 = add64(add64(add64(ow30, ow39), xor3(rotr64(ow31, 1), rotr64(ow31, 8), shr64(ow31, 7))), xor3(rotr64(ow44, 19), rotr64(ow44, 61), shr64(ow44, 6)));
     const vector ok46 = add64(oe42, add64(ow46, constant64(0xf40e35855771202a)));
     const vector om46 = add64(ok46, choose(oe45, oe44, oe43));
@@ -1955,7 +1955,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie46 = add64(ia42, it46);
     const vector iu46 = add64(majority(ia45, ia44, ia43), it46);
     const vector ia46 = add64(xor3(rotr64(ia45, 28), rotr64(ia45, 34), rotr64(ia45, 39)), iu46);
-    prefetch_part64(prefetch, 46, 80);
+    beside_part64(beside, 46, 80);
     const vector ow47 = add64(add64(add64(ow31, ow40), xor3(rotr64(ow32, 1), rotr64(ow32, 8), shr64(ow32, 7))), xor3(rotr64(ow45, 19), rotr64(ow45, 61), shr64(ow45, 6)));
     const vector ok47 = add64(oe43, add64(ow47, constant64(0x106aa07032bbd1b8)));
     const vector om47 = add64(ok47, choose(oe46, oe45, oe44));
@@ -1970,7 +1970,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie47 = add64(ia43, it47);
     const vector iu47 = add64(majority(ia46, ia45, ia44), it47);
     const vector ia47 = add64(xor3(rotr64(ia46, 28), rotr64(ia46, 34), rotr64(ia46, 39)), iu47);
-    prefetch_part64(prefetch, 47, 80);
+    beside_part64(beside, 47, 80);
     const vector ow48 = add64(add64(add64(ow32, ow41), xor3(rotr64(ow33, 1), rotr64(ow33, 8), shr64(ow33, 7))), xor3(rotr64(ow46, 19), rotr64(ow46, 61), shr64(ow46, 6)));
     const vector ok48 = add64(oe44, add64(ow48, constant64(0x19a4c116b8d2d0c8)));
     const vector om48 = add64(ok48, choose(oe47, oe46, oe45));
@@ -1985,7 +1985,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie48 = add64(ia44, it48);
     const vector iu48 = add64(majority(ia47, ia46, ia45), it48);
     const vector ia48 = add64(xor3(rotr64(ia47, 28), rotr64(ia47, 34), rotr64(ia47, 39)), iu48);
-    prefetch_part64(prefetch, 48, 80);
+    beside_part64(beside, 48, 80);
     const vector ow49 = add64(add64(add64(ow33, ow42), xor3(rotr64(ow34, 1), rotr64(ow34, 8), shr64(ow34, 7))), xor3(rotr64(ow47, 19), rotr64(ow47, 61), shr64(ow47, 6)));
     const vector ok49 = add64(oe45, add64(ow49, constant64(0x1e376c085141ab53)));
     const vector om49 = add64(ok49, choose(oe48, oe47, oe46));
@@ -2000,7 +2000,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie49 = add64(ia45, it49);
     const vector iu49 = add64(majority(ia48, ia47, ia46), it49);
     const vector ia49 = add64(xor3(rotr64(ia48, 28), rotr64(ia48, 34), rotr64(ia48, 39)), iu49);
-    prefetch_part64(prefetch, 49, 80);
+    beside_part64(beside, 49, 80);
     const vector ow50 = add64(add64(add64(ow34, ow43), xor3(rotr64(ow35, 1), rotr64(ow35, 8), shr64(ow35, 7))), xor3(rotr64(ow48, 19), rotr64(ow48, 61), shr64(ow48, 6)));
     const vector ok50 = add64(oe46, add64(ow50, constant64(0x2748774cdf8eeb99)));
     const vector om50 = add64(ok50, choose(oe49, oe48, oe47));
@@ -2015,7 +2015,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie50 = add64(ia46, it50);
     const vector iu50 = add64(majority(ia49, ia48, ia47), it50);
     const vector ia50 = add64(xor3(rotr64(ia49, 28), rotr64(ia49, 34), rotr64(ia49, 39)), iu50);
-    prefetch_part64(prefetch, 50, 80);
+    beside_part64(beside, 50, 80);
     const vector ow51 = add64(add64(add64(ow35, ow44), xor3(rotr64(ow36, 1), rotr64(ow36, 8), shr64(ow36, 7))), xor3(rotr64(ow49, 19), rotr64(ow49, 61), shr64(ow49, 6)));
     const vector ok51 = add64(oe47, add64(ow51, constant64(0x34b0bcb5e19b48a8)));
     const vector om51 = add64(ok51, choose(oe50, oe49, oe48));
@@ -2030,7 +2030,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie51 = add64(ia47, it51);
     const vector iu51 = add64(majority(ia50, ia49, ia48), it51);
     const vector ia51 = add64(xor3(rotr64(ia50, 28), rotr64(ia50, 34), rotr64(ia50, 39)), iu51);
-    prefetch_part64(prefetch, 51, 80);
+    beside_part64(beside, 51, 80);
     const vector ow52 = add64(add64(add64(ow36, ow45), xor3(rotr64(ow37, 1), rotr64(ow37, 8), shr64(ow37, 7))), xor3(rotr64(ow50, 19), rotr64(ow50, 61), shr64(ow50, 6)));
     const vector ok52 = add64(oe48, add64(ow52, constant64(0x391c0cb3c5c95a63)));
     const vector om52 = add64(ok52, choose(oe51, oe50, oe49));
@@ -2045,7 +2045,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie52 = add64(ia48, it52);
     const vector iu52 = add64(majority(ia51, ia50, ia49), it52);
     const vector ia52 = add64(xor3(rotr64(ia51, 28), rotr64(ia51, 34), rotr64(ia51, 39)), iu52);
-    prefetch_part64(prefetch, 52, 80);
+    beside_part64(beside, 52, 80);
     const vector ow53 = add64(add64(add64(ow37, ow46), xor3(rotr64(ow38, 1), rotr64(ow38, 8), shr64(ow38, 7))), xor3(rotr64(ow51, 19), rotr64(ow51, 61), shr64(ow51, 6)));
     const vector ok53 = add64(oe49, add64(ow53, constant64(0x4ed8aa4ae3418acb)));
     const vector om53 = add64(ok53, choose(oe52, oe51, oe50));
@@ -2060,7 +2060,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie53 = add64(ia49, it53);
     const vector iu53 = add64(majority(ia52, ia51, ia50), it53);
     const vector ia53 = add64(xor3(rotr64(ia52, 28), rotr64(ia52, 34), rotr64(ia52, 39)), iu53);
-    prefetch_part64(prefetch, 53, 80);
+    beside_part64(beside, 53, 80);
     const vector ow54 = add64(add64(add64(ow38, ow47), xor3(rotr64(ow39, 1), rotr64(ow39, 8), shr64(ow39, 7))), xor3(rotr64(ow52, 19), rotr64(ow52, 61), shr64(ow52, 6)));
     const vector ok54 = add64(oe50, add64(ow54, constant64(0x5b9cca4f7763e373)));
     const vector om54 = add64(ok54, choose(oe53, oe52, oe51));
@@ -2075,7 +2075,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie54 = add64(ia50, it54);
     const vector iu54 = add64(majority(ia53, ia52, ia51), it54);
     const vector ia54 = add64(xor3(rotr64(ia53, 28), rotr64(ia53, 34), rotr64(ia53, 39)), iu54);
-    prefetch_part64(prefetch, 54, 80);
+    beside_part64(beside, 54, 80);
     const vector ow55 = add64(add64(add64(ow39, ow48), xor3(rotr64(ow40, 1), rotr64(ow40, 8), shr64(ow40, 7))), xor3(rotr64(ow53, 19), rotr64(ow53, 61), shr64(ow53, 6)));
     const vector ok55 = add64(oe51, add64(ow55, constant64(0x682e6ff3d6b2b8a3)));
     const vector om55 = add64(ok55, choose(oe54, oe53, oe52));
@@ -2090,7 +2090,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie55 = add64(ia51, it55);
     const vector iu55 = add64(majority(ia54, ia53, ia52), it55);
     const vector ia55 = add64(xor3(rotr64(ia54, 28), rotr64(ia54, 34), rotr64(ia54, 39)), iu55);
-    prefetch_part64(prefetch, 55, 80);
+    beside_part64(beside, 55, 80);
     const vector ow56 = add64(add64(add64(ow40, ow49), xor3(rotr64(ow41, 1), rotr64(ow41, 8), shr64(ow41, 7))), xor3(rotr64(ow54, 19), rotr64(ow54, 61), shr64(ow54, 6)));
     const vector ok56 = add64(oe52, add64(ow56, constant64(0x748f82ee5defb2fc)));
     const vector om56 = add64(ok56, choose(oe55, oe54, oe53));
@@ -2105,7 +2105,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie56 = add64(ia52, it56);
     const vector iu56 = add64(majority(ia55, ia54, ia53), it56);
     const vector ia56 = add64(xor3(rotr64(ia55, 28), rotr64(ia55, 34), rotr64(ia55, 39)), iu56);
-    prefetch_part64(prefetch, 56, 80);
+    beside_part64(beside, 56, 80);
     const vector ow57 = add64(add64(add64(ow41, ow50), xor3(rotr64(ow42, 1), rotr64(ow42, 8), shr64(ow42, 7))), xor3(rotr64(ow55, 19), rotr64(ow55, 61), shr64(ow55, 6)));
     const vector ok57 = add64(oe53, add64(ow57, constant64(0x78a5636f43172f60)));
     const vector om57 = add64(ok57, choose(oe56, oe55, oe54));
@@ -2120,7 +2120,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie57 = add64(ia53, it57);
     const vector iu57 = add64(majority(ia56, ia55, ia54), it57);
     const vector ia57 = add64(xor3(rotr64(ia56, 28), rotr64(ia56, 34), rotr64(ia56, 39)), iu57);
-    prefetch_part64(prefetch, 57, 80);
+    beside_part64(beside, 57, 80);
     const vector ow58 = add64(add64(add64(ow42, ow51), xor3(rotr64(ow43, 1), rotr64(ow43, 8), shr64(ow43, 7))), xor3(rotr64(ow56, 19), rotr64(ow56, 61), shr64(ow56, 6)));
     const vector ok58 = add64(oe54, add64(ow58, constant64(0x84c87814a1f0ab72)));
     const vector om58 = add64(ok58, choose(oe57, oe56, oe55));
@@ -2135,7 +2135,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie58 = add64(ia54, it58);
     const vector iu58 = add64(majority(ia57, ia56, ia55), it58);
     const vector ia58 = add64(xor3(rotr64(ia57, 28), rotr64(ia57, 34), rotr64(ia57, 39)), iu58);
-    prefetch_part64(prefetch, 58, 80);
+    beside_part64(beside, 58, 80);
     const vector ow59 = add64(add64(add64(ow43, ow52), xor3(rotr64(ow44, 1), rotr64(ow44, 8), shr64(ow44, 7))), xor3(rotr64(ow57, 19), rotr64(ow57, 61), shr64(ow57, 6)));
     const vector ok59 = add64(oe55, add64(ow59, constant64(0x8cc702081a6439ec)));
     const vector om59 = add64(ok59, choose(oe58, oe57, oe56));
@@ -2150,7 +2150,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie59 = add64(ia55, it59);
     const vector iu59 = add64(majority(ia58, ia57, ia56), it59);
     const vector ia59 = add64(xor3(rotr64(ia58, 28), rotr64(ia58, 34), rotr64(ia58, 39)), iu59);
-    prefetch_part64(prefetch, 59, 80);
+    beside_part64(beside, 59, 80);
     const vector ow60 = add64(add64(add64(ow44, ow53), xor3(rotr64(ow45, 1), rotr64(ow45, 8), shr64(ow45, 7))), xor3(rotr64(ow58, 19), rotr64(ow58, 61), shr64(ow58, 6)));
     const vector ok60 = add64(oe56, add64(ow60, constant64(0x90befffa23631e28)));
     const vector om60 = add64(ok60, choose(oe59, oe58, oe57));
@@ -2165,7 +2165,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie60 = add64(ia56, it60);
     const vector iu60 = add64(majority(ia59, ia58, ia57), it60);
     const vector ia60 = add64(xor3(rotr64(ia59, 28), rotr64(ia59, 34), rotr64(ia59, 39)), iu60);
-    prefetch_part64(prefetch, 60, 80);
+    beside_part64(beside, 60, 80);
     const vector ow61 = add64(add64(add64(ow45, ow54), xor3(rotr64(ow46, 1), rotr64(ow46, 8), shr64(ow46, 7))), xor3(rotr64(ow59, 19), rotr64(ow59, 61), shr64(ow59, 6)));
     const vector ok61 = add64(oe57, add64(ow61, constant64(0xa4506cebde82bde9)));
     const vector om61 = add64(ok61, choose(oe60, oe59, oe58));
@@ -2180,7 +2180,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie61 = add64(ia57, it61);
     const vector iu61 = add64(majority(ia60, ia59, ia58), it61);
     const vector ia61 = add64(xor3(rotr64(ia60, 28), rotr64(ia60, 34), rotr64(ia60, 39)), iu61);
-    prefetch_part64(prefetch, 61, 80);
+    beside_part64(beside, 61, 80);
     const vector ow62 = add64(add64(add64(ow46, ow55), xor3(rotr64(ow47, 1), rotr64(ow47, 8), shr64(ow47, 7))), xor3(rotr64(ow60, 19), rotr64(ow60, 61), shr64(ow60, 6)));
     const vector ok62 = add64(oe58, add64(ow62, constant64(0xbef9a3f7b2c67915)));
     const vector om62 = add64(ok62, choose(oe61, oe60, oe59));
@@ -2195,7 +2195,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie62 = add64(ia58, it62);
     const vector iu62 = add64(majority(ia61, ia60, ia59), it62);
     const vector ia62 = add64(xor3(rotr64(ia61, 28), rotr64(ia61, 34), rotr64(ia61, 39)), iu62);
-    prefetch_part64(prefetch, 62, 80);
+    beside_part64(beside, 62, 80);
     const vector ow63 = add64(add64(add64(ow47, ow56), xor3(rotr64(ow48, 1), rotr64(ow48, 8), shr64(ow48, 7))), xor3(rotr64(ow61, 19), rotr64(ow61, 61), shr64(ow61, 6)));
     const vector ok63 = add64(oe59, add64(ow63, constant64(0xc67178f2e372532b)));
     const vector om63 = add64(ok63, choose(oe62, oe61, oe60));
@@ -2210,7 +2210,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie63 = add64(ia59, it63);
     const vector iu63 = add64(majority(ia62, ia61, ia60), it63);
     const vector ia63 = add64(xor3(rotr64(ia62, 28), rotr64(ia62, 34), rotr64(ia62, 39)), iu63);
-    prefetch_part64(prefetch, 63, 80);
+    beside_part64(beside, 63, 80);
     const vector ow64 = add64(add64(add64(ow48, ow57), xor3(rotr64(ow49, 1), rotr64(ow49, 8), shr64(ow49, 7))), xor3(rotr64(ow62, 19), rotr64(ow62, 61), shr64(ow62, 6)));
     const vector ok64 = add64(oe60, add64(ow64, constant64(0xca273eceea26619c)));
     const vector om64 = add64(ok64, choose(oe63, oe62, oe61));
@@ -2225,7 +2225,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie64 = add64(ia60, it64);
     const vector iu64 = add64(majority(ia63, ia62, ia61), it64);
     const vector ia64 = add64(xor3(rotr64(ia63, 28), rotr64(ia63, 34), rotr64(ia63, 39)), iu64);
-    prefetch_part64(prefetch, 64, 80);
+    beside_part64(beside, 64, 80);
     const vector ow65 = add64(add64(add64(ow49, ow58), xor3(rotr64(ow50, 1), rotr64(ow50, 8), shr64(ow50, 7))), xor3(rotr64(ow63, 19), rotr64(ow63, 61), shr64(ow63, 6)));
     const vector ok65 = add64(oe61, add64(ow65, constant64(0xd186b8c721c0c207)));
     const vector om65 = add64(ok65, choose(oe64, oe63, oe62));
@@ -2240,7 +2240,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie65 = add64(ia61, it65);
     const vector iu65 = add64(majority(ia64, ia63, ia62), it65);
     const vector ia65 = add64(xor3(rotr64(ia64, 28), rotr64(ia64, 34), rotr64(ia64, 39)), iu65);
-    prefetch_part64(prefetch, 65, 80);
+    beside_part64(beside, 65, 80);
     const vector ow66 = add64(add64(add64(ow50, ow59), xor3(rotr64(ow51, 1), rotr64(ow51, 8), shr64(ow51, 7))), xor3(rotr64(ow64, 19), rotr64(ow64, 61), shr64(ow64, 6)));
     const vector ok66 = add64(oe62, add64(ow66, constant64(0xeada7dd6cde0eb1e)));
     const vector om66 = add64(ok66, choose(oe65, oe64, oe63));
@@ -2255,7 +2255,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie66 = add64(ia62, it66);
     const vector iu66 = add64(majority(ia65, ia64, ia63), it66);
     const vector ia66 = add64(xor3(rotr64(ia65, 28), rotr64(ia65, 34), rotr64(ia65, 39)), iu66);
-    prefetch_part64(prefetch, 66, 80);
+    beside_part64(beside, 66, 80);
     const vector ow67 = add64(add64(add64(ow51, ow60), xor3(rotr64(ow52, 1), rotr64(ow52, 8), shr64(ow52, 7))), xor3(rotr64(ow65, 19), rotr64(ow65, 61), shr64(ow65, 6)));
     const vector ok67 = add64(oe63, add64(ow67, constant64(0xf57d4f7fee6ed178)));
     const vector om67 = add64(ok67, choose(oe66, oe65, oe64));
@@ -2270,7 +2270,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie67 = add64(ia63, it67);
     const vector iu67 = add64(majority(ia66, ia65, ia64), it67);
     const vector ia67 = add64(xor3(rotr64(ia66, 28), rotr64(ia66, 34), rotr64(ia66, 39)), iu67);
-    prefetch_part64(prefetch, 67, 80);
+    beside_part64(beside, 67, 80);
     const vector ow68 = add64(add64(add64(ow52, ow61), xor3(rotr64(ow53, 1), rotr64(ow53, 8), shr64(ow53, 7))), xor3(rotr64(ow66, 19), rotr64(ow66, 61), shr64(ow66, 6)));
     const vector ok68 = add64(oe64, add64(ow68, constant64(0x06f067aa72176fba)));
     const vector om68 = add64(ok68, choose(oe67, oe66, oe65));
@@ -2285,7 +2285,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie68 = add64(ia64, it68);
     const vector iu68 = add64(majority(ia67, ia66, ia65), it68);
     const vector ia68 = add64(xor3(rotr64(ia67, 28), rotr64(ia67, 34), rotr64(ia67, 39)), iu68);
-    prefetch_part64(prefetch, 68, 80);
+    beside_part64(beside, 68, 80);
     const vector ow69 = add64(add64(add64(ow53, ow62), xor3(rotr64(ow54, 1), rotr64(ow54, 8), shr64(ow54, 7))), xor3(rotr64(ow67, 19), rotr64(ow67, 61), shr64(ow67, 6)));
     const vector ok69 = add64(oe65, add64(ow69, constant64(0x0a637dc5a2c898a6)));
     const vector om69 = add64(ok69, choose(oe68, oe67, oe66));
@@ -2300,7 +2300,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie69 = add64(ia65, it69);
     const vector iu69 = add64(majority(ia68, ia67, ia66), it69);
     const vector ia69 = add64(xor3(rotr64(ia68, 28), rotr64(ia68, 34), rotr64(ia68, 39)), iu69);
-    prefetch_part64(prefetch, 69, 80);
+    beside_part64(beside, 69, 80);
     const vector ow70 = add64(add64(add64(ow54, ow63), xor3(rotr64(ow55, 1), rotr64(ow55, 8), shr64(ow55, 7))), xor3(rotr64(ow68, 19), rotr64(ow68, 61), shr64(ow68, 6)));
     const vector ok70 = add64(oe66, add64(ow70, constant64(0x113f9804bef90dae)));
     const vector om70 = add64(ok70, choose(oe69, oe68, oe67));
@@ -2315,7 +2315,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie70 = add64(ia66, it70);
     const vector iu70 = add64(majority(ia69, ia68, ia67), it70);
     const vector ia70 = add64(xor3(rotr64(ia69, 28), rotr64(ia69, 34), rotr64(ia69, 39)), iu70);
-    prefetch_part64(prefetch, 70, 80);
+    beside_part64(beside, 70, 80);
     const vector ow71 = add64(add64(add64(ow55, ow64), xor3(rotr64(ow56, 1), rotr64(ow56, 8), shr64(ow56, 7))), xor3(rotr64(ow69, 19), rotr64(ow69, 61), shr64(ow69, 6)));
     const vector ok71 = add64(oe67, add64(ow71, constant64(0x1b710b35131c471b)));
     const vector om71 = add64(ok71, choose(oe70, oe69, oe68));
@@ -2330,7 +2330,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie71 = add64(ia67, it71);
     const vector iu71 = add64(majority(ia70, ia69, ia68), it71);
     const vector ia71 = add64(xor3(rotr64(ia70, 28), rotr64(ia70, 34), rotr64(ia70, 39)), iu71);
-    prefetch_part64(prefetch, 71, 80);
+    beside_part64(beside, 71, 80);
     const vector ow72 = add64(add64(add64(ow56, ow65), xor3(rotr64(ow57, 1), rotr64(ow57, 8), shr64(ow57, 7))), xor3(rotr64(ow70, 19), rotr64(ow70, 61), shr64(ow70, 6)));
     const vector ok72 = add64(oe68, add64(ow72, constant64(0x28db77f523047d84)));
     const vector om72 = add64(ok72, choose(oe71, oe70, oe69));
@@ -2345,7 +2345,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie72 = add64(ia68, it72);
     const vector iu72 = add64(majority(ia71, ia70, ia69), it72);
     const vector ia72 = add64(xor3(rotr64(ia71, 28), rotr64(ia71, 34), rotr64(ia71, 39)), iu72);
-    prefetch_part64(prefetch, 72, 80);
+    beside_part64(beside, 72, 80);
     const vector ow73 = add64(add64(add64(ow57, ow66), xor3(rotr64(ow58, 1), rotr64(ow58, 8), shr64(ow58, 7))), xor3(rotr64(ow71, 19), rotr64(ow71, 61), shr64(ow71, 6)));
     const vector ok73 = add64(oe69, add64(ow73, constant64(0x32caab7b40c72493)));
     const vector om73 = add64(ok73, choose(oe72, oe71, oe70));
@@ -2360,7 +2360,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie73 = add64(ia69, it73);
     const vector iu73 = add64(majority(ia72, ia71, ia70), it73);
     const vector ia73 = add64(xor3(rotr64(ia72, 28), rotr64(ia72, 34), rotr64(ia72, 39)), iu73);
-    prefetch_part64(prefetch, 73, 80);
+    beside_part64(beside, 73, 80);
     const vector ow74 = add64(add64(add64(ow58, ow67), xor3(rotr64(ow59, 1), rotr64(ow59, 8), shr64(ow59, 7))), xor3(rotr64(ow72, 19), rotr64(ow72, 61), shr64(ow72, 6)));
     const vector ok74 = add64(oe70, add64(ow74, constant64(0x3c9ebe0a15c9bebc)));
     const vector om74 = add64(ok74, choose(oe73, oe72, oe71));
@@ -2375,7 +2375,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie74 = add64(ia70, it74);
     const vector iu74 = add64(majority(ia73, ia72, ia71), it74);
     const vector ia74 = add64(xor3(rotr64(ia73, 28), rotr64(ia73, 34), rotr64(ia73, 39)), iu74);
-    prefetch_part64(prefetch, 74, 80);
+    beside_part64(beside, 74, 80);
     const vector ow75 = add64(add64(add64(ow59, ow68), xor3(rotr64(ow60, 1), rotr64(ow60, 8), shr64(ow60, 7))), xor3(rotr64(ow73, 19), rotr64(ow73, 61), shr64(ow73, 6)));
     const vector ok75 = add64(oe71, add64(ow75, constant64(0x431d67c49c100d4c)));
     const vector om75 = add64(ok75, choose(oe74, oe73, oe72));
@@ -2390,7 +2390,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie75 = add64(ia71, it75);
     const vector iu75 = add64(majority(ia74, ia73, ia72), it75);
     const vector ia75 = add64(xor3(rotr64(ia74, 28), rotr64(ia74, 34), rotr64(ia74, 39)), iu75);
-    prefetch_part64(prefetch, 75, 80);
+    beside_part64(beside, 75, 80);
     const vector ow76 = add64(add64(add64(ow60, ow69), xor3(rotr64(ow61, 1), rotr64(ow61, 8), shr64(ow61, 7))), xor3(rotr64(ow74, 19), rotr64(ow74, 61), shr64(ow74, 6)));
     const vector ok76 = add64(oe72, add64(ow76, constant64(0x4cc5d4becb3e42b6)));
     const vector om76 = add64(ok76, choose(oe75, oe74, oe73));
@@ -2405,7 +2405,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie76 = add64(ia72, it76);
     const vector iu76 = add64(majority(ia75, ia74, ia73), it76);
     const vector ia76 = add64(xor3(rotr64(ia75, 28), rotr64(ia75, 34), rotr64(ia75, 39)), iu76);
-    prefetch_part64(prefetch, 76, 80);
+    beside_part64(beside, 76, 80);
     const vector ow77 = add64(add64(add64(ow61, ow70), xor3(rotr64(ow62, 1), rotr64(ow62, 8), shr64(ow62, 7))), xor3(rotr64(ow75, 19), rotr64(ow75, 61), shr64(ow75, 6)));
     const vector ok77 = add64(oe73, add64(ow77, constant64(0x597f299cfc657e2a)));
     const vector om77 = add64(ok77, choose(oe76, oe75, oe74));
@@ -2420,7 +2420,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie77 = add64(ia73, it77);
     const vector iu77 = add64(majority(ia76, ia75, ia74), it77);
     const vector ia77 = add64(xor3(rotr64(ia76, 28), rotr64(ia76, 34), rotr64(ia76, 39)), iu77);
-    prefetch_part64(prefetch, 77, 80);
+    beside_part64(beside, 77, 80);
     const vector ow78 = add64(add64(add64(ow62, ow71), xor3(rotr64(ow63, 1), rotr64(ow63, 8), shr64(ow63, 7))), xor3(rotr64(ow76, 19), rotr64(ow76, 61), shr64(ow76, 6)));
     const vector ok78 = add64(oe74, add64(ow78, constant64(0x5fcb6fab3ad6faec)));
     const vector om78 = add64(ok78, choose(oe77, oe76, oe75));
@@ -2435,7 +2435,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie78 = add64(ia74, it78);
     const vector iu78 = add64(majority(ia77, ia76, ia75), it78);
     const vector ia78 = add64(xor3(rotr64(ia77, 28), rotr64(ia77, 34), rotr64(ia77, 39)), iu78);
-    prefetch_part64(prefetch, 78, 80);
+    beside_part64(beside, 78, 80);
     const vector ow79 = add64(add64(add64(ow63, ow72), xor3(rotr64(ow64, 1), rotr64(ow64, 8), shr64(ow64, 7))), xor3(rotr64(ow77, 19), rotr64(ow77, 61), shr64(ow77, 6)));
     const vector ok79 = add64(oe75, add64(ow79, constant64(0x6c44198c4a475817)));
     const vector om79 = add64(ok79, choose(oe78, oe77, oe76));
@@ -2450,7 +2450,7 @@ KERNEL_INLINE void sha512_outer_and_inner(const vector outer_state[8], const vec
     const vector ie79 = add64(ia75, it79);
     const vector iu79 = add64(majority(ia78, ia77, ia76), it79);
     const vector ia79 = add64(xor3(rotr64(ia78, 28), rotr64(ia78, 34), rotr64(ia78, 39)), iu79);
-    prefetch_part64(prefetch, 79, 80);
+    beside_part64(beside, 79, 80);
     outer_ret[0] = add64(oa79, outer_state[0]);
     outer_ret[1] = add64(oa78, outer_state[1]);
     outer_ret[2] = add64(oa77, outer_state[2]);

@@ -6,6 +6,17 @@
 #include "kernel/bucket.h"
 #include "kernel/stages_from.h"
 
+static void gather(const struct stage_gather *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        from->ret_queries[from->at + i] = (const uint8_t *)from->query + i * from->query_size;
+        from->ret_answers[from->at + i] = (uint8_t *)from->answer + i * STAGE_ANSWER;
+        from->ret_frames[from->at + i] = from->frame;
+        from->ret_places[from->at + i] = from->place + i;
+        from->ret_records[from->at + i] = from->record + (uint32_t)i;
+    }
+}
+
 void stage_hash_names_from(const struct stage_names *names, size_t first)
 {
     for (size_t i = first; i < names->count; i++) {
@@ -87,6 +98,20 @@ void stage_look_from(struct stage_look *look, size_t first)
         if (look->wanted >> i & 1) look->ret_straight |= (uint64_t)look_one(look, i) << i;
 }
 
+void stage_check_from(struct stage_check *check, size_t first)
+{
+    for (size_t i = first; i < check->count; i++) {
+        _Atomic uint64_t *tail = check->tails[i];
+        uint64_t budget = atomic_load_explicit(&tail[TAIL_BUDGET], memory_order_acquire);
+        uint64_t state = atomic_load_explicit(&tail[TAIL_STATE], memory_order_acquire);
+        bool ready = (check->wanted >> i & 1) && (budget & 0xffff) == 0 && state == check->states[i] &&
+                     check->seen[i] >> 32 <= check->expected[i];
+        check->ret_ready |= (uint64_t)ready << i;
+        check->ret_words[i] = ready ? &tail[TAIL_TOKEN] : check->nowhere;
+        check->ret_next[i] = (check->expected[i] + 1) << 32 | (uint32_t)check->seen[i];
+    }
+}
+
 void stage_record_some(const struct stage_record *record, uint64_t which)
 {
     for (uint64_t left = which; left; left &= left - 1) {
@@ -125,9 +150,15 @@ static void look(struct stage_look *look)
     stage_look_from(look, 0);
 }
 
+static void check(struct stage_check *check)
+{
+    check->ret_ready = 0;
+    stage_check_from(check, 0);
+}
+
 static void record(const struct stage_record *record)
 {
     stage_record_some(record, record->which);
 }
 
-const struct kernel_stages stages_portable = {hash_names, find, look, record};
+const struct kernel_stages stages_portable = {gather, hash_names, find, look, check, record};

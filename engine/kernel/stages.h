@@ -1,8 +1,9 @@
 /* The straight way in lanes: what every query goes through before and after the hash, for up to 64 queries at a time.
- * Nearly every query is one right code for an account of one plain token; these four stages do just that, say which
- * queries they did it for, and leave all others to code that asks one thing after the other.
+ * Nearly every query is one right code for an account of one plain token; these stages do just that, say which queries
+ * they did it for, and leave all others to code that asks one thing after the other.
  *
- *     hash_names   names to hashes        find   hashes to lines        look   lines to tries        record
+ *     gather   frames to items        hash_names   names to hashes        find   hashes to lines
+ *     look     lines to tries         check        fits to swaps         record   acceptances to records, answers
  *
  * They know layouts, not rules: a name is the first 16 bytes of a query, an index entry is what bucket.h says, a line
  * ends in three words, a record is eight. Whoever owns a layout asserts that it is the one below. They keep no state
@@ -23,6 +24,27 @@
 enum {
     STAGE_ITEMS_MAX = 64,
     STAGE_OVERRUN = 8, /* lists are written in whole vectors: so many entries beyond the last one may be touched */
+};
+
+/* ---- a frame to items ---- */
+
+enum { STAGE_ANSWER = 16 };
+
+/* Queries that lie one after the other, with what is one further for each, or the same for all. */
+struct stage_gather {
+    size_t at; /* in the arrays below */
+    size_t count;
+    const void *query; /* the first of them */
+    size_t query_size; /* from one to the next */
+    void *answer;      /* STAGE_ANSWER apart */
+    void *frame;
+    uint64_t place;
+    uint32_t record;
+    const void **ret_queries;
+    void **ret_answers;
+    void **ret_frames;
+    uint64_t *ret_places;
+    uint32_t *ret_records;
 };
 
 /* ---- names to hashes ---- */
@@ -135,6 +157,22 @@ struct stage_look {
     struct stage_tries *tries[KERNEL_ALGORITHM_COUNT]; /* entries are added, in order of item */
 };
 
+/* ---- fits to swaps ---- */
+
+struct stage_check {
+    size_t count;
+    uint64_t wanted; /* bit i: item i went the straight way, and its code fits */
+    void *const *tails;
+    const uint64_t *seen; /* token words, read before this stage reads anything */
+    const uint64_t *states;
+    const uint64_t *expected;
+    _Atomic uint64_t *nowhere; /* a word of the caller's own, in place of those that are not ready */
+    uint64_t
+        ret_ready; /* bit i: no failure (the budget's lowest 16 bits), the state is the same, and the floor allows */
+    _Atomic uint64_t **ret_words;
+    uint64_t *ret_next; /* the floor after the expected step, the change count as seen */
+};
+
 /* ---- acceptances to records and answers ---- */
 
 /* A record's words: name 0 and 1, token 2, nothing 3, source 4 (the query's third), ordinal 5 twice, place 6, last 7.
@@ -149,14 +187,16 @@ struct stage_record {
     const uint64_t *lasts;
     const uint32_t *records; /* index of each slot */
     uint8_t *slots;          /* 64 bytes each */
-    void *const *answers;    /* 16 bytes each: `answer`, then the slot's index */
+    void *const *answers;    /* STAGE_ANSWER bytes each: `answer`, then the slot's index */
     uint64_t answer;
 };
 
 struct kernel_stages {
+    void (*gather)(const struct stage_gather *gather);
     void (*hash_names)(const struct stage_names *names);
     void (*find)(struct stage_find *find);
     void (*look)(struct stage_look *look);
+    void (*check)(struct stage_check *check);
     void (*record)(const struct stage_record *record);
 };
 

@@ -22,6 +22,32 @@ KERNEL_INLINE vector zero(void)
     return _mm512_setzero_si512();
 }
 
+/* ---- gather ---- */
+
+/* At most eight numbers from `first` on, `step` apart. */
+KERNEL_INLINE void count_up(uint64_t *to, size_t at, __mmask8 which, uint64_t first, vector steps)
+{
+    _mm512_mask_storeu_epi64(to + at, which, add64(constant64(first), steps));
+}
+
+static void gather(const struct stage_gather *from)
+{
+    const vector each = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+    const vector query_steps = _mm512_mullo_epi64(each, constant64(from->query_size)), answer_steps = shl64(each, 4);
+    for (size_t i = 0; i < from->count; i += LANES) {
+        size_t left = from->count - i, at = from->at + i;
+        __mmask8 which = left < LANES ? (__mmask8)((1u << left) - 1) : ALL_LANES;
+        __m256i records = _mm256_add_epi32(_mm256_set1_epi32((int)(from->record + i)), _mm512_cvtepi64_epi32(each));
+        count_up((uint64_t *)(void *)from->ret_queries, at, which, (uintptr_t)from->query + i * from->query_size,
+                 query_steps);
+        count_up((uint64_t *)(void *)from->ret_answers, at, which, (uintptr_t)from->answer + i * STAGE_ANSWER,
+                 answer_steps);
+        count_up((uint64_t *)(void *)from->ret_frames, at, which, (uintptr_t)from->frame, zero());
+        count_up(from->ret_places, at, which, from->place + i, each);
+        _mm256_mask_storeu_epi32(from->ret_records + at, which, records);
+    }
+}
+
 /* ---- hash_names ---- */
 
 /* Both halves of each 128-bit product, one xor the other, from products of 32 by 32 bits. */
@@ -69,28 +95,41 @@ static void hash_names(const struct stage_names *names)
 
 /* ---- find ---- */
 
-/* The ordinal of the one entry with this tag, or -1 and its bit taken out of *found. */
-KERNEL_INLINE uint32_t find_entry(const void *bucket, uint32_t tag, uint64_t bit, uint64_t *found, uint64_t *none)
+/* A mask as a number, at once: gcc would go on in mask registers, each way there and back taking three cycles. */
+KERNEL_INLINE unsigned mask_number(__mmask8 mask)
 {
-    vector entries = load(bucket);
-    unsigned empty = _mm512_mask_testn_epi32_mask(0x5555, entries, entries);
-    unsigned tags = _mm512_mask_cmpeq_epi32_mask(0xaaaa, entries, constant32(tag)) & ~(empty << 1);
-    if (__builtin_expect(empty && tags && !(tags & (tags - 1)), 1)) {
-        uint32_t ordinal;
-        memcpy(&ordinal, (const uint8_t *)bucket + 4 * (unsigned)__builtin_ctz(tags) - 4, sizeof ordinal);
-        return ordinal - 1;
+    unsigned number = mask;
+    __asm__("" : "+r"(number));
+    return number;
+}
+
+/* The ordinal of the one entry with this tag, and 1 more; or 0 and its bit taken out of *found. */
+KERNEL_INLINE uint32_t find_entry(const void *bucket, const uint64_t *hash, uint64_t bit, uint64_t *found,
+                                  uint64_t *none)
+{
+    vector entries = load(bucket), differ = xor2(entries, constant64(*hash));
+    __mmask8 filled = _mm512_test_epi64_mask(entries, entries);
+    __mmask8 alike = _mm512_mask_testn_epi64_mask(filled, differ, constant64(0xffffffff00000000));
+    unsigned full = mask_number(filled) == ALL_LANES, tags = mask_number(alike);
+    if (__builtin_expect(!full && tags && !(tags & (tags - 1)), 1)) {
+        uint32_t ordinal_and_1;
+        memcpy(&ordinal_and_1, (const uint8_t *)bucket + (size_t)8 * (unsigned)__builtin_ctz(tags),
+               sizeof ordinal_and_1);
+        return ordinal_and_1;
     }
     *found &= ~bit;
-    if (empty && !tags) *none |= bit;
+    if (!full && !tags) *none |= bit;
     return 0;
 }
 
-/* Lines and tails of eight ordinals; gives which of them are longer than 64 bytes. */
+/* Ordinals, lines and tails of eight entries; gives which of them are longer than 64 bytes. */
 KERNEL_INLINE unsigned find_lines(const struct stage_find *find, vector arrays, size_t i, __mmask8 found)
 {
     const vector nowhere = constant64((uintptr_t)find->nowhere);
-    vector ordinals =
-        _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)(find->ret_ordinals + i)));
+    __m256i *at = (__m256i *)(void *)(find->ret_ordinals + i);
+    __m256i narrow = _mm256_maskz_sub_epi32(found, _mm256_loadu_si256(at), _mm256_set1_epi32(1));
+    _mm256_storeu_si256(at, narrow);
+    vector ordinals = _mm512_cvtepu32_epi64(narrow);
     vector algorithm = shr64(ordinals, 30), size = shl64(add64(algorithm, constant64(1)), 6);
     vector offset = _mm512_mul_epu32(and2(ordinals, constant64(0x3fffffff)), size);
     vector lines = add64(_mm512_permutexvar_epi64(algorithm, arrays), offset);
@@ -108,9 +147,9 @@ static void find(struct stage_find *find)
     size_t whole = find->count / LANES * LANES;
     uint64_t found = whole == STAGE_ITEMS_MAX ? UINT64_MAX : ((uint64_t)1 << whole) - 1, none = 0, longer = 0;
     for (size_t i = 0; i < whole; i++) {
-        uint64_t hash = find->hashes[i];
-        find->ret_ordinals[i] = find_entry(buckets + (hash >> shift) * 8 * BUCKET_ENTRIES, (uint32_t)(hash >> 32),
-                                           (uint64_t)1 << i, &found, &none);
+        const uint64_t *hash = find->hashes + i;
+        find->ret_ordinals[i] =
+            find_entry(buckets + (*hash >> shift) * 8 * BUCKET_ENTRIES, hash, (uint64_t)1 << i, &found, &none);
     }
     for (size_t i = 0; i < whole; i += LANES)
         longer |= (uint64_t)find_lines(find, arrays, i, (__mmask8)(found >> i)) << i;
@@ -205,6 +244,34 @@ static void look(struct stage_look *look)
     stage_look_from(look, i);
 }
 
+/* ---- check ---- */
+
+KERNEL_INLINE __mmask8 check_lanes(const struct stage_check *check, size_t i)
+{
+    vector budget_state[2];
+    vector seen = load(check->seen + i), expected = load(check->expected + i);
+    load_words64((const void *const *)check->tails + i, 8, budget_state);
+    __mmask8 ready = (__mmask8)(check->wanted >> i);
+    ready = _mm512_mask_testn_epi64_mask(ready, budget_state[0], constant64(0xffff));
+    ready = _mm512_mask_cmpeq_epi64_mask(ready, budget_state[1], load(check->states + i));
+    ready = _mm512_mask_cmple_epu64_mask(ready, shr64(seen, 32), expected);
+    vector words = _mm512_mask_mov_epi64(constant64((uintptr_t)check->nowhere), ready, load(check->tails + i));
+    store((void *)(check->ret_words + i), words);
+    store(check->ret_next + i, or2(shl64(add64(expected, constant64(1)), 32), and2(seen, constant64(0xffffffff))));
+    return ready;
+}
+
+static void check(struct stage_check *check)
+{
+    size_t i = 0;
+    uint64_t ready = 0;
+    for (; i + LANES <= check->count; i += LANES) ready |= (uint64_t)check_lanes(check, i) << i;
+    check->ret_ready = ready;
+    stage_check_from(check, i);
+}
+
+_Static_assert(TAIL_TOKEN == 0 && TAIL_BUDGET == 1 && TAIL_STATE == 2, "offsets in look_lanes and check_lanes");
+
 /* ---- record ---- */
 
 /* Pieces of 16 bytes, four a vector, in rows of four: the rows become columns. */
@@ -259,4 +326,4 @@ static void record(const struct stage_record *record)
     stage_record_some(record, left);
 }
 
-const struct kernel_stages stages_avx512 = {hash_names, find, look, record};
+const struct kernel_stages stages_avx512 = {gather, hash_names, find, look, check, record};

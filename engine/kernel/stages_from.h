@@ -7,6 +7,7 @@
 void stage_hash_names_from(const struct stage_names *names, size_t first);
 void stage_find_from(struct stage_find *find, size_t first); /* adds to the masks, as the next one does */
 void stage_look_from(struct stage_look *look, size_t first);
+void stage_check_from(struct stage_check *check, size_t first);
 void stage_record_some(const struct stage_record *record, uint64_t which);
 
 #endif

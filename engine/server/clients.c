@@ -131,5 +131,8 @@ bool server_clients_changed(const struct server_clients *clients, const struct c
 const struct core_client *client_of(const struct client_list *list, uint32_t uid)
 {
     struct core_client key = {.uid = uid};
+    const struct core_client *client = bsearch(&key, list->clients, list->count, sizeof key, by_uid);
+    if (client) return client;
+    key.uid = SERVER_UID_ANY;
     return bsearch(&key, list->clients, list->count, sizeof key, by_uid);
 }

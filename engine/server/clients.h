@@ -12,6 +12,10 @@
 
 struct server_clients;
 
+/* A client of this user id stands for whoever is not named: on admin.sock, where operators say who they are. No process
+ * has this user id. */
+#define SERVER_UID_ANY UINT32_MAX
+
 /* One immutable list, sorted by uid. */
 struct client_list {
     uint64_t generation;

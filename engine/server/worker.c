@@ -260,7 +260,13 @@ static bool drained(const struct server_worker *worker)
 
 struct result server_worker_run(struct server_worker *worker)
 {
-    while (!drained(worker)) TRY(server_worker_turn(worker, wait_for(worker)));
+    enum { TICK_NS = 1000000000 };
+    while (!drained(worker)) {
+        uint64_t wait_ns = wait_for(worker);
+        if (worker->options.tick && wait_ns > TICK_NS) wait_ns = TICK_NS;
+        TRY(server_worker_turn(worker, wait_ns));
+        if (worker->options.tick) worker->options.tick(worker->options.tick_context);
+    }
     return result_ok();
 }
 

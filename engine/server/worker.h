@@ -68,6 +68,8 @@ struct server_worker_options {
     uint32_t hold_timeout_ms;
     server_admin_handler *admin;
     void *admin_context;
+    void (*tick)(void *context); /* may be NULL: called in server_worker_run after each turn, at least once a second */
+    void *tick_context;
 };
 
 /* NO_MEMORY, FULL, and what core_worker_create gives. */

@@ -35,6 +35,7 @@ enum store_map {
     STORE_COUNTERS,    /* text: the last number given out, of each kind */
     STORE_ORDER,       /* secondary keys, so that no list scans a table: kind 1, then big-endian fields in order */
     STORE_PERSON_KEYS, /* name, 16 bytes: a person's sealed key. Never in the journal, so that it can be destroyed */
+    STORE_CHALLENGES,  /* challenge id, 16 bytes, and a letter for which part: challenge/keep.h */
     STORE_MAP_COUNT
 };
 

@@ -48,6 +48,7 @@ static const char *const map_names[STORE_MAP_COUNT] = {
     [STORE_COUNTERS] = "counters",
     [STORE_ORDER] = "order",
     [STORE_PERSON_KEYS] = "person-keys",
+    [STORE_CHALLENGES] = "challenges",
 };
 
 struct store_lmdb {
@@ -140,11 +141,21 @@ static struct store_bytes bytes_of_val(MDB_val val)
     return (struct store_bytes){.bytes = val.mv_data, .size = val.mv_size};
 }
 
+/* A reader of a process that was killed (`otpring-log` looks up names) would keep every page that was in use when it
+ * began from being used again, until the store is full. What such a look costs is nothing beside a commit; where it
+ * fails the next one will do. */
+static void dead_readers_clear(struct store_lmdb *store)
+{
+    int dead;
+    (void)mdb_reader_check(store->env, &dead);
+}
+
 static struct result lmdb_begin(struct store *base, bool write, struct store_txn **ret_txn)
 {
     struct store_lmdb *store = (struct store_lmdb *)base;
     uint16_t broken = atomic_load_explicit(&store->broken, memory_order_acquire);
     if (write && broken != OK) return result_of((enum result_code)broken);
+    if (write) dead_readers_clear(store);
     struct txn_lmdb *txn = calloc(1, sizeof(*txn));
     if (!txn) return result_of(NO_MEMORY);
     int code = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &txn->txn);
@@ -347,13 +358,11 @@ static struct result maps_open(struct store_lmdb *store, bool create)
 
 static struct result env_open(struct store_lmdb *store, const char *path, bool create, uint64_t size_max)
 {
-    int dead;
     TRY(lmdb_result(mdb_env_set_mapsize(store->env, size_max / SIZE_STEP * SIZE_STEP)));
     TRY(lmdb_result(mdb_env_set_maxdbs(store->env, STORE_MAP_COUNT)));
     TRY(lmdb_result(mdb_env_set_maxreaders(store->env, READERS_MAX)));
     TRY(lmdb_result(mdb_env_open(store->env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600)));
-    /* Readers of a killed process would keep old pages from being used again. */
-    TRY(lmdb_result(mdb_reader_check(store->env, &dead)));
+    dead_readers_clear(store);
     TRY(file_extend(store, path));
     TRY(maps_open(store, create));
     return create ? private_file_sync_name(path) : result_ok();

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "os/arena.h"
+#include "vault/hmac.h"
 #include "vault/p256.h"
 #include "vault/vault.h"
 
@@ -201,4 +202,14 @@ struct result device_sign(enum device_algorithm algorithm, const uint8_t private
     }
     vault_sha256(statement->bytes, statement->size, hash);
     return p256_sign(private_key, hash, ret_signature) ? result_ok() : result_of(VAULT_FAILED);
+}
+
+void device_seed_proof(const uint8_t *seed, size_t seed_size, const struct device_statement *statement,
+                       uint8_t ret_proof[DEVICE_PROOF_SIZE])
+{
+    struct hmac_key key;
+    CHECK(!statement->failed);
+    hmac_key_set(&key, seed, seed_size);
+    hmac_pieces(&key, statement->bytes, statement->size, NULL, 0, ret_proof);
+    secret_wipe(&key, sizeof(key));
 }

@@ -66,6 +66,11 @@ void device_verify_many(struct device_signed *items, size_t count);
 bool device_verify(const struct device_key *key, const struct device_statement *statement,
                    const uint8_t signature[DEVICE_SIGNATURE_SIZE]);
 
+/* That whoever says so holds the seed, without giving a code away: HMAC-SHA256 keyed with it. */
+enum { DEVICE_PROOF_SIZE = 32 };
+void device_seed_proof(const uint8_t *seed, size_t seed_size, const struct device_statement *statement,
+                       uint8_t ret_proof[DEVICE_PROOF_SIZE]);
+
 /* ---- the device's own side: otpring-token, and tests ---- */
 
 /* VAULT_FAILED. */

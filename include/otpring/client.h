@@ -43,6 +43,8 @@ struct otpring_query {
     const char *code_next; /* resynchronisation: the code after; else NULL */
     uint64_t source;       /* see otpring_source */
     int source_known;      /* 1: this account succeeded from this source before */
+    int required;          /* 1: no code (code is NULL): may this user pass without one? REQUIRED, NOT_REQUIRED or
+                              UNAVAILABLE, which is to be taken for REQUIRED; goes with other queries in one call */
 };
 
 struct otpring_answer {

@@ -13,6 +13,10 @@ enum otpring_verdict {
     OTPRING_UNKNOWN = 7,     /* no such account; told only to clients granted it, others see REJECTED */
     OTPRING_MALFORMED = 8,   /* the query itself breaks the rules; nothing looked up */
     OTPRING_UNAVAILABLE = 9, /* the engine cannot know now: not judged, ask again */
+    /* Of the question whether a code is required (OTPRING_QUERY_REQUIRED): */
+    OTPRING_REQUIRED = 10,     /* this user does not pass without a code */
+    OTPRING_NOT_REQUIRED = 11, /* this user passes without; the reason says by what */
+    OTPRING_VERDICT_COUNT = 12
 };
 
 enum otpring_reason {
@@ -31,13 +35,17 @@ enum otpring_reason {
     OTPRING_REASON_STOPPING = 12,    /* UNAVAILABLE */
     OTPRING_REASON_BUSY = 13,        /* UNAVAILABLE: an internal limit */
     OTPRING_REASON_COMPANY = 14,     /* REJECTED: not a company of this client */
+    OTPRING_REASON_SCHEME = 32,      /* NOT_REQUIRED: the company's scheme is not active yet */
+    OTPRING_REASON_WAIVED = 33,      /* NOT_REQUIRED: a known user without a token yet, or released */
+    OTPRING_REASON_NOT_KNOWN = 34,   /* UNAVAILABLE: nothing is known of this user, so nobody can say */
 };
 
 /* Upper-case name, or NULL when the value is none. Static text. */
 static inline const char *otpring_verdict_name(unsigned verdict)
 {
-    static const char *const names[] = {0,        "ACCEPTED", "REJECTED", "REPLAYED",  "THROTTLED",
-                                        "RESYNC", "INACTIVE", "UNKNOWN",  "MALFORMED", "UNAVAILABLE"};
+    static const char *const names[] = {0,           "ACCEPTED",    "REJECTED", "REPLAYED",
+                                        "THROTTLED", "RESYNC",      "INACTIVE", "UNKNOWN",
+                                        "MALFORMED", "UNAVAILABLE", "REQUIRED", "NOT_REQUIRED"};
     return verdict < sizeof names / sizeof names[0] ? names[verdict] : 0;
 }
 

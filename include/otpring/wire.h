@@ -63,7 +63,10 @@ struct otpring_wire_hello_answer {
 };
 _Static_assert(sizeof(struct otpring_wire_hello_answer) == 32, "the hello answer is 32 bytes");
 
-enum otpring_query_kind { OTPRING_QUERY_CODE = 1 };
+enum otpring_query_kind {
+    OTPRING_QUERY_CODE = 1,
+    OTPRING_QUERY_REQUIRED = 2, /* in VERIFY: may this user pass without a code? code and digits are 0 */
+};
 
 struct otpring_wire_query {
     uint8_t company[8]; /* first 8 bytes of SHA-256(company) */

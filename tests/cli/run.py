@@ -38,6 +38,7 @@ def run(command, folder, programs):
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "80",
         "TZ": "UTC",
+        "GOLDEN": str(pathlib.Path(__file__).resolve().parents[1] / "golden"),
     }
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,

@@ -20,7 +20,7 @@ import tempfile
 import time
 
 PROGRAMS = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/release/tools").resolve()
-HELLO, HELLO_ANSWER, VERIFY, VERIFY_ANSWER, RESYNC, RESYNC_ANSWER, ERROR = 1, 2, 3, 4, 5, 6, 7
+HELLO, HELLO_ANSWER, VERIFY, VERIFY_ANSWER, RESYNC, RESYNC_ANSWER, ERROR, ADMIN = 1, 2, 3, 4, 5, 6, 7, 8
 ACCEPTED, REJECTED, REPLAYED, THROTTLED, RESYNC_VERDICT, INACTIVE, UNKNOWN, MALFORMED, UNAVAILABLE = range(1, 10)
 NAMES = ["", "ACCEPTED", "REJECTED", "REPLAYED", "THROTTLED", "RESYNC", "INACTIVE", "UNKNOWN", "MALFORMED", "UNAVAILABLE"]
 
@@ -196,6 +196,16 @@ class Store:
 
     def wire(self, **options):
         return Wire(self.path / "verify.sock", **options)
+
+    def act(self, act, **members):
+        """One act over admin.sock; its answer, which must be ok."""
+        wire = Wire(self.path / "admin.sock", slots=1, items=1)
+        text = json.dumps({"act": act, **members}).encode()
+        wire.send(struct.pack("<IHHQQIHH", 32 + len(text), ADMIN, 0, 0, 0, 0, 0, 0) + text)
+        answer = json.loads(wire.receive()[3])
+        wire.close()
+        assert answer["ok"], f"{act}: {answer}"
+        return answer
 
     def add(self, company, user, seed, kind="hotp", **options):
         words = ["token", "add", "--company", company, "--user", user, "--type", kind, "--secret-file", "-"]

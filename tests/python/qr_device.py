@@ -2,7 +2,7 @@
 """A device's side of QR challenges, written from include/otpring/QR.md alone, with OpenSSL's command for Ed25519.
 
   qr_device.py read KEYHEX         the URI on standard input as JSON; exit 1 and the reason when it is refused
-  qr_device.py check FOLDER        FOLDER's challenge_uris.csv and challenge_questions.csv are what this code makes
+  qr_device.py check FOLDER        FOLDER's challenge_*.csv are what this code makes
   qr_device.py write FOLDER        makes them anew
 """
 import base64
@@ -128,6 +128,12 @@ def question(form, length, digest):
     return base32_encode(digest)[:length]
 
 
+def statement(body_digest, decision, reason, number, device, counter):
+    fields = (body_digest, bytes([decision]), bytes([reason]), bytes([number]), device.to_bytes(8, "big"),
+              counter.to_bytes(8, "big"))
+    return b"otpring answer\0" + b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+
+
 # ---- making vectors: what a bank would do ----
 
 SECRET = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
@@ -235,6 +241,18 @@ def questions():
     return "\n".join(lines) + "\n"
 
 
+def statements():
+    source = random.Random(90)
+    lines = ["# Statements that devices sign, by the same code. decision,reason,number,device,counter,digest,statement"]
+    first = (hashlib.sha256(body_of()).digest(), 1, 0, 0, 7, 1)
+    for row in range(40):
+        decision = source.choice([1, 2])
+        values = (source.randbytes(32), decision, source.choice([0, 1, 2]) if decision == 2 else 0,
+                  source.choice([0, 10, 42, 99]), source.getrandbits(63) + 1, source.getrandbits(64)) if row else first
+        lines.append(",".join(map(str, values[1:])) + f",{values[0].hex()},{statement(*values).hex()}")
+    return "\n".join(lines) + "\n"
+
+
 def vectors_check():
     """What is made is read back as what it was made of."""
     for wanted, uri, body in uri_rows():
@@ -254,7 +272,8 @@ def main(act, where):
             return 1
         return 0
     vectors_check()
-    for name, content in (("challenge_uris.csv", uris()), ("challenge_questions.csv", questions())):
+    for name, content in (("challenge_uris.csv", uris()), ("challenge_questions.csv", questions()),
+                          ("challenge_statements.csv", statements())):
         if act == "write":
             with open(f"{where}/{name}", "w") as file:
                 file.write(content)

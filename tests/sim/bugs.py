@@ -73,4 +73,33 @@ BUGS = [
          new="    if (result_failed(result)) {\n        file_close(os, segment->file);"),
     dict(name="tail-cut-at-a-bad-checksum", file="engine/journal/walk.c", seeds=100, fault="rot",
          old="    if (!proven) TRY(committed(walk, &proven));\n    return proven", new="    (void)committed;\n    return proven"),
+    dict(name="pair-consumes-one", file="engine/core/judge.c", seeds=100, fault="crashes",
+         old="token_word((uint32_t)(choice->step + choice->consumed), token_change(choice->word));",
+         new="token_word((uint32_t)(choice->step + 1), token_change(choice->word));"),
+    dict(name="used-pair-accepted", file="engine/core/judge.c", seeds=100, fault="crashes",
+         old="        if (!is_active || step < token_floor(word) || choice->pair) continue;",
+         new="        if (!is_active || step < 0 || choice->pair) continue;"),
+    dict(name="far-code-accepted", file="engine/core/judge.c", seeds=100, fault="crashes",
+         old="                      : far       ? OTPRING_RESYNC\n", new="                      : far       ? OTPRING_ACCEPTED\n"),
+    dict(name="desk-not-recorded", file="engine/core/act_token.c", seeds=200, fault="crashes",
+         old="    act->token = word;\n    memcpy(payload, &resync, sizeof(resync));", new="    memcpy(payload, &resync, sizeof(resync));"),
+    dict(name="drift-followed", file="engine/core/clock.c", seeds=100, fault="clock",
+         old="    raise(&clock->journal_offset_ms, offset_of(now));\n",
+         new="    raise(&clock->journal_offset_ms, offset_of(now));\n    atomic_store(&clock->offset_ms, offset_of(now));\n"),
+    dict(name="small-steps-doubted", file="engine/core/clock.c", seeds=100, fault="clock",
+         old="    if (step_ms <= clock->step_limit_ms && step_ms >= -clock->step_limit_ms) return true;\n    int sure",
+         new="    if (step_ms <= clock->step_limit_ms / 2 && step_ms >= -clock->step_limit_ms / 2) return true;\n    int sure"),
+    dict(name="store-copied-behind-its-journal", file="engine/core/checkpoint.c", seeds=200, fault="restore",
+         old="    if (!result_failed(result)) result = checkpoint_locked(worker);\n"
+             "    if (!result_failed(result)) result = store_backup(core->store, folder);\n"
+             "    if (!result_failed(result)) {\n        result =\n"
+             "            copy_segments(context, atomic_load(&core->checkpoint_position), journal_durable_through(core->journal));\n"
+             "    }\n",
+         new="    if (!result_failed(result))\n        result =\n"
+             "            copy_segments(context, atomic_load(&core->checkpoint_position), journal_durable_through(core->journal));\n"
+             "    if (!result_failed(result)) result = checkpoint_locked(worker);\n"
+             "    if (!result_failed(result)) result = store_backup(core->store, folder);\n"),
+    dict(name="restore-forgets-pairs", file="engine/core/restore.c", seeds=600, fault="restore",
+         old="    return drift + (pair > profile->window_ahead ? pair : profile->window_ahead);",
+         new="    (void)pair;\n    return profile->drift_max + profile->window_ahead;"),
 ]

@@ -193,7 +193,7 @@ static void look_at_words(struct check *check)
         int64_t floor = token_floor(atomic_load(&hits[0].tail->token));
         bool suspended = atomic_load(&hits[0].tail->flags) & TABLE_SUSPENDED;
         bool unsafe = floor < model->tokens[token].floor_least;
-        if (unsafe && !(check->of.restore_now_ms && suspended && !about->totp))
+        if (unsafe && !(model->stopped_once && suspended && !about->totp))
             model_break(model, "token %u has floor %lld after a start, answered was %lld", token, (long long)floor,
                         (long long)model->tokens[token].floor_least);
         if (floor > model->tokens[token].floor_most && !model->stopped_once)
@@ -382,7 +382,7 @@ static void use(struct check *check)
             model_break(&check->model, "an operator's consent was refused: %s", result_name(result));
         if (result_failed(result)) return;
     }
-    bool whole_log = !damaged(check) && !check->of.restore_now_ms;
+    bool whole_log = !damaged(check) && !check->model.stopped_once;
     if (whole_log && (thorough_always || one_in(check, LOG_SHARE))) look_at_log(check);
     if (check->of.spoiled) return; /* the next read may fail, rightly */
     bool fresh = check_frame(check);
@@ -391,7 +391,7 @@ static void use(struct check *check)
     if (!check->model.broken[0] && whole_log && (thorough_always || one_in(check, STOP_SHARE))) stop_and_start(check);
 }
 
-static struct result restored_mark(struct store *store)
+struct result check_restored_mark(struct store *store)
 {
     struct store_txn *txn;
     TRY(store_begin(store, true, &txn));
@@ -408,7 +408,7 @@ static void world_make(struct check *check)
     damage(check);
     if (check->of.restore_now_ms && check->depth == 0) {
         counts.restores++;
-        CHECK(restored_mark(check->store).code == OK);
+        CHECK(check_restored_mark(check->store).code == OK);
         model_restored(&check->model);
     }
 }

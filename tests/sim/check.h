@@ -39,6 +39,8 @@ struct check_world {
 /* A crash now. The model is what clients know by now; it is not changed but for `broken`. */
 void check_crash(const struct check_world *of, struct model *model, uint64_t seed);
 const struct check_counts *check_counts(void);
+/* The store is a backup that nobody has taken over yet. */
+struct result check_restored_mark(struct store *store) MUST_USE;
 /* Every check reads the whole log and stops cleanly, not one in some. */
 void check_thorough(bool thorough);
 

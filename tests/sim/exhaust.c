@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backup.h"
+#include "base/bytes.h"
 #include "base/check.h"
 #include "check.h"
 #include "core/state.h"
@@ -41,7 +43,9 @@ struct trial {
     struct machine machine;
     struct model model;
     bool open;
-    bool imported[IMPORTED]; /* said to be enrolled */
+    bool imported[IMPORTED];          /* said to be enrolled */
+    struct os_sim_faults copy_faults; /* of the disk that a backup is made on */
+    struct backup backup;             /* made, or tried */
 };
 
 static struct trial trial;
@@ -166,6 +170,28 @@ static void phase_stop(struct trial *of)
     (void)result;
 }
 
+/* Faults of the machine that is backed up, and of the disk that the backup is made on. */
+static void phase_backup(struct trial *of)
+{
+    struct result result = backup_make(&of->machine, of->store, 1, &of->copy_faults, &of->backup);
+    (void)result;
+}
+
+static int64_t wall_ms_of(struct os_sim_world *world)
+{
+    struct os *os = os_sim_create(world);
+    int64_t wall_ms = os_time(os).wall_ms;
+    os_destroy(os);
+    return wall_ms;
+}
+
+static void phase_restore(struct trial *of)
+{
+    struct machine machine;
+    struct result result = machine_open(&machine, of->world, of->store, &shape, wall_ms_of(of->world));
+    if (!result_failed(result)) machine_close(&machine);
+}
+
 struct phase {
     const char *name;
     void (*run)(struct trial *of);
@@ -174,11 +200,12 @@ struct phase {
 static const struct phase phases[] = {
     {"start", phase_start, true},    {"recover", phase_start, true},          {"verify", phase_verify, false},
     {"rotate", phase_rotate, false}, {"checkpoint", phase_checkpoint, false}, {"import", phase_import, false},
-    {"stop", phase_stop, false}};
+    {"stop", phase_stop, false},     {"backup", phase_backup, false},         {"backup's disk", phase_backup, false},
+    {"restore", phase_restore, true}};
 
 /* ---- one trial ---- */
 
-static void faults_on(struct trial *of, enum fault fault, uint64_t n)
+static void faults_on(struct trial *of, enum fault fault, uint64_t n, bool in_copy)
 {
     struct os_sim_faults faults = {0};
     if (fault == FAULT_OP || fault == FAULT_OP_STICKY) faults.fail_op_at = n;
@@ -187,7 +214,10 @@ static void faults_on(struct trial *of, enum fault fault, uint64_t n)
     if (fault == FAULT_SHORT) faults.short_write_at = n;
     if (fault == FAULT_SYNC) faults.fail_sync_at = n;
     if (fault == FAULT_SPACE) faults.no_space_at = n;
-    os_sim_faults_set(of->world, &faults);
+    if (in_copy)
+        of->copy_faults = faults;
+    else
+        os_sim_faults_set(of->world, &faults);
     if (fault >= FAULT_MEMORY) memory_fail_at(n, fault == FAULT_MEMORY_STICKY);
 }
 
@@ -238,42 +268,103 @@ static void take_apart(struct trial *of)
     os_sim_world_destroy(of->world);
 }
 
+/* A machine that has answered, and what the phase needs of it. */
+static void trial_prepare(struct trial *of, const struct phase *phase, uint64_t n)
+{
+    *of = (struct trial){0};
+    genesis_fork(n, &of->world, &of->store, &of->model);
+    static struct store_functions functions;
+    functions = *of->store->functions;
+    functions.backup = backup_store;
+    of->store->functions = &functions;
+    of->model.now_step = TOKENS_WALL_S / 30;
+    of->model.reasons = EVERY_REASON;
+    if (phase->opens && phase->run == phase_start && strcmp(phase->name, "recover") != 0) return;
+    phase_start(of);
+    CHECK(of->open);
+    keep(of, 50);
+    for (unsigned i = 0; i < 5; i++) ask(of, i % MODEL_CHECK_SLOT);
+}
+
+/* The machine is lost; what is left to start on is `world` and `store`. */
+static void trial_lose(struct trial *of, struct os_sim_world *world, struct store *store)
+{
+    machine_close(&of->machine);
+    os_sim_world_destroy(of->world);
+    if (of->store != store) store_close(of->store);
+    of->world = world;
+    of->store = store;
+    of->open = false;
+}
+
+/* A backup was made, and more was answered after it. */
+static void trial_back_up(struct trial *of)
+{
+    CHECK(backup_make(&of->machine, of->store, 1, NULL, &of->backup).code == OK);
+    for (unsigned i = 0; i < 5; i++) ask(of, i % MODEL_CHECK_SLOT);
+    trial_lose(of, of->backup.world, of->backup.store);
+    of->backup = (struct backup){0};
+    CHECK(check_restored_mark(of->store).code == OK);
+    model_restored(&of->model);
+}
+
+static bool marked(struct store *store)
+{
+    struct store_txn *txn;
+    struct store_bytes value;
+    CHECK(store_begin(store, false, &txn).code == OK);
+    struct result result = store_get(store, txn, STORE_META, bytes_of(META_RESTORED, strlen(META_RESTORED)), &value);
+    store_abort(store, txn);
+    return !result_failed(result);
+}
+
+/* What said that it is a backup can be restored. */
+static void backup_judge(struct trial *of, uint64_t n)
+{
+    if (!of->backup.world) return;
+    const struct check_world world = {.world = of->backup.world,
+                                      .store = of->backup.store,
+                                      .shape = &shape,
+                                      .restore_now_ms = wall_ms_of(of->backup.world)};
+    for (unsigned i = 0; i < 2 && !of->model.broken[0]; i++) check_crash(&world, &of->model, n * 2 + i);
+    store_close(of->backup.store);
+    os_sim_world_destroy(of->backup.world);
+}
+
+static void trial_judge(struct trial *of, const struct phase *phase, uint64_t n)
+{
+    bool restores = phase->run == phase_restore && marked(of->store);
+    const struct check_world world = {.world = of->world,
+                                      .store = of->store,
+                                      .shape = &shape,
+                                      .restore_now_ms = restores ? wall_ms_of(of->world) : 0};
+    for (unsigned i = 0; i < 3 && !of->model.broken[0]; i++) check_crash(&world, &of->model, n * 3 + i);
+    if (phase->run == phase_import && !of->model.broken[0]) imported_there(of, n);
+    if (phase->run == phase_backup) backup_judge(of, n);
+    tried++;
+    if (!of->model.broken[0]) return;
+    printf("broken: %s: %s\n", now_trying, of->model.broken);
+    exit(1);
+}
+
 /* False when the fault was not met any more. */
 static bool trial_run(const struct phase *phase, enum fault fault, uint64_t n)
 {
     struct trial *of = &trial;
-    *of = (struct trial){0};
-    genesis_fork(n, &of->world, &of->store, &of->model);
-    of->model.now_step = TOKENS_WALL_S / 30;
-    of->model.reasons = EVERY_REASON;
-    bool recovers = strcmp(phase->name, "recover") == 0;
-    if (!phase->opens || recovers) {
-        phase_start(of);
-        CHECK(of->open);
-        keep(of, 50);
-        for (unsigned i = 0; i < 5; i++) ask(of, i % MODEL_CHECK_SLOT);
-    }
-    if (recovers) { /* from a crash with all this behind it */
+    bool in_copy = strcmp(phase->name, "backup's disk") == 0;
+    trial_prepare(of, phase, n);
+    if (strcmp(phase->name, "recover") == 0) { /* from a crash with all this behind it */
         struct os_sim_world *left;
         CHECK(os_sim_world_fork(of->world, n, false, &left).code == OK);
-        machine_close(&of->machine);
-        os_sim_world_destroy(of->world);
-        of->world = left;
-        of->open = false;
+        trial_lose(of, left, of->store);
     }
-    faults_on(of, fault, n);
+    if (phase->run == phase_restore) trial_back_up(of);
+    faults_on(of, fault, n, in_copy);
     uint64_t ops = os_sim_op_count(of->world);
     phase->run(of);
-    uint64_t met = fault >= FAULT_MEMORY ? memory_count() : os_sim_op_count(of->world) - ops;
+    uint64_t met = fault >= FAULT_MEMORY ? memory_count() : in_copy ? of->backup.ops : os_sim_op_count(of->world) - ops;
     faults_off(of);
-    const struct check_world world = {.world = of->world, .store = of->store, .shape = &shape};
-    for (unsigned i = 0; i < 3 && !of->model.broken[0]; i++) check_crash(&world, &of->model, n * 3 + i);
-    if (phase->run == phase_import && !of->model.broken[0]) imported_there(of, n);
-    tried++;
-    if (of->model.broken[0]) {
-        printf("broken: %s: %s\n", now_trying, of->model.broken);
-        exit(1);
-    }
+    trial_judge(of, phase, n);
     take_apart(of);
     return met >= n;
 }

@@ -18,6 +18,7 @@ void model_break(struct model *model, const char *format, ...)
 void model_start(struct model *model)
 {
     memset(model, 0, sizeof *model);
+    model->doubts = 1;
     for (unsigned i = 0; i < TOKEN_COUNT; i++) {
         model->tokens[i].maybe_active = true;
         model->tokens[i].maybe_at[0] = true;
@@ -58,7 +59,8 @@ static struct model_item *item_add(struct model_frame *frame, enum account accou
     unsigned at = frame->header.count++;
     uint8_t name[16];
     tokens_name(account, name);
-    struct otpring_wire_query *query = &frame->queries[at];
+    bool pairs = frame->header.kind == OTPRING_WIRE_RESYNC;
+    struct otpring_wire_query *query = pairs ? &frame->pairs[at].query : &frame->queries[at];
     *query = (struct otpring_wire_query){.code = code, .digits = 6, .kind = OTPRING_QUERY_CODE};
     memcpy(query->company, name, 8);
     memcpy(query->account, name + 8, 8);
@@ -94,20 +96,68 @@ void model_right(struct model *model, struct model_frame *frame, enum account ac
         item->certain = item->certain && step == model->now_step;
     else
         item->certain = item->certain && step <= about->floor_least + MODEL_LOOK_AHEAD;
+    item->far = !tokens_about(token)->totp && step > about->floor_most + MODEL_LOOK_AHEAD;
+}
+
+void model_pair(struct model *model, struct model_frame *frame, enum account account, enum token token, int64_t step)
+{
+    const struct model_token *about = &model->tokens[token];
+    frame->header.kind = OTPRING_WIRE_RESYNC;
+    struct model_item *item = item_add(frame, account, tokens_code(token, step));
+    frame->pairs[frame->header.count - 1].code_next = tokens_code(token, step + 1);
+    frame->pairs[frame->header.count - 1].reserved = 0;
+    item->token = (uint8_t)token;
+    item->step = step;
+    item->home = true;
+    item->pair = true;
+    bool first = true; /* of this frame about the token */
+    for (unsigned i = 0; i + 1 < frame->header.count; i++) first = first && frame->items[i].token != token;
+    /* Nothing that was sent before can have moved the floor beyond it, and it is within reach of where that was. */
+    item->certain =
+        first && !tokens_about(token)->totp && about->floor_most <= step && step + 1 < about->floor_least + MODEL_REACH;
+}
+
+static bool open_item(const struct model_frame *frame, unsigned i)
+{
+    return frame->state == MODEL_SENT ||
+           (frame->state == MODEL_ANSWERED && frame->answers[i].verdict == OTPRING_UNAVAILABLE);
+}
+
+/* The floor may come to be here; and then a far code that was sent before may be within the window, and move it on. */
+static void floor_may_be(struct model *model, enum token token, int64_t floor)
+{
+    struct model_token *about = &model->tokens[token];
+    if (floor <= about->floor_most) return;
+    about->floor_most = floor;
+    for (unsigned at = 0; at < MODEL_SESSIONS * MODEL_SLOTS; at++) {
+        struct model_frame *frame = &model->frames[at / MODEL_SLOTS][at % MODEL_SLOTS];
+        for (unsigned i = 0; i < frame->header.count; i++) {
+            struct model_item *item = &frame->items[i];
+            if (item->token != token || !item->far || !open_item(frame, i)) continue;
+            if (item->step > about->floor_most + MODEL_LOOK_AHEAD) continue;
+            item->far = false;
+            floor_may_be(model, token, item->step + 1);
+        }
+    }
 }
 
 void model_sent(struct model *model, struct model_frame *frame, int64_t journal_ms)
 {
     frame->state = MODEL_SENT;
+    bool pairs = frame->header.kind == OTPRING_WIRE_RESYNC;
     frame->unsure = model->unsure;
-    frame->header.size = (uint32_t)(sizeof frame->header + frame->header.count * sizeof frame->queries[0]);
+    frame->doubts = model->doubting ? 0 : model->doubts;
+    frame->header.size = (uint32_t)(sizeof frame->header +
+                                    frame->header.count * (pairs ? sizeof frame->pairs[0] : sizeof frame->queries[0]));
     for (unsigned i = 0; i < frame->header.count; i++) {
         struct model_item *item = &frame->items[i];
         struct model_account *account = &model->accounts[item->account];
         account->failures_most++; /* a right code may be too old, and be charged */
         if (item->token == TOKEN_NONE) continue;
         struct model_token *token = &model->tokens[item->token];
-        if (token->floor_most < item->step + 1) token->floor_most = item->step + 1;
+        /* A far code moves no floor as long as it is one. */
+        if (!item->far) floor_may_be(model, item->token, item->step + (item->pair ? 2 : 1));
+        item->uses = ++token->uses;
         account->epoch++;
         account->failures_least = 0;
         account->right_in_flight++;
@@ -124,12 +174,31 @@ void model_sent(struct model *model, struct model_frame *frame, int64_t journal_
         item->maybe_active = model->tokens[item->token].maybe_active;
         item->resumes = model->tokens[item->token].resumes;
         item->moves = model->tokens[item->token].moves;
+        if (tokens_about(item->token)->totp && item->pair) model->tokens[item->token].maybe_drifted = true;
         if (tokens_about(item->token)->totp && item->step != model->now_step)
             model->tokens[item->token].maybe_drifted = true;
     }
 }
 
 /* ---- judging ---- */
+
+/* One step of a token is used up, once and for all. */
+static void consume(struct model *model, enum token token, int64_t step, const struct model_accepted *by)
+{
+    for (unsigned j = 0; j < model->accepted_count; j++) {
+        const struct model_accepted *other = &model->accepted[j];
+        if (other->token != token || other->step != step) continue;
+        model_break(model, "frame %u item %u: token %u step %lld was accepted in frame %u already", by->frame, by->item,
+                    token, (long long)step, other->frame);
+    }
+    CHECK(model->accepted_count < MODEL_ACCEPTED_MAX);
+    struct model_accepted *mine = &model->accepted[model->accepted_count++];
+    *mine = *by;
+    mine->token = (uint8_t)token;
+    mine->step = step;
+    struct model_token *about = &model->tokens[token];
+    if (about->floor_least < step + 1) about->floor_least = step + 1;
+}
 
 static void accepted(struct model *model, const struct model_frame *frame, unsigned i, uint64_t record)
 {
@@ -138,24 +207,20 @@ static void accepted(struct model *model, const struct model_frame *frame, unsig
         model_break(model, "frame %u item %u: a code of nobody was accepted", frame->number, i);
         return;
     }
-    for (unsigned j = 0; j < model->accepted_count; j++) {
-        const struct model_accepted *other = &model->accepted[j];
-        if (other->token != item->token || other->step != item->step) continue;
-        model_break(model, "frame %u item %u: token %u step %lld was accepted in frame %u already", frame->number, i,
-                    item->token, (long long)item->step, other->frame);
-    }
+    struct model_token *token = &model->tokens[item->token];
     if (item->step < item->floor)
         model_break(model, "frame %u item %u: token %u step %lld accepted below the floor %lld", frame->number, i,
                     item->token, (long long)item->step, (long long)item->floor);
-    if (!item->home && item->moves == model->tokens[item->token].moves)
+    if (item->far)
+        model_break(model, "frame %u item %u: token %u step %lld accepted, though far beyond the floor %lld",
+                    frame->number, i, item->token, (long long)item->step, (long long)token->floor_most);
+    if (!item->home && item->moves == token->moves)
         model_break(model, "frame %u item %u: accepted where the token is not", frame->number, i);
-    if (!item->maybe_active && item->resumes == model->tokens[item->token].resumes)
+    if (!item->maybe_active && item->resumes == token->resumes)
         model_break(model, "frame %u item %u: a suspended token was accepted", frame->number, i);
-    CHECK(model->accepted_count < MODEL_ACCEPTED_MAX);
-    model->accepted[model->accepted_count++] = (struct model_accepted){
-        .step = item->step, .record = record, .frame = frame->number, .item = (uint16_t)i, .token = item->token};
-    struct model_token *token = &model->tokens[item->token];
-    if (token->floor_least < item->step + 1) token->floor_least = item->step + 1;
+    const struct model_accepted by = {.record = record, .frame = frame->number, .item = (uint16_t)i};
+    consume(model, item->token, item->step, &by);
+    if (item->pair) consume(model, item->token, item->step + 1, &by);
 }
 
 static int64_t delay_s(uint32_t failures)
@@ -173,6 +238,7 @@ static bool surely_right(const struct model *model, const struct model_item *ite
     if (item->token == TOKEN_NONE || !item->certain) return false;
     const struct model_token *token = &model->tokens[item->token];
     if (token->maybe_suspended || !item->maybe_active || item->moves != token->moves) return false;
+    if (item->pair) return item->uses == token->uses; /* nothing else can have come before it */
     if (tokens_about(item->token)->totp) return item->step == model->now_step && !token->maybe_drifted;
     return token->floor_most <= item->step + MODEL_LOOK_BEHIND;
 }
@@ -201,10 +267,25 @@ static void replayed(struct model *model, const struct model_frame *frame, unsig
     const struct model_item *item = &frame->items[i];
     if (item->token == TOKEN_NONE) {
         model_break(model, "frame %u item %u: a code of nobody was called replayed", frame->number, i);
+    } else if (item->pair) {
+        model_break(model, "frame %u item %u: two adjacent codes were called replayed", frame->number, i);
     } else if (model->tokens[item->token].floor_most <= item->step) {
         model_break(model, "frame %u item %u: token %u step %lld replayed, though nothing so late was ever sent",
                     frame->number, i, item->token, (long long)item->step);
     }
+}
+
+/* A code that fits a step beyond the window, but none that may be below the floor. */
+static void resync(struct model *model, const struct model_frame *frame, unsigned i, int64_t journal_ms)
+{
+    const struct model_item *item = &frame->items[i];
+    if (item->token == TOKEN_NONE || item->pair) {
+        model_break(model, "frame %u item %u: RESYNC for a code of nobody, or for a pair", frame->number, i);
+    } else if (item->step < item->floor) {
+        model_break(model, "frame %u item %u: RESYNC for token %u step %lld, below the floor %lld", frame->number, i,
+                    item->token, (long long)item->step, (long long)item->floor);
+    }
+    charged(model, frame, i, OTPRING_RESYNC, journal_ms);
 }
 
 static void told(struct model *model, const struct model_frame *frame, unsigned i,
@@ -238,7 +319,7 @@ static void judge(struct model *model, const struct model_frame *frame, unsigned
         charged(model, frame, i, answer->verdict, journal_ms);
         break;
     case OTPRING_RESYNC:
-        charged(model, frame, i, answer->verdict, journal_ms);
+        resync(model, frame, i, journal_ms);
         break;
     case OTPRING_THROTTLED:
         if (model->accounts[item->account].failures_most <= MODEL_THROTTLE_FREE)
@@ -254,6 +335,8 @@ static void judge(struct model *model, const struct model_frame *frame, unsigned
         if (!(model->reasons >> answer->reason & 1))
             model_break(model, "frame %u item %u: UNAVAILABLE without cause, reason %u", frame->number, i,
                         answer->reason);
+        if (answer->reason == OTPRING_REASON_CLOCK && frame->doubts == model->doubts)
+            model_break(model, "frame %u item %u: the clock was doubted without cause", frame->number, i);
         break;
     default:
         model_break(model, "frame %u item %u: verdict %u", frame->number, i, answer->verdict);
@@ -304,6 +387,7 @@ static void anything_goes(struct model *model)
         token->maybe_drifted = true;
         token->moves++;
         token->resumes++;
+        token->uses++;
         token->maybe_at[0] = token->maybe_at[1] = true;
         token->floor_least = 0;
     }
@@ -361,6 +445,8 @@ void model_restored(struct model *model)
  * sent once is then charged twice. */
 void model_crashed(struct model *model)
 {
+    for (unsigned i = 0; i < TOKEN_COUNT; i++) model->tokens[i].uses++;
+    model_doubt(model, true);
     for (unsigned s = 0; s < MODEL_SESSIONS; s++) {
         for (unsigned slot = 0; slot < MODEL_SLOTS; slot++) {
             const struct model_frame *frame = &model->frames[s][slot];
@@ -411,4 +497,34 @@ void model_unlock(struct model *model, enum account account, bool done)
         about->right_in_flight++;
     else if (about->right_in_flight > 0)
         about->right_in_flight--;
+}
+
+void model_doubt(struct model *model, bool doubting)
+{
+    if (doubting && !model->doubting) model->doubts++;
+    model->doubting = doubting;
+}
+
+void model_desk(struct model *model, enum token token, int64_t step)
+{
+    struct model_token *about = &model->tokens[token];
+    bool certain =
+        !tokens_about(token)->totp && about->floor_most <= step && step + 1 < about->floor_least + MODEL_REACH;
+    about->uses++;
+    about->desk_uses = certain ? about->uses : 0;
+    floor_may_be(model, token, step + 2);
+    if (tokens_about(token)->totp) about->maybe_drifted = true;
+}
+
+void model_desk_done(struct model *model, enum token token, int64_t step, bool was_accepted, uint64_t record)
+{
+    const struct model_accepted by = {.record = record};
+    struct model_token *about = &model->tokens[token];
+    if (!was_accepted && about->desk_uses == about->uses)
+        model_break(model, "two adjacent codes of token %u, step %lld, were refused at the desk", token,
+                    (long long)step);
+    about->uses++;
+    if (!was_accepted) return;
+    consume(model, token, step, &by);
+    consume(model, token, step + 1, &by);
 }

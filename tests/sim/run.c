@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backup.h"
 #include "base/check.h"
 #include "core/state.h"
 #include "genesis.h"
@@ -40,10 +41,11 @@ struct run {
     bool sound_known;
     uint32_t steps; /* of the wall clock */
     bool frozen;
+    int64_t drift_ms; /* of the wall clock at each turn of the housekeeper, at most; 0: none */
+    bool only_drifts;
     bool ending; /* the engine is being closed: it is not to be asked any more */
     bool misdirects;
-    struct os_sim_world *backup_world;
-    struct store *backup_store;
+    struct backup backup; /* when there is one */
 };
 
 static struct run *running; /* what the store's functions, which know a transaction alone, belong to */
@@ -168,6 +170,7 @@ static void store_wrap(struct run_store *store, struct store *inner)
     functions.begin = store_begin_noted;
     functions.commit = store_commit_watched;
     functions.abort = store_abort_watched;
+    functions.backup = backup_store;
     *store = (struct run_store){.store = {&functions}, .inner = inner};
 }
 
@@ -204,8 +207,8 @@ static void hello_answered(void *context, const struct core_hello_answer *answer
 
 static void add_right(struct run *run, struct model_frame *frame)
 {
-    static const uint8_t tokens[] = {TOKEN_HOTP_A,   TOKEN_HOTP_B,   TOKEN_TOTP_A,   TOKEN_TOTP_B,
-                                     TOKEN_TWO_HOTP, TOKEN_TWO_TOTP, TOKEN_SWITCHED, TOKEN_MOVING};
+    static const uint8_t tokens[] = {TOKEN_HOTP_A,   TOKEN_HOTP_B,   TOKEN_TOTP_A, TOKEN_TOTP_B, TOKEN_TWO_HOTP,
+                                     TOKEN_TWO_TOTP, TOKEN_SWITCHED, TOKEN_MOVING, TOKEN_FAR,    TOKEN_FAR_TOTP};
     enum token token = tokens[draw(run) % sizeof tokens];
     const struct model_token *about = &run->model.tokens[token];
     enum account account = tokens_about(token)->account;
@@ -218,9 +221,30 @@ static void add_right(struct run *run, struct model_frame *frame)
         /* A fresh one, mostly the next; or one that was sent before. */
         step = one_in(run, 3) && about->floor_most > 0 ? about->floor_most - 1 - (int64_t)(draw(run) % 2)
                                                        : about->floor_most + (one_in(run, 6) ? 2 : 0);
+        if (token == TOKEN_FAR && one_in(run, 2))
+            step = about->floor_most + MODEL_LOOK_AHEAD + 1 + (int64_t)(draw(run) % 60);
     }
     if (step < 0 || !tokens_usable(token, step)) return;
     model_right(&run->model, frame, account, token, step);
+}
+
+/* Where two adjacent codes begin: mostly ahead of all that was used; or at, or half at, what was. */
+static int64_t pair_step(struct run *run, enum token token)
+{
+    const struct model_token *about = &run->model.tokens[token];
+    if (one_in(run, 3)) return about->floor_most - 1 - (int64_t)(draw(run) % 2);
+    int64_t from = about->floor_most;
+    bool totp = tokens_about(token)->totp;
+    if (totp && from < run->model.now_step - 20) from = run->model.now_step - 20;
+    return from + (int64_t)(draw(run) % (totp ? 20 : 60));
+}
+
+static void add_pair(struct run *run, struct model_frame *frame)
+{
+    enum token token = one_in(run, 2) ? TOKEN_FAR : TOKEN_FAR_TOTP;
+    int64_t step = pair_step(run, token);
+    if (!tokens_usable(token, step) || !tokens_usable(token, step + 1)) return;
+    model_pair(&run->model, frame, tokens_about(token)->account, token, step);
 }
 
 static void add_wrong(struct run *run, struct model_frame *frame)
@@ -234,7 +258,10 @@ static struct model_frame *frame_make(struct run *run, unsigned session, unsigne
 {
     struct model_frame *frame = model_frame(&run->model, session, slot);
     unsigned count = 1 + (unsigned)(draw(run) % 5);
-    for (unsigned i = 0; i < count; i++) (one_in(run, 3) ? add_wrong : add_right)(run, frame);
+    if (one_in(run, 6))
+        for (unsigned i = 0; i <= count / 2; i++) add_pair(run, frame);
+    bool pairs = frame->header.count > 0;
+    for (unsigned i = 0; !pairs && i < count; i++) (one_in(run, 3) ? add_wrong : add_right)(run, frame);
     if (frame->header.count == 0) add_wrong(run, frame);
     step_note(run);
     model_sent(&run->model, frame, machine_journal_ms(&run->machine));
@@ -340,6 +367,19 @@ static struct result act_unlock(struct run *run)
     return result_ok();
 }
 
+static struct result act_desk(struct run *run)
+{
+    enum token token = one_in(run, 2) ? TOKEN_FAR : TOKEN_FAR_TOTP;
+    int64_t step = pair_step(run, token);
+    if (!tokens_usable(token, step) || !tokens_usable(token, step + 1)) return result_ok();
+    enum otpring_verdict verdict;
+    model_desk(&run->model, token, step);
+    TRY(core_token_resync(run->machine.keeper, &machine_actor, ordinal_of(run, tokens_about(token)->account),
+                          tokens_code(token, step), tokens_code(token, step + 1), 6, &verdict));
+    model_desk_done(&run->model, token, step, verdict == OTPRING_ACCEPTED, run->machine.core->admin_position << 14);
+    return result_ok();
+}
+
 static struct result administer(struct run *run)
 {
     switch (draw(run) % run->act_share) {
@@ -351,6 +391,8 @@ static struct result administer(struct run *run)
         return act_unlock(run);
     case 3:
         return core_checkpoint(run->machine.keeper);
+    case 4:
+        return act_desk(run);
     default:
         return result_ok();
     }
@@ -361,6 +403,7 @@ static bool allowed(struct run *run, struct result result)
 {
     if (!result_failed(result) || result_class(result) == RESULT_RETRY) return true;
     if (run->fault == RUN_WRITES || run->fault == RUN_LIES) return true;
+    if (run->fault == RUN_CLOCK && result.code == CLOCK_UNSURE) return true;
     model_break(&run->model, "housekeeping or an act failed: %s", result_name(result));
     return false;
 }
@@ -378,15 +421,23 @@ static void unsure_note(struct run *run)
     enum { LIMIT_MS = 2000 };
     int64_t off = offset_ms(run) - run->sound_ms;
     bool unsure = run->sound_known && (off > LIMIT_MS || off < -LIMIT_MS);
+    if (unsure && !run->model.unsure) run->steps++; /* by a step, or by drifting so far */
     run->model.unsure = unsure ? run->steps : 0;
+    model_doubt(&run->model, unsure || !run->sound_known);
 }
 
 static void clock_tamper(struct run *run)
 {
     static const int64_t steps_ms[] = {
         1000, 10000, 3600000, 86400000, 366 * (int64_t)86400000, 3660 * (int64_t)86400000};
+    if (run->drift_ms) {
+        int64_t drift = (int64_t)(draw(run) % (uint64_t)(run->drift_ms < 0 ? -run->drift_ms : run->drift_ms));
+        os_sim_step_wall_ms(run->world, run->drift_ms < 0 ? -drift : drift);
+    }
     if (run->frozen) os_sim_step_wall_ms(run->world, -(int64_t)(draw(run) % 3));
-    switch (draw(run) % 48) {
+    unsure_note(run);
+    /* What a clock that merely runs too fast or too slow comes to is seen where nothing else happens to it. */
+    switch (run->only_drifts ? 4 + draw(run) % 44 : draw(run) % 48) {
     case 0:
     case 1: {
         int64_t step = steps_ms[draw(run) % 6];
@@ -403,10 +454,15 @@ static void clock_tamper(struct run *run)
     case 3:
         run->frozen = !run->frozen;
         break;
+    case 6:
+    case 7:
+        if (run->only_drifts) break;
+        run->drift_ms = one_in(run, 3) ? 0 : (int64_t)(draw(run) % 800) - 400;
+        break;
     case 4:
     case 5:
-        run->model.unsure = 0;
         run->sound_known = false;
+        unsure_note(run); /* until it is known that the consent stands */
         if (result_failed(core_clock_consent(run->machine.keeper, &machine_actor))) break;
         os_sim_synchronised_set(run->world, false);
         run->sound_ms = offset_ms(run);
@@ -425,29 +481,31 @@ static void time_passes(struct run *run)
     step_note(run);
 }
 
-/* The journal too, as `otpring backup` copies it: what is durable by now. */
-static void back_up(struct run *run)
+/* Under load, as `otpring backup` does it; where it does not come off, another one is tried later. */
+static struct result back_up(struct run *run)
 {
-    if (run->fault != RUN_RESTORE || run->backup_world || !one_in(run, 12)) return;
-    CHECK(os_sim_world_fork(run->world, draw(run), true, &run->backup_world).code == OK);
-    CHECK(store_memory_copy(run->store.inner, &run->backup_store).code == OK);
+    if (run->fault != RUN_RESTORE || run->backup.world || !one_in(run, 12)) return result_ok();
+    struct backup backup;
+    TRY(backup_make(&run->machine, run->store.inner, draw(run), NULL, &backup));
+    run->backup = backup;
+    return result_ok();
 }
 
 static void restore(struct run *run)
 {
-    if (!run->backup_world) return;
+    if (!run->backup.world) return;
     struct check_world of = world_of(run);
     struct os_time now = os_time(run->machine.os);
-    struct os *then = os_sim_create(run->backup_world);
-    os_sim_advance_ms(run->backup_world, (uint64_t)(now.wall_ms - os_time(then).wall_ms));
+    struct os *then = os_sim_create(run->backup.world);
+    os_sim_advance_ms(run->backup.world, (uint64_t)(now.wall_ms - os_time(then).wall_ms));
     os_destroy(then);
-    of.world = run->backup_world;
-    of.store = run->backup_store;
+    of.world = run->backup.world;
+    of.store = run->backup.store;
     of.restore_now_ms = now.wall_ms;
     for (unsigned i = 0; i < 8 && !over(run); i++) check_crash(&of, &run->model, draw(run));
     if (over(run)) return;
-    store_close(run->backup_store);
-    os_sim_world_destroy(run->backup_world);
+    store_close(run->backup.store);
+    os_sim_world_destroy(run->backup.world);
 }
 
 static void keeper_main(void *context)
@@ -461,7 +519,7 @@ static void keeper_main(void *context)
         } while (more && !over(run) && !one_in(run, 8));
         if (!poisoned(run) && !allowed(run, administer(run))) break;
         time_passes(run);
-        back_up(run);
+        if (!allowed(run, back_up(run))) break;
         if (result_failed(os_step(run->machine.keeper_os, 30000, NULL))) break;
         core_poll(keeper);
     }
@@ -501,6 +559,8 @@ static void faults_draw(struct run *run)
         os_sim_synchronised_set(run->world, false);
         run->sound_ms = offset_ms(run);
         run->sound_known = true;
+        run->only_drifts = one_in(run, 3);
+        if (run->only_drifts) run->drift_ms = one_in(run, 2) ? 300 : -300;
     }
     os_sim_faults_set(run->world, &faults);
 }

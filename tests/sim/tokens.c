@@ -20,6 +20,8 @@ static struct tokens_about about[TOKEN_COUNT] = {
     [TOKEN_GUESSED_TOTP] = {.account = ACCOUNT_GUESSED_TOTP, .totp = true},
     [TOKEN_SWITCHED] = {.account = ACCOUNT_SWITCHED},
     [TOKEN_MOVING] = {.account = ACCOUNT_MOVING_A},
+    [TOKEN_FAR] = {.account = ACCOUNT_FAR},
+    [TOKEN_FAR_TOTP] = {.account = ACCOUNT_FAR_TOTP, .totp = true},
     [TOKEN_PROBE] = {.account = ACCOUNT_PROBE},
 };
 static uint32_t codes[TOKEN_COUNT][TOKENS_TOTP_STEPS];

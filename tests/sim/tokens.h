@@ -24,6 +24,8 @@ enum account {
     ACCOUNT_SWITCHED, /* HOTP; suspended and resumed by an administrator */
     ACCOUNT_MOVING_A, /* HOTP; its seed is removed and added again at the other */
     ACCOUNT_MOVING_B,
+    ACCOUNT_FAR, /* HOTP; far codes, pairs of adjacent codes, and pairs typed at the desk */
+    ACCOUNT_FAR_TOTP,
     ACCOUNT_NOBODY, /* not enrolled; only guessed at */
     ACCOUNT_PROBE,  /* HOTP; asked only when a check wants to see that codes are accepted again */
     ACCOUNT_COUNT
@@ -40,6 +42,8 @@ enum token {
     TOKEN_GUESSED_TOTP,
     TOKEN_SWITCHED,
     TOKEN_MOVING,
+    TOKEN_FAR,
+    TOKEN_FAR_TOTP,
     TOKEN_PROBE,
     TOKEN_COUNT,
     TOKEN_NONE = TOKEN_COUNT

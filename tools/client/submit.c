@@ -22,10 +22,11 @@ static bool parse_code(const char *text, uint32_t *ret_code, uint8_t *ret_digits
 
 static bool encode_query(const struct otpring_query *query, struct otpring_wire_pair *ret_pair)
 {
-    uint32_t code, code_next = 0;
-    uint8_t digits, digits_next, name[16];
-    if (!parse_code(query->code, &code, &digits)) return false;
-    if (query->code_next && (!parse_code(query->code_next, &code_next, &digits_next) || digits_next != digits)) {
+    uint32_t code = 0, code_next = 0;
+    uint8_t digits = 0, digits_next, name[16];
+    if (query->required ? query->code != NULL : !parse_code(query->code, &code, &digits)) return false;
+    if (query->code_next &&
+        (query->required || !parse_code(query->code_next, &code_next, &digits_next) || digits_next != digits)) {
         return false;
     }
     otpring_name(query->company, query->user, name);
@@ -33,7 +34,7 @@ static bool encode_query(const struct otpring_query *query, struct otpring_wire_
         .query = {.source = htole64(query->source),
                   .code = htole32(code),
                   .digits = digits,
-                  .kind = OTPRING_QUERY_CODE,
+                  .kind = query->required ? OTPRING_QUERY_REQUIRED : OTPRING_QUERY_CODE,
                   .source_class = query->source_known ? 1 : 0},
         .code_next = htole32(code_next),
     };

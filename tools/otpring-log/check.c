@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive_os.h"
 #include "check_state.h"
 #include "commands.h"
 #include "core/core.h"
@@ -233,6 +234,17 @@ static void tell(void *context, const struct journal_check_report *report)
     progress->shown = true;
 }
 
+/* A broken archive of the log's beginning is missed nowhere else: its removal from the journal is accounted for. */
+static void note_archive(const struct os *os, struct journal_check_report *report)
+{
+    const char *name = archive_os_damaged(os);
+    if (!name || report->finding[0]) return;
+    report->kind = FINDING_CHANGED;
+    report->bad_position = report->first_position > 1 ? report->first_position - 1 : 1;
+    report->bad_last = report->bad_position;
+    snprintf(report->finding, sizeof report->finding, "the archived segment %s does not unpack", name);
+}
+
 static int check(const struct check_words *words, struct os *os, const char *folder,
                  struct journal_check_options *wanted, const struct known *known)
 {
@@ -249,6 +261,7 @@ static int check(const struct check_words *words, struct os *os, const char *fol
     }
     struct result result = journal_check(os, folder, wanted, &report);
     if (progress.shown) fprintf(stderr, "\r\x1b[K");
+    note_archive(os, &report);
     bool found = report.finding[0] != 0;
     if (result_failed(result) && !found) return complain(EXIT_UNAVAILABLE, "%s: %s", folder, result_text(result));
     /* What was verified before the finding stays verified. */
@@ -293,6 +306,7 @@ int command_check(int argc, char **argv)
         COMMAND_STORE_OPTION,
         COMMAND_JSON_OPTION,
         COMMAND_PUBLIC_KEY_OPTION,
+        COMMAND_ARCHIVE_OPTION,
         {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "Published checkpoints: each must still be in the log", 0},
         {"key", KEY_KEY, "FILE", 0, "The store's key file: check the seals' MACs of what is not signed yet", 0},
         {"state", KEY_STATE, "FILE", 0, "Go on where this file says, and keep it up to date; made when missing", 0},
@@ -315,7 +329,7 @@ int command_check(int argc, char **argv)
     struct os *os;
     command_parse(&argp, argc, argv, &words.common);
     int code = command_journal(&words.common, folder, sizeof folder);
-    if (code == EXIT_DONE) code = command_os(&os);
+    if (code == EXIT_DONE) code = command_os(words.common.store, words.common.archive, &os);
     if (code != EXIT_DONE) return code;
     code = prepare(&words, os, folder);
     os_destroy(os);

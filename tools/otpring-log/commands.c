@@ -5,21 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive_os.h"
+#include "os/files.h"
 #include "os/os_uring.h"
 
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"check", command_check}, {"checkpoint", command_checkpoint},     {"key", command_key},
-    {"prove", command_prove}, {"verify-proof", command_verify_proof},
+    {"archive", command_archive},
+    {"check", command_check},
+    {"checkpoint", command_checkpoint},
+    {"key", command_key},
+    {"prove", command_prove},
+    {"prune", command_prune},
+    {"verify-proof", command_verify_proof},
 };
 
-/* The command is the first word that is no option, nor the value of --store. */
+/* The command is the first word that is no option, nor the value of --store or --archive. */
 static const char *command_word(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--store") == 0)
+        if (strcmp(argv[i], "--store") == 0 || strcmp(argv[i], "--archive") == 0)
             i++;
         else if (argv[i][0] != '-')
             return argv[i];
@@ -47,6 +54,9 @@ error_t command_option(struct command_words *words, int key, char *argument, str
         return 0;
     case COMMAND_PUBLIC_KEY:
         words->public_key = argument;
+        return 0;
+    case COMMAND_ARCHIVE:
+        words->archive = argument;
         return 0;
     case ARGP_KEY_ARG:
         if (!words->met) {
@@ -115,10 +125,21 @@ int command_public_key(const struct command_words *words, uint8_t ret_key[VAULT_
     return EXIT_DONE;
 }
 
-int command_os(struct os **ret_os)
+int command_os(const char *store, const char *archive, struct os **ret_os)
 {
-    struct result result = os_uring_create(&(struct os_uring_options){.entries = 64}, ret_os);
-    return result_failed(result) ? complain(EXIT_UNAVAILABLE, "%s", result_text(result)) : EXIT_DONE;
+    char journal[4096], folder[4096];
+    struct os *os;
+    struct result result = os_uring_create(&(struct os_uring_options){.entries = 64}, &os);
+    if (result_failed(result)) return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
+    *ret_os = os;
+    if (snprintf(journal, sizeof journal, "%s/journal", store) >= (int)sizeof journal ||
+        snprintf(folder, sizeof folder, "%s/archive", store) >= (int)sizeof folder)
+        return EXIT_DONE; /* the path is refused where it is used */
+    if (!archive && !files_exist(folder)) return EXIT_DONE;
+    result = archive_os_create(os, journal, archive ? archive : folder, ret_os);
+    if (!result_failed(result)) return EXIT_DONE;
+    os_destroy(os);
+    return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
 }
 
 bool command_number(const char *text, uint64_t *ret_number)

@@ -15,19 +15,22 @@
 /* The exit code of the command that the words name; -1: none of these. */
 int command_run(int argc, char **argv);
 
+int command_archive(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_checkpoint(int argc, char **argv);
 int command_key(int argc, char **argv);
 int command_prove(int argc, char **argv);
+int command_prune(int argc, char **argv);
 int command_verify_proof(int argc, char **argv);
 
 /* What all of them share. The command word itself is taken for granted; up to one more word is kept as `file`, where
  * `wants_file` says so. */
-enum { COMMAND_STORE = 2000, COMMAND_JSON, COMMAND_PUBLIC_KEY, COMMAND_OWN };
+enum { COMMAND_STORE = 2000, COMMAND_JSON, COMMAND_PUBLIC_KEY, COMMAND_ARCHIVE };
 struct command_words {
     const char *command;
     const char *store;
     const char *public_key;
+    const char *archive;
     const char *file;
     bool wants_file;
     bool json;
@@ -45,6 +48,10 @@ struct command_words {
     {                                                                                                                  \
         "public-key", COMMAND_PUBLIC_KEY, "FILE", 0, "The key of signed checkpoints; default: DIR/audit.pub", 0        \
     }
+#define COMMAND_ARCHIVE_OPTION                                                                                         \
+    {                                                                                                                  \
+        "archive", COMMAND_ARCHIVE, "DIR", 0, "Archived segments; default: the folder archive of the store", 0         \
+    }
 /* For the parsers' default case. */
 error_t command_option(struct command_words *words, int key, char *argument, struct argp_state *state);
 /* Parses the words; ends the program when they make no sense. `input` begins with struct command_words. */
@@ -53,8 +60,9 @@ void command_parse(const struct argp *argp, int argc, char **argv, struct comman
 int command_journal(const struct command_words *words, char *ret_path, size_t capacity);
 /* The public key named, or the store's. */
 int command_public_key(const struct command_words *words, uint8_t ret_key[VAULT_PUBLIC_KEY_SIZE]);
-/* For the time of one command. */
-int command_os(struct os **ret_os);
+/* An os to read the store's journal with, its archive too: the folder named, or DIR/archive where there is one (archive
+ * may be NULL). */
+int command_os(const char *store, const char *archive, struct os **ret_os);
 bool command_number(const char *text, uint64_t *ret_number);
 void command_bad_value(const char *option, const char *value);
 /* A whole text file of at most capacity - 1 bytes, ended by a zero byte. "-" is standard input. The caller frees. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "event.h"
 #include "note.h"
 #include "proof_file.h"
 
@@ -131,6 +132,7 @@ int command_checkpoint(int argc, char **argv)
         COMMAND_STORE_OPTION,
         COMMAND_JSON_OPTION,
         COMMAND_PUBLIC_KEY_OPTION,
+        COMMAND_ARCHIVE_OPTION,
         {"all", KEY_ALL, NULL, 0, "Print every checkpoint that is kept, not the newest alone", 0},
         {0}};
     static const struct argp argp = {
@@ -151,7 +153,7 @@ int command_checkpoint(int argc, char **argv)
     command_parse(&argp, argc, argv, &words.common);
     int code = command_journal(&words.common, folder, sizeof folder);
     if (code == EXIT_DONE) code = command_public_key(&words.common, key);
-    if (code == EXIT_DONE) code = command_os(&os);
+    if (code == EXIT_DONE) code = command_os(words.common.store, words.common.archive, &os);
     if (code != EXIT_DONE) return code;
     struct slot_checkpoint *checkpoints = NULL;
     size_t count = 0;
@@ -218,6 +220,7 @@ int command_prove(int argc, char **argv)
     static const struct argp_option options[] = {
         COMMAND_STORE_OPTION,
         COMMAND_PUBLIC_KEY_OPTION,
+        COMMAND_ARCHIVE_OPTION,
         {"position", KEY_POSITION, "POSITION", 0, "Prove the record at this position", 0},
         {"slot", KEY_SLOT, "INDEX", 0, "The number behind the position's point; default: 0", 0},
         {"since", KEY_SINCE, "FILE", 0, "Prove that the log continues the checkpoint of this file", 0},
@@ -243,7 +246,7 @@ int command_prove(int argc, char **argv)
     if (!words.position == !words.since)
         return complain(EXIT_USAGE, "prove what? either --position POSITION or --since FILE");
     int code = command_journal(&words.common, folder, sizeof folder);
-    if (code == EXIT_DONE) code = command_os(&os);
+    if (code == EXIT_DONE) code = command_os(words.common.store, words.common.archive, &os);
     if (code != EXIT_DONE) return code;
     code = prove(os, folder, &words);
     os_destroy(os);
@@ -256,17 +259,21 @@ static void print_record(const struct evidence_words *words, const struct proof_
 {
     /* The lines that show prints, of a block that holds nothing but this record. */
     static uint8_t slots[JOURNAL_BLOCK_SIZE_MAX];
-    char line[LINE_SIZE];
+    struct event event;
+    struct text text = {0};
+    struct event_style style = {.form = words->common.json ? FORM_JSON : FORM_LINE};
     struct journal_block_header header = *record->block;
     struct journal_block_view view = {.header = &header, .slots = slots};
-    struct log_options options = {.json = words->common.json, .own = true};
     memcpy(slots + (size_t)slot * JOURNAL_SLOT_SIZE, record->slots, (size_t)record->slot_count * JOURNAL_SLOT_SIZE);
-    if (record_line(&options, &(struct name_filter){0}, &view, slot, line))
-        puts(line);
-    else if (!words->common.json)
+    if (event_at(&view, slot, &event)) {
+        event_write(&text, &style, &event);
+        fwrite(text.bytes, 1, text.size, stdout);
+        text_free(&text);
+    } else if (!words->common.json) {
         printf("%" PRIu64 ".%u: the head of a frame\n", header.position, slot);
-    else
+    } else {
         printf("{\"position\":%" PRIu64 ",\"index\":%u,\"frame\":true}\n", header.position, slot);
+    }
 }
 
 static int refused(const char *why)

@@ -165,9 +165,27 @@ static int exit_of_answer(json_t *answer)
     return EXIT_REFUSED;
 }
 
-json_t *admin_ask(struct invocation *invocation, json_t *request, int *ret_exit)
+/* The operator that asks, and the key out of its file. */
+static int operator_add(const struct invocation *invocation, json_t *request)
 {
-    *ret_exit = link_open(invocation);
+    size_t size;
+    if (!invocation->operator_name || json_object_get(request, "operator")) return EXIT_DONE;
+    if (!invocation->operator_key_path)
+        return complain(EXIT_USAGE, "operator %s needs a key: --operator-key FILE", invocation->operator_name);
+    char *text = read_whole(invocation->operator_key_path, 4096, &size);
+    if (!text) return EXIT_USAGE;
+    text[strcspn(text, " \t\r\n")] = 0;
+    json_object_set_new(request, "operator", json_string(invocation->operator_name));
+    json_object_set_new(request, "key", json_string(text));
+    secret_wipe(text, size);
+    free(text);
+    return EXIT_DONE;
+}
+
+json_t *admin_answer(struct invocation *invocation, json_t *request, int *ret_exit)
+{
+    *ret_exit = operator_add(invocation, request);
+    if (*ret_exit == EXIT_DONE) *ret_exit = link_open(invocation);
     if (*ret_exit != EXIT_DONE) return NULL;
     char *text = json_dumps(request, JSON_COMPACT);
     if (!text) {
@@ -178,17 +196,21 @@ json_t *admin_ask(struct invocation *invocation, json_t *request, int *ret_exit)
     json_t *answer = link_local ? local_ask(link_local, text, size) : socket_ask(text, size);
     secret_wipe(text, size);
     free(text);
-    if (!answer) {
-        *ret_exit = EXIT_UNAVAILABLE;
-    } else if (!json_is_true(json_object_get(answer, "ok"))) {
-        const char *error = json_string_value(json_object_get(answer, "error"));
-        *ret_exit = exit_of_answer(answer);
-        if (invocation->json) print_json(answer);
-        complain((enum exit_code) * ret_exit, "%s", error ? error : "refused");
-        json_decref(answer);
-        answer = NULL;
-    }
+    *ret_exit = !answer                                       ? EXIT_UNAVAILABLE
+                : json_is_true(json_object_get(answer, "ok")) ? EXIT_DONE
+                                                              : exit_of_answer(answer);
     return answer;
+}
+
+json_t *admin_ask(struct invocation *invocation, json_t *request, int *ret_exit)
+{
+    json_t *answer = admin_answer(invocation, request, ret_exit);
+    if (!answer || json_is_true(json_object_get(answer, "ok"))) return answer;
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    if (invocation->json) print_json(answer);
+    complain((enum exit_code) * ret_exit, "%s", error ? error : "refused");
+    json_decref(answer);
+    return NULL;
 }
 
 void admin_done(void)

@@ -9,7 +9,7 @@
 /* Exit codes that scripts rely on. */
 enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNAVAILABLE = 3 };
 
-enum { ARGUMENTS_MAX = 4 };
+enum { ARGUMENTS_MAX = 500 };
 
 /* Everything that was given on the command line; options that are also fields of the request stand in `request`. */
 struct invocation {
@@ -22,6 +22,8 @@ struct invocation {
     const char *journal_path;
     const char *now;
     const char *qr_path;
+    const char *operator_name;
+    const char *operator_key_path;
     bool journal_complete;
     bool take_over;
     bool json;
@@ -58,6 +60,8 @@ int complain(enum exit_code code, const char *format, ...) __attribute__((format
  * already, ret_exit says with what to exit; an answer with "ok": false is complained about too. The caller releases the
  * answer. */
 json_t *admin_ask(struct invocation *invocation, json_t *request, int *ret_exit);
+/* The same, but an answer with "ok": false is given back too, and not complained about. */
+json_t *admin_answer(struct invocation *invocation, json_t *request, int *ret_exit);
 void admin_done(void); /* closes what admin_ask keeps open between calls */
 
 /* The usual ending: asks, prints JSON when asked to, else calls `print`. */
@@ -77,6 +81,9 @@ void print_json(json_t *value);
  * complained. */
 char *read_whole(const char *path, size_t size_max, size_t *ret_size);
 
+/* The base32 secret of --secret-file into the request. */
+int secret_add(struct invocation *invocation);
+
 /* commands, by file */
 int run_init(struct invocation *invocation);
 int run_token_add(struct invocation *invocation);
@@ -88,8 +95,31 @@ int run_token_resync(struct invocation *invocation);
 int run_profile_list(struct invocation *invocation);
 int run_profile_change(struct invocation *invocation);
 int run_import(struct invocation *invocation);
+int run_enrol_invite(struct invocation *invocation);
+int run_enrol_status(struct invocation *invocation);
+int run_enrol_change(struct invocation *invocation); /* cancel, rollback */
+int run_device_list(struct invocation *invocation);
+int run_device_unbind(struct invocation *invocation);
 int run_verify(struct invocation *invocation);
+int run_required(struct invocation *invocation);
+int run_company_change(struct invocation *invocation);
+int run_company_list(struct invocation *invocation);
+int run_company_show(struct invocation *invocation);
+int run_user_change(struct invocation *invocation);
+int run_user_set(struct invocation *invocation);
+int run_user_list(struct invocation *invocation);
+int run_user_show(struct invocation *invocation);
+int run_stock_add(struct invocation *invocation);
+int run_stock_change(struct invocation *invocation);
+int run_stock_assign(struct invocation *invocation);
+int run_stock_replace(struct invocation *invocation);
+int run_stock_list(struct invocation *invocation);
+int run_operator_change(struct invocation *invocation);
+int run_operator_list(struct invocation *invocation);
+int run_request_list(struct invocation *invocation);
+int run_request_decide(struct invocation *invocation);
 int run_status(struct invocation *invocation);
+int run_log_prune(struct invocation *invocation);
 int run_backup(struct invocation *invocation);
 int run_restore(struct invocation *invocation);
 int run_outbox_list(struct invocation *invocation);

@@ -17,6 +17,8 @@ struct local {
     struct core_client client;
     uint64_t session;
     uint32_t sequence;
+    struct admin_inbox inbox; /* while a request is served, what core answers is the administration's */
+    bool asking;
     bool hello_done;
     bool answered;
     struct otpring_wire_answer answers[ITEMS_MAX];
@@ -25,6 +27,10 @@ struct local {
 static void on_hello(void *context, const struct core_hello_answer *answer)
 {
     struct local *local = context;
+    if (local->asking) {
+        admin_hello_answered(&local->inbox, answer);
+        return;
+    }
     local->hello_done = true;
     local->session = answer->error ? 0 : answer->hello.session;
 }
@@ -32,6 +38,10 @@ static void on_hello(void *context, const struct core_hello_answer *answer)
 static void on_answered(void *context, const struct core_answer *answer)
 {
     struct local *local = context;
+    if (local->asking) {
+        admin_answered(&local->inbox, answer);
+        return;
+    }
     local->answered = true;
     memcpy(local->answers, answer->answers, answer->count * sizeof *answer->answers);
 }
@@ -54,8 +64,11 @@ static struct result open_parts(struct local *local, const struct invocation *in
     struct core_worker_options worker = {
         .os = local->engine->os, .answered = on_answered, .hello_answered = on_hello, .context = local};
     TRY(core_worker_create(local->engine->core, &worker, &local->worker));
-    struct admin_options admin = {
-        .engine = local->engine, .worker = local->worker, .os = local->engine->os, .alone = true};
+    struct admin_options admin = {.engine = local->engine,
+                                  .worker = local->worker,
+                                  .os = local->engine->os,
+                                  .inbox = &local->inbox,
+                                  .alone = true};
     TRY(admin_create(&admin, &local->admin));
     return keep(local);
 }
@@ -97,7 +110,9 @@ void local_close(struct local *local)
 json_t *local_ask(struct local *local, const char *text, size_t size)
 {
     char *answer_text;
+    local->asking = true;
     struct result result = admin_request(local->admin, getuid(), text, size, &answer_text);
+    local->asking = false;
     if (result.code == NO_MEMORY) {
         complain(EXIT_UNAVAILABLE, "not enough memory");
         return NULL;
@@ -136,12 +151,15 @@ static struct result session_open(struct local *local)
 static bool query_make(const struct otpring_query *query, struct otpring_wire_query *ret_wire)
 {
     uint8_t name[16];
-    uint32_t code;
-    uint8_t digits;
-    if (result_failed(otp_code_parse(query->code, strlen(query->code), &code, &digits))) return false;
+    uint32_t code = 0;
+    uint8_t digits = 0;
+    if (!query->required && result_failed(otp_code_parse(query->code, strlen(query->code), &code, &digits)))
+        return false;
     otpring_name(query->company, query->user, name);
-    *ret_wire = (struct otpring_wire_query){
-        .source = query->source, .code = code, .digits = digits, .kind = OTPRING_QUERY_CODE};
+    *ret_wire = (struct otpring_wire_query){.source = query->source,
+                                            .code = code,
+                                            .digits = digits,
+                                            .kind = query->required ? OTPRING_QUERY_REQUIRED : OTPRING_QUERY_CODE};
     memcpy(ret_wire->company, name, 8);
     memcpy(ret_wire->account, name + 8, 8);
     return true;

@@ -58,20 +58,100 @@ const struct command commands[] = {
      "company,user,secret and, as wanted, type,algorithm,digits,period,t0,counter,look_ahead,profile,label; profile (a "
      "number) instead of the parameters that a profile says.",
      run_import},
+    {"enrol invite", NULL, 0, 0, "Invite a user to make a phone the token", "enrol.invite", "cu()[]adpIj",
+     "The activation code is shown once, to be handed over.", run_enrol_invite},
+    {"enrol status", NULL, 0, 0, "Tell how far a user's enrolment is", "enrol.status", "cuj", NULL, run_enrol_status},
+    {"enrol cancel", NULL, 0, 0, "End an enrolment that is under way", "enrol.cancel", "cuj", NULL, run_enrol_change},
+    {"enrol rollback", NULL, 0, 0, "Give the user the token of before back", "enrol.rollback", "cuj",
+     "Until the time that the invitation said: the phone is unbound, and the token that it replaced is resumed.",
+     run_enrol_change},
+    {"device list", NULL, 0, 0, "List the phones of a company or a user", "device.list", "cuFNj", NULL,
+     run_device_list},
+    {"device unbind", NULL, 0, 0, "Take a phone's token away: lost, stolen, sold", "device.unbind", "^j", NULL,
+     run_device_unbind},
     {"verify", "CODE|-", 0, 1, "Verify one code, or a file of them", NULL, "cuBj",
      "Exit status: 0 ACCEPTED, 1 another verdict, 2 usage, 3 UNAVAILABLE. --batch reads a line a query, tab-separated "
      "(company, user, code) or JSON ({\"company\":..,\"user\":..,\"code\":..}), and prints a verdict a line; where the "
      "input is a pipe that pauses, what has come so far is answered at once.",
      run_verify},
+    {"required", NULL, 0, 0, "Ask whether a user may pass without a code", NULL, "cuj",
+     "Exit status: 0 NOT_REQUIRED, 1 REQUIRED, 2 usage, 3 UNAVAILABLE: nothing is known of this user.", run_required},
+    {"company add", NULL, 0, 0, "Make a company known", "company.add", "c43j",
+     "Nothing is enforced for its users until its scheme is activated. A company that has tokens already begins "
+     "active, "
+     "and needs --trained.",
+     run_company_change},
+    {"company list", NULL, 0, 0, "List companies, in order of name", "company.list", "&FNj", NULL, run_company_list},
+    {"company show", NULL, 0, 0, "Show one company and how many tokens it has", "company.show", "cj", NULL,
+     run_company_show},
+    {"company activate", NULL, 0, 0, "Begin a company's scheme, or go on with it", "company.activate", "c43j", NULL,
+     run_company_change},
+    {"company suspend", NULL, 0, 0, "Stop a company's administrators", "company.suspend", "c3j",
+     "Codes go on being verified, and required.", run_company_change},
+    {"user add", NULL, 0, 0, "Make a user known", "user.add", "cu5673j",
+     "The user passes without a code until a token is assigned.", run_user_change},
+    {"user list", NULL, 0, 0, "List a company's users, in order of name", "user.list", "c&FNj", NULL, run_user_list},
+    {"user show", NULL, 0, 0, "Show one user and the tokens", "user.show", "cuj", NULL, run_user_show},
+    {"user set", NULL, 0, 0, "Change what is known of a user", "user.set", "cu56783j", NULL, run_user_set},
+    {"user deactivate", NULL, 0, 0, "Suspend a user and every token", "user.deactivate", "cu3j", NULL, run_user_change},
+    {"user reactivate", NULL, 0, 0, "Let a user be active again; tokens stay as they are", "user.reactivate", "cu3j",
+     NULL, run_user_change},
+    {"user release", NULL, 0, 0, "Let a user pass without a code until the next token", "user.release", "cu3j",
+     "--reason is needed.", run_user_change},
+    {"user unlock", NULL, 0, 0, "Forget a user's failed tries", "user.unlock", "cu3j",
+     "After more than 10 it takes two operators.", run_user_change},
+    {"user reset", NULL, 0, 0, "Make every token of a user worthless", "user.reset", "cu3j",
+     "The user still needs a code, so give a new token. It takes two operators.", run_user_change},
+    {"user erase", NULL, 0, 0, "Destroy the key of a person's data", "user.erase", "cu3j",
+     "Of an inactive user without tokens. Name and phone can be read nowhere any more, but in older backups.",
+     run_user_change},
+    {"token stock add", NULL, 0, 0, "Take tokens into the stock", "stock.add", "9s+tadpgnwI3j",
+     "With --file: a line serial,secret each (base32); up to 500 lines are taken or refused together.", run_stock_add},
+    {"token stock give", "SERIAL...", 1, ARGUMENTS_MAX, "Give tokens into a company's custody", "stock.give", "c3j",
+     NULL, run_stock_change},
+    {"token stock assign", NULL, 0, 0, "Assign a token to a user", "stock.assign", "cu9+3j",
+     "With --file: a line user,serial each, every one taken or refused by itself.", run_stock_assign},
+    {"token stock take", "SERIAL...", 1, ARGUMENTS_MAX, "Take tokens back from their users", "stock.take", "3j", NULL,
+     run_stock_change},
+    {"token stock suspend", "SERIAL...", 1, ARGUMENTS_MAX, "Let tokens accept nothing for a while", "stock.suspend",
+     "3j", NULL, run_stock_change},
+    {"token stock resume", "SERIAL...", 1, ARGUMENTS_MAX, "Let suspended tokens accept again", "stock.resume", "3j",
+     NULL, run_stock_change},
+    {"token stock replace", "SERIAL", 1, 1, "Put another token in a token's place", "stock.replace", "03j", NULL,
+     run_stock_replace},
+    {"token stock lost", "SERIAL...", 1, ARGUMENTS_MAX, "Tokens are lost: they accept nothing ever again", "stock.lost",
+     "3j", NULL, run_stock_change},
+    {"token stock retire", "SERIAL...", 1, ARGUMENTS_MAX, "Destroy the seeds of tokens that are done with",
+     "stock.retire", "3j", NULL, run_stock_change},
+    {"token stock list", NULL, 0, 0, "List the stock, the longest in its state first", "stock.list", "c&-FNj",
+     "States: ordered, custody (not assigned yet), assigned, active, suspended, lost, replaced, retired.",
+     run_stock_list},
+    {"operator add", NULL, 0, 0, "Name an operator, and make a key", "operator.add", "!@#cu3j",
+     "Of the bank with --may; or, with --company and --user, an administrator of that company. Once there is one, the "
+     "daemon serves nobody but operators.",
+     run_operator_change},
+    {"operator list", NULL, 0, 0, "List operators", "operator.list", "FNj", NULL, run_operator_list},
+    {"operator grant", NULL, 0, 0, "Change what an operator may", "operator.grant", "!@#=%3j", NULL,
+     run_operator_change},
+    {"request list", NULL, 0, 0, "List what waits for a second person", "request.list", "&FNj",
+     "States: open, confirmed, refused.", run_request_list},
+    {"request confirm", "NUMBER", 1, 1, "Do what another operator asked for", "request.confirm", "3j", NULL,
+     run_request_decide},
+    {"request refuse", "NUMBER", 1, 1, "Refuse what was asked for", "request.refuse", "3j", NULL, run_request_decide},
     {"status", NULL, 0, 0, "Tell how the engine is", "status", "Dj", NULL, run_status},
     {"backup", "FOLDER", 1, 1, "Copy the store while it is in use, into a new folder", "backup", "j",
      "The key file is never part of it.", run_backup},
     {"restore", "FOLDER", 1, 1, "Make a store out of a backup", NULL, "kVCZ",
-     "Codes accepted after the backup must not be accepted again: TOTP floors move past --now, and HOTP tokens come "
-     "back "
-     "suspended unless the journal of the lost machine is given with --journal and --journal-complete says that it "
+     "Codes accepted after the backup must not be accepted again: TOTP codes are refused from --now on for twice the "
+     "profile's resync-window and two periods more, 21 minutes as profiles are made, since a clock that ran ahead may "
+     "have been resynchronised so far; and HOTP tokens come back suspended unless the journal of the lost machine is "
+     "given with --journal and --journal-complete says that it "
      "reaches to the end.",
      run_restore},
+    {"log prune", NULL, 0, 0, "Remove old segments of the log", "log.prune", "Tj",
+     "Whole segments that end at or before --through, each after a record that says so. What recovery or a seal still "
+     "needs is refused. Archive first (otpring-log archive) what is to be kept.",
+     run_log_prune},
     {"completion", NULL, 0, 0, "Print a completion script for bash", NULL, "", NULL, run_completion},
     {0},
 };
@@ -82,7 +162,7 @@ static void print_commands(FILE *out)
           "Administers an otpring store, through the daemon when it runs, else directly.\n\nCommands:\n",
           out);
     for (const struct command *command = commands; command->words; command++)
-        fprintf(out, "  %-16s %s\n", command->words, command->summary);
+        fprintf(out, "  %-19s %s\n", command->words, command->summary);
     fputs("\nThe store: --store DIR or the variable OTPRING_STORE.\n"
           "Exit status: 0 done, 1 refused, 2 usage or input, 3 unavailable: ask again.\n"
           "More on one command: otpring COMMAND --help\n",
@@ -91,20 +171,31 @@ static void print_commands(FILE *out)
 
 static int word_count(const char *words)
 {
-    return strchr(words, ' ') ? 2 : 1;
+    int count = 1;
+    for (const char *at = words; (at = strchr(at, ' ')); at++) count++;
+    return count;
 }
 
 static const struct command *find_command(int argc, char **argv)
 {
     for (const struct command *command = commands; command->words; command++) {
         int count = word_count(command->words);
-        char joined[64];
+        char joined[64] = "";
         if (argc < count) continue;
-        int length = count == 2 ? snprintf(joined, sizeof joined, "%s %s", argv[0], argv[1])
-                                : snprintf(joined, sizeof joined, "%s", argv[0]);
-        if (length < (int)sizeof joined && strcmp(joined, command->words) == 0) return command;
+        size_t length = 0;
+        for (int i = 0; i < count && length < sizeof joined; i++)
+            length += (size_t)snprintf(joined + length, sizeof joined - length, "%s%s", i ? " " : "", argv[i]);
+        if (length < sizeof joined && strcmp(joined, command->words) == 0) return command;
     }
     return NULL;
+}
+
+static bool group_known(const char *group)
+{
+    size_t length = strlen(group);
+    for (const struct command *command = commands; command->words; command++)
+        if (strncmp(command->words, group, length) == 0 && command->words[length] == ' ') return true;
+    return false;
 }
 
 /* "token" alone, or with a word that it does not know: its commands. */
@@ -118,7 +209,7 @@ static int print_group(const char *group, const char *word)
         if (strncmp(command->words, group, length) != 0 || command->words[length] != ' ') continue;
         if (!known && word && !asked) complain(EXIT_USAGE, "unknown command %s %s", group, word);
         known = true;
-        fprintf(out, "  otpring %-16s %s\n", command->words, command->summary);
+        fprintf(out, "  otpring %-19s %s\n", command->words, command->summary);
     }
     if (known) return asked ? EXIT_DONE : EXIT_USAGE;
     return complain(EXIT_USAGE, "unknown command %s; see otpring --help", group);
@@ -158,7 +249,13 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     const struct command *command = find_command(argc - at, argv + at);
-    if (!command) return print_group(argv[at], at + 1 < argc ? argv[at + 1] : NULL);
+    if (!command) {
+        /* "token stock" is a group within a group. */
+        char inner[64];
+        bool two = at + 1 < argc && snprintf(inner, sizeof inner, "%s %s", argv[at], argv[at + 1]) < (int)sizeof inner;
+        if (two && group_known(inner)) return print_group(inner, at + 2 < argc ? argv[at + 2] : NULL);
+        return print_group(argv[at], at + 1 < argc ? argv[at + 1] : NULL);
+    }
     struct invocation invocation = {.store = store};
     int skip = at + word_count(command->words) - 1;
     options_parse(command, argc - skip, argv + skip, &invocation);

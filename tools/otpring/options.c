@@ -69,9 +69,41 @@ static const struct known_option options[] = {
      "The present time, confirmed by you: seconds since 1970, a time such as 2026-01-31T12:00:00Z, or 'clock' to trust "
      "this machine's",
      OWN, NULL},
+    {'3', "reason", "TEXT", "Why, for the log", TEXT, "reason"},
+    {'4', "trained", "YYYY-MM-DD", "The day on which the company's people were trained", TEXT, "trained"},
+    {'5', "name", "NAME", "The person's name; sealed", TEXT, "name"},
+    {'6', "phone", "NUMBER", "The phone number, + and the country's code first; sealed", TEXT, "phone"},
+    {'7', "language", "es|en", "Of messages to the user; default es", TEXT, "language"},
+    {'8', "administrator", "yes|no", "Whether the user is an administrator of the company", TEXT, "administrator"},
+    {'9', "serial", "SERIAL", "The token's serial number", TEXT, "serial"},
+    {'0', "by", "SERIAL", "The token that comes in its place, in the company's custody", TEXT, "by"},
+    {'+', "file", "FILE|-", "CSV: a line a token", OWN, NULL},
+    {'-', "older", "DAYS", "Only those that have been in their state for so many days", NUMBER, "older_days"},
+    {'!', "name", "NAME", "The operator's name", TEXT, "name"},
+    {'@', "may", "GRANTS",
+     "What an operator of the bank may, with commas: companies, users, release, erase, stock, tokens, operators, "
+     "confirm, read, engine; or all",
+     TEXT, "may"},
+    {'#', "uid", "NUMBER", "The user id that alone may say this name; default any", NUMBER, "uid"},
+    {'%', "new-key", NULL, "Make a fresh key; the old one is worth nothing then", OWN, NULL},
+    {'=', "state", "active|disabled", "Whether the operator may act", TEXT, "state"},
+    {'&', "state", "STATE", "Only those in this state", TEXT, "state"},
+    {'T', "through", "POSITION", "The last position that may go", NUMBER, "through"},
+    {'(', "overlap", "at-once|first-use|days", "When the token of before goes; default at-once", TEXT, "overlap"},
+    {')', "overlap-days", "DAYS", "After so many days, where the overlap is days", NUMBER, "overlap_days"},
+    {'[', "valid-hours", "HOURS", "The invitation lasts so long; default 24", NUMBER, "valid_hours"},
+    {']', "rollback-hours", "HOURS", "It can be taken back for so long; default 72", NUMBER, "rollback_hours"},
+    {'^', "device", "NUMBER", "The phone's number", NUMBER, "device"},
     {'j', "json", NULL, "Print JSON", OWN, NULL},
 };
-enum { OPTION_COUNT = sizeof options / sizeof options[0], KEY_STORE = 1000, KEY_INSECURE, KEY_TAKE_OVER };
+enum {
+    OPTION_COUNT = sizeof options / sizeof options[0],
+    KEY_STORE = 1000,
+    KEY_INSECURE,
+    KEY_TAKE_OVER,
+    KEY_OPERATOR,
+    KEY_OPERATOR_KEY
+};
 
 /* Every option but letters of one's own is long only: keys above the printable range. */
 static int argp_key(int key)
@@ -128,7 +160,11 @@ static void own_set(struct invocation *invocation, int key, const char *text)
         invocation->qr_path = text;
         break;
     case 'B':
+    case '+':
         invocation->batch_path = text;
+        break;
+    case '%':
+        json_object_set_new(invocation->request, "new_key", json_true());
         break;
     case 'D':
         invocation->daemon_only = true;
@@ -179,6 +215,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         invocation->insecure_memory = true;
     } else if (key == KEY_TAKE_OVER) {
         invocation->take_over = true;
+    } else if (key == KEY_OPERATOR) {
+        invocation->operator_name = text;
+    } else if (key == KEY_OPERATOR_KEY) {
+        invocation->operator_key_path = text;
     } else if (key == ARGP_KEY_ARG) {
         if (invocation->argument_count == invocation->command->argument_max)
             argp_error(state, "too many arguments: %s", text);
@@ -196,7 +236,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 void options_parse(const struct command *command, int argc, char **argv, struct invocation *ret_invocation)
 {
-    struct argp_option list[OPTION_COUNT + 4] = {0};
+    struct argp_option list[OPTION_COUNT + 6] = {0};
     int count = 0;
     for (int i = 0; i < OPTION_COUNT; i++)
         if (options[i].key == 'k' || strchr(command->options, options[i].key))
@@ -206,6 +246,14 @@ void options_parse(const struct command *command, int argc, char **argv, struct 
         (struct argp_option){"store", KEY_STORE, "DIR", 0, "The store; default: the variable OTPRING_STORE", 1};
     list[count++] =
         (struct argp_option){"insecure-memory", KEY_INSECURE, 0, 0, "Work where memory cannot be locked", 1};
+    list[count++] = (struct argp_option){
+        "operator", KEY_OPERATOR, "NAME", 0, "Ask as this operator; default: the variable OTPRING_OPERATOR", 1};
+    list[count++] = (struct argp_option){"operator-key",
+                                         KEY_OPERATOR_KEY,
+                                         "FILE",
+                                         0,
+                                         "Holds the operator's key; default: the variable OTPRING_OPERATOR_KEY",
+                                         1};
     list[count++] = (struct argp_option){"take-over", KEY_TAKE_OVER, 0, OPTION_HIDDEN, "", 1};
     char doc[2048];
     snprintf(doc, sizeof doc, "%s.%s%s", command->summary, command->more ? "\v" : "",
@@ -221,6 +269,8 @@ void options_parse(const struct command *command, int argc, char **argv, struct 
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, ARGP_NO_ARGS * 0, NULL, ret_invocation);
     if (!ret_invocation->store) ret_invocation->store = getenv("OTPRING_STORE");
+    if (!ret_invocation->operator_name) ret_invocation->operator_name = getenv("OTPRING_OPERATOR");
+    if (!ret_invocation->operator_key_path) ret_invocation->operator_key_path = getenv("OTPRING_OPERATOR_KEY");
     /* Shells end a folder's name with a slash; DIR.key and DIR/admin.sock are made from it. */
     static char store[4096];
     if (ret_invocation->store && strlen(ret_invocation->store) < sizeof store) {

@@ -42,6 +42,18 @@ static void status_print(const struct invocation *invocation, json_t *answer)
     }
 }
 
+static void pruned_print(const struct invocation *invocation, json_t *answer)
+{
+    (void)invocation;
+    printf("The log begins at position %lld\n",
+           (long long)json_integer_value(json_object_get(answer, "first_position")));
+}
+
+int run_log_prune(struct invocation *invocation)
+{
+    return ask_and_print(invocation, pruned_print);
+}
+
 int run_status(struct invocation *invocation)
 {
     if (invocation->daemon_only && !local_daemon_runs(invocation->store))

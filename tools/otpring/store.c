@@ -132,10 +132,13 @@ int run_restore(struct invocation *invocation)
     }
     printf("Restored into ");
     print_escaped(invocation->store);
-    puts(invocation->journal_complete
-             ? "\nTOTP codes up to the time given are refused; HOTP tokens go on where the journal ends."
-             : "\nTOTP codes up to the time given are refused. HOTP tokens are suspended, since codes used after the "
-               "backup are not\n"
-               "known: bring each back with token resync (two adjacent codes) and token resume.");
+    puts(
+        "\nTOTP codes are refused as far ahead as one may have been used before: from the time given on for twice the\n"
+        "profile's resync-window and two periods more, 21 minutes as profiles are made.");
+    puts(
+        invocation->journal_complete
+            ? "HOTP tokens go on where the journal ends."
+            : "HOTP tokens are suspended, since codes used after the backup are not known: bring each back with token\n"
+              "resync (two adjacent codes) and token resume.");
     return EXIT_DONE;
 }

@@ -51,7 +51,7 @@ static int needs_token(const struct invocation *invocation)
 }
 
 /* Base32 text out of a file: the first line, without the blanks round it. */
-static int secret_add(struct invocation *invocation)
+int secret_add(struct invocation *invocation)
 {
     size_t size;
     char *text = read_whole(invocation->secret_path, 4096, &size);

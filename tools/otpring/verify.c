@@ -46,7 +46,8 @@ static int verifier_ask(struct verifier *verifier, const struct otpring_query *q
 
 static int exit_of(enum otpring_verdict verdict)
 {
-    return verdict == OTPRING_ACCEPTED ? EXIT_DONE : verdict == OTPRING_UNAVAILABLE ? EXIT_UNAVAILABLE : EXIT_REFUSED;
+    bool passes = verdict == OTPRING_ACCEPTED || verdict == OTPRING_NOT_REQUIRED;
+    return passes ? EXIT_DONE : verdict == OTPRING_UNAVAILABLE ? EXIT_UNAVAILABLE : EXIT_REFUSED;
 }
 
 static void answer_print(const struct invocation *invocation, const struct otpring_answer *answer)
@@ -67,6 +68,31 @@ static void answer_print(const struct invocation *invocation, const struct otpri
     }
 }
 
+static int ask_one(struct invocation *invocation, const struct otpring_query *query)
+{
+    struct otpring_answer answer;
+    struct verifier verifier;
+    int status = verifier_open(invocation, &verifier);
+    if (status) return status;
+    status = verifier_ask(&verifier, query, 1, &answer);
+    if (!status) {
+        answer_print(invocation, &answer);
+        status = exit_of(answer.verdict);
+    }
+    if (verifier.client) otpring_close(verifier.client);
+    if (verifier.local) local_close(verifier.local);
+    return status;
+}
+
+int run_required(struct invocation *invocation)
+{
+    struct otpring_query query = {.company = json_string_value(json_object_get(invocation->request, "company")),
+                                  .user = json_string_value(json_object_get(invocation->request, "user")),
+                                  .required = 1};
+    if (!query.company || !query.user) return complain(EXIT_USAGE, "required needs --company and --user");
+    return ask_one(invocation, &query);
+}
+
 static int verify_one(struct invocation *invocation)
 {
     const char *company = json_string_value(json_object_get(invocation->request, "company"));
@@ -80,19 +106,9 @@ static int verify_one(struct invocation *invocation)
         typed[strcspn(typed, "\r\n")] = 0;
         code = typed;
     }
-    struct verifier verifier;
-    int status = verifier_open(invocation, &verifier);
-    if (status) return status;
     struct otpring_query query = {.company = company, .user = user, .code = code};
-    struct otpring_answer answer;
-    status = verifier_ask(&verifier, &query, 1, &answer);
+    int status = ask_one(invocation, &query);
     secret_wipe(typed, sizeof typed);
-    if (!status) {
-        answer_print(invocation, &answer);
-        status = exit_of(answer.verdict);
-    }
-    if (verifier.client) otpring_close(verifier.client);
-    if (verifier.local) local_close(verifier.local);
     return status;
 }
 

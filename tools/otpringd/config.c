@@ -111,6 +111,7 @@ static const struct setting settings[] = {
     {.name = "restore-now", .type = SETTING_TIME, .offset = FIELD(restore_now_ms), .consent = true},
     {.name = "no-sandbox", .type = SETTING_SWITCH, .offset = FIELD(no_sandbox)},
     {.name = "journal-keep", .type = SETTING_SIZE, .offset = FIELD(journal_keep), .min = 4 << 20, .max = 1ULL << 50},
+    {.name = "journal-keep-days", .type = SETTING_NUMBER, .offset = FIELD(journal_keep_days), .min = 1, .max = 36500},
     {.name = "segment-size", .type = SETTING_SIZE, .offset = FIELD(segment_size), .min = 2 << 20, .max = 4ULL << 30},
     {.name = "checkpoint-bytes",
      .type = SETTING_SIZE,
@@ -122,6 +123,7 @@ static const struct setting settings[] = {
     {.name = "connections-max", .type = SETTING_NUMBER, .offset = FIELD(connections_max), .min = 1, .max = 32768},
     {.name = "verify-mode", .type = SETTING_MODE, .offset = FIELD(verify_mode)},
     {.name = "admin-mode", .type = SETTING_MODE, .offset = FIELD(admin_mode)},
+    {.name = "operators", .type = SETTING_SWITCH, .offset = FIELD(operators)},
 };
 
 static const struct setting *setting_find(const char *name)

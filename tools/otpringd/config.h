@@ -24,8 +24,9 @@ struct config {
     bool insecure_memory;
     bool take_over;
     bool no_sandbox;
-    int64_t restore_now_ms; /* 0: not given */
-    uint64_t journal_keep;  /* bytes; 0: the engine's own default, as all below */
+    int64_t restore_now_ms;     /* 0: not given */
+    uint64_t journal_keep;      /* bytes; 0: the engine's own default, as all below */
+    unsigned journal_keep_days; /* 0: whatever their age */
     uint64_t segment_size;
     uint64_t checkpoint_bytes; /* of journal between checkpoints */
     uint64_t tokens_max;
@@ -33,6 +34,7 @@ struct config {
     uint32_t connections_max; /* of one worker */
     unsigned verify_mode;
     unsigned admin_mode;
+    bool operators; /* of any user id, on admin.sock */
     uint32_t client_count;
     struct core_client clients[CONFIG_CLIENTS_MAX];
 };

@@ -99,26 +99,57 @@ static void nobody_greeted(void *context, const struct core_hello_answer *answer
     (void)answer;
 }
 
-/* A part in the engine for a thread that verifies nothing. */
-static struct result plain_worker_create(struct core *core, struct os *os, struct core_worker **ret_worker)
+/* A part in the engine for a thread that verifies nothing, or now and then a code for itself: then with an inbox. */
+static struct result plain_worker_create(struct core *core, struct os *os, struct admin_inbox *inbox,
+                                         struct core_worker **ret_worker)
 {
     struct core_worker_options options = {.os = os,
                                           .turn_count = 1,
                                           .items_max = OTPRING_WIRE_ITEMS_MAX,
-                                          .answered = nobody_answered,
-                                          .hello_answered = nobody_greeted};
+                                          .answered = inbox ? admin_answered : nobody_answered,
+                                          .hello_answered = inbox ? admin_hello_answered : nobody_greeted,
+                                          .context = inbox};
     return core_worker_create(core, &options, ret_worker);
+}
+
+struct administration {
+    struct daemon *daemon;
+    struct admin *admin;
+};
+
+/* An auth server that asks for devices; false: an administrator does. */
+static bool client_copy(struct daemon *daemon, uint32_t uid, struct core_client *ret_client)
+{
+    if (uid == 0 || uid == geteuid()) return false;
+    bool found = false;
+    pthread_mutex_lock(&daemon->mutex);
+    for (uint32_t i = 0; !found && i < daemon->config.client_count; i++) {
+        found = daemon->config.clients[i].uid == uid;
+        if (found) *ret_client = daemon->config.clients[i];
+    }
+    pthread_mutex_unlock(&daemon->mutex);
+    return found;
+}
+
+static void tend(void *context)
+{
+    struct administration *administration = context;
+    admin_tend(administration->admin);
 }
 
 static uint32_t administer(void *context, const struct socket_peer *peer, const uint8_t *json, uint32_t json_size,
                            uint8_t *ret_answer, uint32_t answer_size_max)
 {
+    struct administration *administration = context;
+    struct core_client client;
+    struct admin_peer asker = {.uid = peer->uid};
+    if (client_copy(administration->daemon, peer->uid, &client)) asker.client = &client;
     static const char too_long[] =
         "{\"ok\":false,\"code\":\"FULL\",\"class\":\"refuse\",\"error\":\"the answer is longer than a frame; "
         "ask for a part of it\"}";
     char *text = NULL;
     /* The answer says what went wrong; there is none when memory is short, and then the connection closes. */
-    struct result result = admin_request(context, peer->uid, (const char *)json, json_size, &text);
+    struct result result = admin_request_by(administration->admin, &asker, (const char *)json, json_size, &text);
     if (!text) {
         log_line(LOG_LEVEL_ERROR, "an administrator's request was not answered: %s", result_text(result));
         return 0;
@@ -134,6 +165,7 @@ static uint32_t administer(void *context, const struct socket_peer *peer, const 
 static struct result admin_serve_with(struct daemon_thread *thread, struct os *os, struct admin *admin)
 {
     struct daemon *daemon = thread->daemon;
+    struct administration administration = {daemon, admin};
     struct server_worker_options options = {.os = os,
                                             .listen_file = daemon->admin_file,
                                             .kinds = server_admin_kinds,
@@ -145,7 +177,9 @@ static struct result admin_serve_with(struct daemon_thread *thread, struct os *o
                                             .frame_size_max = OTPRING_WIRE_ADMIN_SIZE_MAX,
                                             .output_max = SERVER_ADMIN_OUTPUT_MAX,
                                             .admin = administer,
-                                            .admin_context = admin};
+                                            .admin_context = &administration,
+                                            .tick = tend,
+                                            .tick_context = &administration};
     struct server_worker *server;
     TRY(server_worker_create(&options, &server));
     thread_serving(thread, os, server);
@@ -160,8 +194,9 @@ static struct result admin_serve(struct daemon_thread *thread, struct os *os)
     struct daemon *daemon = thread->daemon;
     struct core_worker *worker;
     struct admin *admin;
-    TRY(plain_worker_create(daemon->engine->core, os, &worker));
-    struct admin_options options = {.engine = daemon->engine, .worker = worker, .os = os};
+    TRY(plain_worker_create(daemon->engine->core, os, &daemon->inbox, &worker));
+    struct admin_options options = {
+        .engine = daemon->engine, .worker = worker, .os = os, .inbox = &daemon->inbox, .owner_uid = geteuid()};
     struct result result = admin_create(&options, &admin);
     if (!result_failed(result)) {
         result = admin_serve_with(thread, os, admin);
@@ -224,7 +259,7 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
     struct core *core = daemon->engine->core;
     struct core_worker *worker;
     struct result said = result_ok();
-    TRY(plain_worker_create(core, os, &worker));
+    TRY(plain_worker_create(core, os, NULL, &worker));
     atomic_store(&daemon->names_due, true);
     clients_name(daemon, worker);
     thread_serving(thread, os, NULL);
@@ -345,14 +380,42 @@ const struct daemon_thread *daemon_casualty(struct daemon *daemon)
     return found;
 }
 
+static void administrator_add(struct core_client *clients, uint32_t *count, uint16_t id, const char *name, uint32_t uid)
+{
+    for (uint32_t i = 0; i < *count; i++)
+        if (clients[i].uid == uid) return;
+    struct core_client *client = &clients[(*count)++];
+    *client = (struct core_client){.id = id, .uid = uid};
+    snprintf(client->name, sizeof client->name, "%s", name);
+}
+
+/* Auth servers that enrol devices, the owner, root; with --operators whoever else the socket's mode lets in, and then
+ * the operator's key decides what is done. */
+uint32_t daemon_administrators(const struct config *config, struct core_client ret_clients[DAEMON_ADMINISTRATORS_MAX])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->client_count; i++) {
+        const struct core_client *client = &config->clients[i];
+        bool owner = client->uid == 0 || client->uid == geteuid();
+        if (owner || client->rights & CORE_RIGHT_ENROL) ret_clients[count++] = *client;
+    }
+    administrator_add(ret_clients, &count, 1, "owner", geteuid());
+    administrator_add(ret_clients, &count, 2, "root", 0);
+    if (config->operators) administrator_add(ret_clients, &count, 3, "operator", SERVER_UID_ANY);
+    return count;
+}
+
 struct result daemon_reload_clients(struct daemon *daemon, const struct config *config)
 {
+    static struct core_client asking[DAEMON_ADMINISTRATORS_MAX];
     TRY(server_clients_replace(daemon->clients, config->clients, config->client_count));
+    TRY(server_clients_replace(daemon->administrators, asking, daemon_administrators(config, asking)));
     pthread_mutex_lock(&daemon->mutex);
     memcpy(daemon->config.clients, config->clients, sizeof config->clients);
     daemon->config.client_count = config->client_count;
     pthread_mutex_unlock(&daemon->mutex);
     atomic_store(&daemon->names_due, true);
     for (uint32_t i = 0; i < daemon->worker_count; i++) thread_tell(&daemon->verify[i], server_worker_reload);
+    thread_tell(&daemon->admin, server_worker_reload);
     return result_ok();
 }

@@ -13,11 +13,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "admin/engine.h"
+#include "admin/admin.h"
 #include "otpringd/config.h"
 #include "server/worker.h"
 
 enum { DAEMON_VERIFY_WORKERS_MAX = 60, DAEMON_ADMIN_CONNECTIONS = 16, DAEMON_ADMIN_BUFFERS = 32 };
+/* Clients that may speak on admin.sock: those configured, owner, root, and whoever says which operator asks. */
+enum { DAEMON_ADMINISTRATORS_MAX = CONFIG_CLIENTS_MAX + 3 };
 
 struct daemon;
 
@@ -41,6 +43,7 @@ struct daemon {
     int verify_file, admin_file;  /* listening */
     bool verify_ours, admin_ours; /* made by us, so removed by us */
     char verify_path[CONFIG_PATH_SIZE + 16], admin_path[CONFIG_PATH_SIZE + 16];
+    struct admin_inbox inbox; /* of the administrator's thread */
     uint32_t worker_count;
     double opened_s; /* what opening the store and replaying the journal took */
     struct daemon_thread verify[DAEMON_VERIFY_WORKERS_MAX];
@@ -60,6 +63,8 @@ bool daemon_start(struct daemon *daemon);
 bool daemon_stop(struct daemon *daemon);
 /* A thread that ended by itself, or NULL. It has sent SIGUSR1 to the main thread. */
 const struct daemon_thread *daemon_casualty(struct daemon *daemon);
+/* Who may connect to admin.sock: the owner, root, and auth servers that may enrol. Gives how many. */
+uint32_t daemon_administrators(const struct config *config, struct core_client ret_clients[DAEMON_ADMINISTRATORS_MAX]);
 /* New clients for connections old and new. */
 struct result daemon_reload_clients(struct daemon *daemon, const struct config *config) MUST_USE;
 

@@ -103,7 +103,10 @@ static bool engine_start(struct daemon *daemon)
     struct engine_options options = {
         .folder = config->store,
         .key_path = config->key,
-        .core = {.journal = {.segment_size = config->segment_size, .keep_size = config->journal_keep},
+        .core = {.journal = {.segment_size = config->segment_size,
+                             .keep_size = config->journal_keep,
+                             .keep_age_ms = (int64_t)config->journal_keep_days * 24 * 60 * 60 * 1000,
+                             .index = true},
                  .checkpoint_bytes = config->checkpoint_bytes,
                  .tokens_max = config->tokens_max,
                  .session_idle_s = config->session_idle_s,
@@ -188,11 +191,10 @@ static void sockets_remove(struct daemon *daemon)
 
 static bool clients_make(struct daemon *daemon)
 {
-    struct core_client administrators[2] = {{.id = 1, .name = "owner", .uid = geteuid()},
-                                            {.id = 2, .name = "root", .uid = 0}};
+    static struct core_client administrators[DAEMON_ADMINISTRATORS_MAX];
+    uint32_t count = daemon_administrators(&daemon->config, administrators);
     struct result result = server_clients_create(daemon->config.clients, daemon->config.client_count, &daemon->clients);
-    if (!result_failed(result))
-        result = server_clients_create(administrators, geteuid() == 0 ? 1 : 2, &daemon->administrators);
+    if (!result_failed(result)) result = server_clients_create(administrators, count, &daemon->administrators);
     if (!result_failed(result)) return true;
     log_line(LOG_LEVEL_ERROR, "%s", result_text(result));
     return false;

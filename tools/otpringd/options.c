@@ -23,8 +23,11 @@ static const struct argp_option flags[] = {
     {"checkpoint-bytes", 'B', "BYTES", 0, "Journal bytes between checkpoints (default: 256M); more makes starts longer",
      3},
     {"journal-keep", 'J', "BYTES", 0, "Journal kept behind the last checkpoint (default: 4G)", 3},
+    {"journal-keep-days", 'D', "DAYS", 0, "And no longer than this (default: whatever its age)", 3},
     {"verify-mode", 'v', "MODE", 0, "File mode of DIR/verify.sock (default: 0600)", 4},
     {"admin-mode", 'a', "MODE", 0, "File mode of DIR/admin.sock (default: 0600)", 4},
+    {"operators", 'o', NULL, 0,
+     "Let any user that admin.sock's mode lets in speak there; each says which operator it is", 4},
     {"insecure-memory", 'm', NULL, 0, "Start even if memory cannot be locked: seeds may reach the swap", 5},
     {"no-sandbox", 'x', NULL, 0, "Without the system call filter", 5},
     {"take-over", 'T', NULL, 0, "Serve a store that was served elsewhere, copied or restored", 6},
@@ -63,7 +66,8 @@ void options_parse(int argc, char **argv, struct options *ret_options)
             "\vSIGTERM and SIGINT answer what is in flight, make a checkpoint and end with status 0. SIGHUP reads the "
             "[client] "
             "sections again. Sockets may be passed in by systemd, named verify and admin. Whoever is neither the owner "
-            "of the process nor root, nor a configured client, is refused.",
+            "of the process nor root, nor a configured client, is refused; operators with --operators are told apart "
+            "by their keys.",
     };
     argp_err_exit_status = EXIT_USAGE;
     *ret_options = (struct options){0};

@@ -31,29 +31,24 @@ struct fixture {
     struct engine_options options;
     struct engine *engine;
     struct core_worker *worker;
+    struct admin_inbox inbox;
     struct admin *admin;
 };
-
-static void frame_none(void *context, const struct core_answer *answer)
-{
-    (void)context;
-    (void)answer;
-}
-
-static void hello_none(void *context, const struct core_hello_answer *answer)
-{
-    (void)context;
-    (void)answer;
-}
 
 static struct result fixture_open(struct fixture *fixture)
 {
     TRY(engine_open(&fixture->options, &fixture->engine));
-    struct core_worker_options worker = {
-        .os = fixture->engine->os, .turn_count = 1, .answered = frame_none, .hello_answered = hello_none};
+    struct core_worker_options worker = {.os = fixture->engine->os,
+                                         .turn_count = 1,
+                                         .answered = admin_answered,
+                                         .hello_answered = admin_hello_answered,
+                                         .context = &fixture->inbox};
     admin_ok(core_worker_create(fixture->engine->core, &worker, &fixture->worker));
-    struct admin_options admin = {
-        .engine = fixture->engine, .worker = fixture->worker, .os = fixture->engine->os, .alone = true};
+    struct admin_options admin = {.engine = fixture->engine,
+                                  .worker = fixture->worker,
+                                  .os = fixture->engine->os,
+                                  .inbox = &fixture->inbox,
+                                  .alone = true};
     admin_ok(admin_create(&admin, &fixture->admin));
     return result_ok();
 }

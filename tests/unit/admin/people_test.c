@@ -31,6 +31,15 @@ static const char *state_of(struct fixture *fixture, const char *serial)
     return state;
 }
 
+static char *operator_make(struct fixture *fixture, const char *name, const char *fields)
+{
+    json_t *answer = ask(fixture, "{'act':'operator.add','name':'%s'%s}", name, fields);
+    assert_true(json_is_true(json_object_get(answer, "ok")));
+    char *key = strdup(text_in(answer, "key"));
+    json_decref(answer);
+    return key;
+}
+
 /* A company with its scheme active, an administrator and a user, and two tokens in its custody. */
 static void world_make(struct fixture *fixture)
 {
@@ -204,12 +213,38 @@ static void a_release_says_why_and_ends_with_the_next_token(void **unused)
     assert_answer(&fixture, "BAD_JSON", "{'act':'user.release','company':'Acme','user':'boss'}");
     assert_fine(&fixture, "{'act':'user.release','company':'Acme','user':'boss','reason':'token on its way'}");
     json_t *shown = ask(&fixture, "{'act':'user.show','company':'Acme','user':'boss'}");
-    assert_string_equal(text_in(json_object_get(shown, "user"), "code"), "released");
+    assert_string_equal(text_in(json_object_get(shown, "user"), "code"), "not-required");
     json_decref(shown);
     assert_fine(&fixture, "{'act':'stock.assign','company':'Acme','user':'boss','serial':'T-2'}");
     shown = ask(&fixture, "{'act':'user.show','company':'Acme','user':'boss'}");
     assert_string_equal(text_in(json_object_get(shown, "user"), "code"), "required");
     json_decref(shown);
+    fixture_remove(&fixture);
+}
+
+#define assert_code(fixture, user, wanted)                                                                             \
+    do {                                                                                                               \
+        json_t *shown_ = ask(fixture, "{'act':'user.show','company':'Acme','user':'" user "'}");                       \
+        assert_string_equal(text_in(json_object_get(shown_, "user"), "code"), wanted);                                 \
+        json_decref(shown_);                                                                                           \
+    } while (0)
+
+static void an_inactive_user_does_not_pass_without_a_code(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    world_make(&fixture);
+    assert_code(&fixture, "ann", "not-required");
+    assert_fine(&fixture, "{'act':'user.deactivate','company':'Acme','user':'ann'}");
+    assert_code(&fixture, "ann", "not-known");
+    assert_fine(&fixture, "{'act':'user.reactivate','company':'Acme','user':'ann'}");
+    assert_code(&fixture, "ann", "not-required");
+    assert_fine(&fixture, "{'act':'stock.assign','company':'Acme','user':'boss','serial':'T-1'}");
+    assert_fine(&fixture, "{'act':'user.release','company':'Acme','user':'boss','reason':'r'}");
+    assert_fine(&fixture, "{'act':'user.deactivate','company':'Acme','user':'boss'}");
+    assert_code(&fixture, "boss", "required");
+    assert_fine(&fixture, "{'act':'user.reactivate','company':'Acme','user':'boss'}");
+    assert_code(&fixture, "boss", "required");
     fixture_remove(&fixture);
 }
 
@@ -243,6 +278,43 @@ static void a_bulk_assignment_takes_or_refuses_each_line(void **unused)
     assert_string_equal(text_in(json_array_get(refused, 2), "code"), "BAD_JSON");
     json_decref(answer);
     assert_string_equal(state_of(&fixture, "T-2"), "custody");
+    fixture_remove(&fixture);
+}
+
+static void a_bulk_of_many_goes_in_few_changes_and_a_token_goes_to_one_user(void **unused)
+{
+    (void)unused;
+    enum { USERS = 150 };
+    struct fixture fixture;
+    char items[8192] = "", adds[16384] = "";
+    world_make(&fixture);
+    char *key = operator_make(&fixture, "boss", ",'company':'Acme','user':'boss'");
+    for (int i = 0; i < USERS; i++) {
+        char secret[33];
+        uint8_t seed[20] = {(uint8_t)i, 1};
+        admin_ok(otp_base32_encode(seed, sizeof(seed), secret, sizeof(secret)));
+        assert_fine(&fixture, "{'act':'user.add','company':'Acme','user':'m%d'}", i);
+        sprintf(adds + strlen(adds), "%s['B%d','%s']", i ? "," : "", i, secret);
+        sprintf(items + strlen(items), "%s['m%d','B%d']", i ? "," : "", i, i / 2 * 2);
+    }
+    assert_fine(&fixture, "{'act':'stock.add-batch','type':'hotp','items':[%s]}", adds);
+    for (int i = 0; i < USERS; i++) assert_fine(&fixture, "{'act':'stock.give','company':'Acme','serial':'B%d'}", i);
+    uint64_t before = journal_status(fixture.engine->core->journal).position_next;
+    json_t *answer =
+        ask(&fixture, "{'act':'stock.assign-batch','company':'Acme','items':[%s],'operator':'boss','key':'%s'}", items,
+            key);
+    uint64_t blocks = journal_status(fixture.engine->core->journal).position_next - before;
+    assert_int_equal(number_in(answer, "assigned"), USERS / 2);
+    const json_t *refused = json_object_get(answer, "refused");
+    assert_int_equal(json_array_size(refused), USERS / 2);
+    for (size_t i = 0; i < USERS / 2; i++) {
+        assert_int_equal(number_in(json_array_get(refused, i), "index"), 2 * i + 1);
+        assert_string_equal(text_in(json_array_get(refused, i), "rule"), "NO_STEP");
+    }
+    assert_true(blocks <= 8);
+    json_decref(answer);
+    assert_string_equal(state_of(&fixture, "B0"), "assigned");
+    free(key);
     fixture_remove(&fixture);
 }
 
@@ -284,21 +356,15 @@ static void lists_go_page_by_page_through_all(void **unused)
 
 /* ---- operators ---- */
 
-static char *operator_make(struct fixture *fixture, const char *name, const char *fields)
-{
-    json_t *answer = ask(fixture, "{'act':'operator.add','name':'%s'%s}", name, fields);
-    assert_true(json_is_true(json_object_get(answer, "ok")));
-    char *key = strdup(text_in(answer, "key"));
-    json_decref(answer);
-    return key;
-}
-
 /* As a daemon serves: operators are asked for. */
 static void served(struct fixture *fixture, bool by_daemon)
 {
     admin_destroy(fixture->admin);
-    struct admin_options admin = {
-        .engine = fixture->engine, .worker = fixture->worker, .os = fixture->engine->os, .alone = !by_daemon};
+    struct admin_options admin = {.engine = fixture->engine,
+                                  .worker = fixture->worker,
+                                  .os = fixture->engine->os,
+                                  .alone = !by_daemon,
+                                  .owner_uid = 77};
     admin_ok(admin_create(&admin, &fixture->admin));
 }
 
@@ -331,6 +397,35 @@ static void an_operator_needs_the_key_the_user_id_and_the_grant(void **unused)
     free(all);
     free(some);
     free(other);
+    fixture_remove(&fixture);
+}
+
+static const char *code_as(struct fixture *fixture, uint32_t uid, const char *request)
+{
+    static char code[40];
+    char *text = NULL;
+    (void)admin_request(fixture->admin, uid, request, strlen(request), &text).code;
+    json_t *answer = json_loads(text, 0, NULL);
+    admin_text_free(text);
+    snprintf(code, sizeof(code), "%s", json_is_true(json_object_get(answer, "ok")) ? "OK" : text_in(answer, "code"));
+    json_decref(answer);
+    return code;
+}
+
+static void without_operators_the_daemon_serves_its_owner_and_root(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    fixture_make(&fixture, 4096);
+    served(&fixture, true);
+    static const char list[] = "{\"act\":\"company.list\"}", status[] = "{\"act\":\"status\"}";
+    assert_string_equal(code_as(&fixture, 0, list), "OK");
+    assert_string_equal(code_as(&fixture, 77, list), "OK");
+    assert_string_equal(code_as(&fixture, 78, list), "OPERATOR");
+    assert_string_equal(code_as(&fixture, 78, status), "OPERATOR");
+    free(operator_make(&fixture, "olga", ",'may':'all'"));
+    assert_string_equal(code_as(&fixture, 77, list), "OPERATOR");
+    assert_string_equal(code_as(&fixture, 77, status), "OK");
     fixture_remove(&fixture);
 }
 
@@ -374,6 +469,11 @@ static void an_administrator_sees_the_own_company_alone(void **unused)
     list = ask(&fixture, "{'act':'stock.list'" AS_BOSS);
     assert_int_equal(json_array_size(json_object_get(list, "tokens")), 2);
     json_decref(list);
+    /* Who is an administrator no more acts as none. */
+    served(&fixture, false);
+    assert_fine(&fixture, "{'act':'user.set','company':'Acme','user':'boss','administrator':false}");
+    served(&fixture, true);
+    assert_answer(&fixture, "OPERATOR", "{'act':'company.list'" AS_BOSS);
     free(key);
     fixture_remove(&fixture);
 }
@@ -432,10 +532,13 @@ int main(void)
         cmocka_unit_test(a_user_who_leaves_takes_nothing_along),
         cmocka_unit_test(a_persons_data_opens_until_it_is_erased),
         cmocka_unit_test(a_release_says_why_and_ends_with_the_next_token),
+        cmocka_unit_test(an_inactive_user_does_not_pass_without_a_code),
         cmocka_unit_test(nothing_of_a_change_stays_when_one_of_its_tokens_is_refused),
         cmocka_unit_test(a_bulk_assignment_takes_or_refuses_each_line),
+        cmocka_unit_test(a_bulk_of_many_goes_in_few_changes_and_a_token_goes_to_one_user),
         cmocka_unit_test(lists_go_page_by_page_through_all),
         cmocka_unit_test(an_operator_needs_the_key_the_user_id_and_the_grant),
+        cmocka_unit_test(without_operators_the_daemon_serves_its_owner_and_root),
         cmocka_unit_test(somebody_is_left_who_may_grant),
         cmocka_unit_test(an_administrator_sees_the_own_company_alone),
         cmocka_unit_test(a_reset_takes_two_persons),

@@ -11,7 +11,7 @@
 #include "admin/rules.h"
 
 /* What is allowed, written a second time, by hand and in words: "act role: states > next". B: the bank, C: a company's
- * administrator, E: the engine. Whatever stands here for no triple must be refused. */
+ * administrator, E: the engine, D: a device, S: an auth server. Whatever stands here for no triple must be refused. */
 static const struct {
     enum rule_machine machine;
     const char *text;
@@ -25,7 +25,7 @@ static const struct {
     {MACHINE_USER, "user.administrator B active,inactive ="},
     {MACHINE_USER, "user.deactivate BC active inactive"},
     {MACHINE_USER, "user.reactivate BC inactive active"},
-    {MACHINE_USER, "user.release B active,inactive ="},
+    {MACHINE_USER, "user.release B active ="},
     {MACHINE_USER, "user.unlock BC active ="},
     {MACHINE_USER, "user.reset BC active,inactive ="},
     {MACHINE_USER, "user.erase B inactive erased"},
@@ -41,9 +41,25 @@ static const struct {
     {MACHINE_STOCK, "stock.retire B ordered,custody,lost,replaced retired"},
     {MACHINE_OPERATOR, "operator.add B none active"},
     {MACHINE_OPERATOR, "operator.grant B active,disabled active"},
+    {MACHINE_OPERATOR, "operator.disable B active disabled"},
     {MACHINE_REQUEST, "request.ask BC none open"},
     {MACHINE_REQUEST, "request.confirm BC open confirmed"},
     {MACHINE_REQUEST, "request.refuse BC open refused"},
+    {MACHINE_ENROLMENT, "enrol.invite BC none,invited,final,expired,cancelled,rolled-back,unbound invited"},
+    {MACHINE_ENROLMENT, "enrol.wrong-code E invited ="},
+    {MACHINE_ENROLMENT, "enrol.present D invited presented"},
+    {MACHINE_ENROLMENT, "enrol.vouch S presented ="},
+    {MACHINE_ENROLMENT, "enrol.code D presented ="},
+    {MACHINE_ENROLMENT, "enrol.prove D presented proven"},
+    {MACHINE_ENROLMENT, "enrol.bind D proven binding"},
+    {MACHINE_ENROLMENT, "enrol.stored D binding bound"},
+    {MACHINE_ENROLMENT, "enrol.confirm D bound active"},
+    {MACHINE_ENROLMENT, "enrol.retire E active ="},
+    {MACHINE_ENROLMENT, "enrol.finish E active final"},
+    {MACHINE_ENROLMENT, "enrol.expire E invited,presented,proven,binding,bound expired"},
+    {MACHINE_ENROLMENT, "enrol.cancel BC invited,presented,proven,binding,bound cancelled"},
+    {MACHINE_ENROLMENT, "enrol.rollback BC active rolled-back"},
+    {MACHINE_ENROLMENT, "device.unbind BC active,final unbound"},
 };
 
 static bool listed(const char *list, const char *word)
@@ -80,7 +96,7 @@ static void every_triple_of_state_act_and_role_is_what_the_rules_say(void **unus
                         rule_find((enum rule_machine)machine, state, (enum rule_act)act, (enum rule_role)role);
                     const char *next =
                         expected((enum rule_machine)machine, rule_state_name((enum rule_machine)machine, state),
-                                 rule_act_name((enum rule_act)act), "BCE"[role]);
+                                 rule_act_name((enum rule_act)act), "BCEDS"[role]);
                     triples++;
                     if (!line != !next) {
                         print_error("%s %s by %s\n", rule_state_name((enum rule_machine)machine, state),

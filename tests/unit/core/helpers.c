@@ -143,6 +143,7 @@ static void core_make(struct fixture *fixture)
     memcpy(table.secret, vault_table_secret(core->vault), 32);
     assert_ok(table_create(&table, &core->table));
     assert_ok(unknown_create(core->options.unknown_entries, vault_table_secret(core->vault), &core->unknown));
+    assert_ok(gates_create(vault_table_secret(core->vault), &core->gates));
     assert_ok(sessions_create(&core->options, &core->sessions));
     assert_ok(kernel_choose(NULL, &core->kernel));
     pthread_mutex_init(&core->act_mutex, NULL);
@@ -216,6 +217,7 @@ void fixture_destroy(struct fixture *fixture)
     if (!fixture->on_ring) os_sim_world_destroy(fixture->world);
     sessions_destroy(core->sessions);
     unknown_destroy(core->unknown);
+    gates_destroy(core->gates);
     table_destroy(core->table);
     vault_close(core->vault);
     free(core->profiles);

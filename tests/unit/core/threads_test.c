@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKENS = 16, STEPS = 150, THREADS = 3 };
+enum { TOKENS = 160, STEPS = 40, AHEAD = 10, THREADS = 3 }; /* frames of more than two whole chunks */
 
 static struct fixture *fixture;
 static struct token tokens[TOKENS];
-static uint32_t codes[TOKENS][STEPS];
+static uint32_t codes[TOKENS][STEPS + AHEAD];
 static _Atomic uint32_t accepted[TOKENS][STEPS];
 static _Atomic uint32_t other[TOKENS][STEPS];
 static _Atomic bool failed[THREADS];
@@ -61,6 +61,14 @@ static void *run(void *argument)
     return NULL;
 }
 
+/* One code in 100,000 is by chance that of a later step in the look-ahead too, and may consume both. */
+static uint32_t steps_of(int t, int s)
+{
+    uint32_t steps = 0;
+    for (int later = s; later <= s + AHEAD; later++) steps += codes[t][later] == codes[t][s];
+    return steps;
+}
+
 static void a_code_sent_by_all_threads_at_once_is_accepted_by_one(void **state)
 {
     (void)state;
@@ -69,11 +77,12 @@ static void a_code_sent_by_all_threads_at_once_is_accepted_by_one(void **state)
     if (!fixture) skip();
     struct profile_row *row = &fixture->core.profiles[PROFILE_HOTP].row;
     row->look_behind = 255;
+    row->look_ahead = AHEAD;
     row->resync_window = 0;
     row->throttle_base_s = 0;
     for (uint32_t t = 0; t < TOKENS; t++) {
         tokens[t] = fixture_token(fixture, 1, t, PROFILE_HOTP, t, 0);
-        for (uint32_t s = 0; s < STEPS; s++) codes[t][s] = token_code(fixture, &tokens[t], s);
+        for (uint32_t s = 0; s < STEPS + AHEAD; s++) codes[t][s] = token_code(fixture, &tokens[t], s);
     }
     for (intptr_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, run, (void *)i), 0);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
@@ -81,7 +90,7 @@ static void a_code_sent_by_all_threads_at_once_is_accepted_by_one(void **state)
     for (int i = 0; i < THREADS; i++) assert_false(failed[i]);
     for (int t = 0; t < TOKENS; t++) {
         for (int s = 0; s < STEPS; s++) {
-            assert_true(accepted[t][s] <= 1);
+            assert_true(accepted[t][s] <= steps_of(t, s));
             assert_int_equal(accepted[t][s] + other[t][s], THREADS);
             all += accepted[t][s];
         }

@@ -418,7 +418,8 @@ static bool tamper(struct log *log, unsigned kind, enum effort effort)
         if (report.finding[0] == '\0') fail_msg("%s: %s", kinds[kind].name, result_text(result));
         bool right = report.bad_position <= place && place <= report.bad_last;
         if (effort == RAW)
-            right = report.bad_position == place && (!kinds[kind].finding || report.kind == kinds[kind].finding);
+            right = (report.bad_position == place || report.bad_last == 2) &&
+                    (!kinds[kind].finding || report.kind == kinds[kind].finding);
         if (!right)
             fail_msg("%s of position %llu, effort %d: found at %llu to %llu: %s: %s", kinds[kind].name,
                      (unsigned long long)place, effort, (unsigned long long)report.bad_position,

@@ -123,6 +123,60 @@ static void random_codes_fit_on_every_kernel_just_where_the_remainder_is_the_cod
     print_message("%zu random codes, %zu kernels\n", cases, kernel_count);
 }
 
+/* ---- swaps beside the hash ---- */
+
+/* Words that must be swapped in order: entry i takes word i % 5 from what the entry before it left, but for some that
+ * expect what is not there. */
+static void check_swaps(const struct kernel *kernel, int algorithm, const struct batch *batch, struct codes *codes,
+                        size_t count, size_t swap_count, uint64_t *random)
+{
+    enum { WORDS = 5, SWAPS = 2 * BATCH_MAX };
+    _Atomic uint64_t values[WORDS] = {0}, *words[SWAPS];
+    uint64_t seen[SWAPS], next[SWAPS], expected[WORDS] = {0};
+    uint8_t done[SWAPS + 1], expected_done[SWAPS + 1];
+    memset(done, CANARY, sizeof done);
+    memset(expected_done, CANARY, sizeof expected_done);
+    for (size_t i = 0; i < swap_count; i++) {
+        bool fits = random_next(random) % 4 != 0;
+        words[i] = &values[i % WORDS];
+        seen[i] = expected[i % WORDS] + !fits;
+        next[i] = random_next(random);
+        expected_done[i] = fits;
+        if (fits) expected[i % WORDS] = next[i];
+    }
+    struct kernel_swaps swaps = {.count = swap_count, .words = words, .seen = seen, .next = next, .ret_done = done};
+    kernel->match[algorithm](&(struct kernel_match){.count = count,
+                                                    .midstates = batch->pointers,
+                                                    .counters = batch->counters,
+                                                    .codes = codes->codes,
+                                                    .digits = codes->digits,
+                                                    .ret_fits = codes->fits,
+                                                    .swaps = &swaps});
+    assert_int_equal(swaps.at, swap_count);
+    assert_memory_equal(done, expected_done, sizeof done);
+    for (int w = 0; w < WORDS; w++) assert_true(values[w] == expected[w]);
+    assert_memory_equal(codes->fits, codes->expected, count);
+}
+
+static void swaps_are_done_in_order_by_the_end_of_every_batch(void **state)
+{
+    (void)state;
+    static struct batch batch;
+    static struct codes codes;
+    uint64_t random = 14;
+    const struct kernel *const *kernels;
+    size_t kernel_count = kernel_list(&kernels);
+    for (size_t k = 0; k < kernel_count; k++)
+        for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++)
+            for (size_t count = 0; count <= BATCH_MAX; count += count < 20 ? 1 : 11) {
+                batch_fill(&batch, (enum kernel_algorithm)a, &random, count);
+                codes_fill(&codes, &batch, &random, count);
+                for (size_t swaps = 0; swaps <= 2 * BATCH_MAX; swaps += swaps < 4 ? 1 : 31)
+                    check_swaps(kernels[k], a, &batch, &codes, count, swaps, &random);
+                check_swaps(kernels[k], a, &batch, &codes, count, count, &random);
+            }
+}
+
 /* ---- the comparison alone, on values that no one can make HMAC give ---- */
 
 typedef void fits_function(const uint32_t *truncated, const uint32_t *codes, const uint8_t *digits, uint8_t *ret_fits);
@@ -237,6 +291,7 @@ static void the_comparison_is_right_on_random_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(swaps_are_done_in_order_by_the_end_of_every_batch),
         cmocka_unit_test(every_batch_size_finds_the_codes_that_fit_and_writes_nothing_beyond),
         cmocka_unit_test(random_codes_fit_on_every_kernel_just_where_the_remainder_is_the_code),
         cmocka_unit_test(the_comparison_is_right_at_every_edge_of_the_truncated_value),

@@ -45,6 +45,8 @@ struct outcome {
     uint64_t found, longer, none;
     uint64_t straight, states[ITEMS], expected[ITEMS], lasts[ITEMS];
     struct stage_tries tries[KERNEL_ALGORITHM_COUNT];
+    uint64_t ready, next[ITEMS];
+    _Atomic uint64_t *words[ITEMS];
     uint64_t answers[ITEMS][2];
     _Alignas(64) uint8_t slots[ITEMS + 2][64];
 };
@@ -85,7 +87,7 @@ static void item_make(struct world *world, struct stage_key key, size_t i)
     if (rarely()) id = rarely() ? 0xffff : PROFILES + (uint32_t)draw(2);
     if (rarely()) id = PROFILES - 1;
     uint64_t flags = rarely() ? draw(16) : FLAGS, drift = rarely() ? draw(256) : draw(3);
-    uint64_t tail[TAIL_WORDS] = {random_next(&seed), random_next(&seed),
+    uint64_t tail[TAIL_WORDS] = {random_next(&seed), random_next(&seed) << (rarely() ? 8 : 16),
                                  check | (uint64_t)id << 32 | drift << 48 | flags << 56};
     if (rarely()) tail[TAIL_TOKEN] |= UINT64_MAX << 32;
     memcpy(tail_of(world, ordinal), tail, sizeof tail);
@@ -114,6 +116,30 @@ static struct stage_key world_make(struct world *world, size_t count)
     for (size_t i = 0; i < ITEMS; i++) world->pointers[i] = world->queries[i];
     for (size_t i = 0; i < count; i++) item_make(world, key, i);
     return key;
+}
+
+/* The lines as they are read again: mostly as they were, and the words as somebody saw them. */
+static void check_run(const struct kernel_stages *stages, struct world *world, struct outcome *ret)
+{
+    static _Atomic uint64_t nowhere;
+    uint64_t seen[ITEMS], states[ITEMS];
+    for (size_t i = 0; i < world->count; i++) {
+        const uint64_t *tail = ret->tails[i];
+        seen[i] = tail[TAIL_TOKEN] + (world->queries[i][0] % 16 == 0 ? (uint64_t)1 << 32 : 0);
+        states[i] = ret->states[i] ^ (world->queries[i][1] % 16 == 0);
+    }
+    struct stage_check check = {.count = world->count,
+                                .wanted = ret->straight & world->queries[0][2],
+                                .tails = ret->tails,
+                                .seen = seen,
+                                .states = states,
+                                .expected = ret->expected,
+                                .nowhere = &nowhere,
+                                .ret_words = ret->words,
+                                .ret_next = ret->next};
+    stages->check(&check);
+    ret->ready = check.ret_ready;
+    for (size_t i = 0; i < world->count; i++) assert_true(ret->ready >> i & 1 || ret->words[i] == &nowhere);
 }
 
 static void stages_run(const struct kernel_stages *stages, struct world *world, struct stage_key key, uint64_t wanted,
@@ -160,6 +186,7 @@ static void stages_run(const struct kernel_stages *stages, struct world *world, 
                               .tries = {&ret->tries[0], &ret->tries[1], &ret->tries[2]}};
     stages->look(&look);
     ret->straight = look.ret_straight;
+    check_run(stages, world, ret);
     stages->record(&(struct stage_record){.count = world->count,
                                           .which = ret->straight,
                                           .queries = world->pointers,
@@ -178,7 +205,7 @@ static void forget_what_is_nobodys(struct outcome *outcome)
 {
     for (int i = 0; i < ITEMS; i++) {
         if (outcome->straight >> i & 1) continue;
-        outcome->states[i] = outcome->expected[i] = outcome->lasts[i] = 0;
+        outcome->states[i] = outcome->expected[i] = outcome->lasts[i] = outcome->next[i] = 0;
     }
     for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++) {
         struct stage_tries *tries = &outcome->tries[a];
@@ -196,7 +223,7 @@ static void every_kernels_stages_do_what_plain_c_does(void **state)
     static struct outcome plain, other;
     const struct kernel *const *kernels;
     size_t kernel_count = kernel_list(&kernels);
-    uint64_t items = 0, straight = 0, found = 0, none = 0;
+    uint64_t items = 0, straight = 0, found = 0, none = 0, ready = 0;
     for (size_t round = 0; round < ROUNDS; round++) {
         struct stage_key key = world_make(&world, round % (ITEMS + 1));
         uint64_t wanted = round % 3 ? UINT64_MAX : random_next(&seed);
@@ -213,9 +240,11 @@ static void every_kernels_stages_do_what_plain_c_does(void **state)
         straight += (unsigned)__builtin_popcountll(plain.straight);
         found += (unsigned)__builtin_popcountll(plain.found);
         none += (unsigned)__builtin_popcountll(plain.none);
+        ready += (unsigned)__builtin_popcountll(plain.ready);
     }
     /* Otherwise it would be a comparison of nothing with nothing. */
     assert_true(straight > items / 3 && straight < found && found < items - none && none > 0);
+    assert_true(ready > straight / 4 && ready < straight / 2);
 }
 
 static void what_goes_the_straight_way_is_recorded_word_by_word(void **state)

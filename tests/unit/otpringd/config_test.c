@@ -40,7 +40,8 @@ static void every_key_of_the_daemon_s_section_is_taken(void **state)
 {
     (void)state;
     assert_taken("# all of them\n[otpringd]\nstore = /srv/otp\nkey=/etc/otp.key\nkernel = portable\nworkers = 3\n"
-                 "insecure-memory = yes\nno-sandbox = off\njournal-keep = 8G\nsegment-size = 16M\ntokens-max = 2M\n"
+                 "insecure-memory = yes\nno-sandbox = off\njournal-keep = 8G\njournal-keep-days = 30\nsegment-size = "
+                 "16M\ntokens-max = 2M\n"
                  "session-idle = 60\nconnections-max = 99 ; few\nverify-mode = 0660\nadmin-mode = 600\n");
     assert_string_equal(config.store, "/srv/otp");
     assert_string_equal(config.key, "/etc/otp.key");
@@ -49,6 +50,7 @@ static void every_key_of_the_daemon_s_section_is_taken(void **state)
     assert_true(config.insecure_memory);
     assert_false(config.no_sandbox);
     assert_int_equal(config.journal_keep, 8ULL << 30);
+    assert_int_equal(config.journal_keep_days, 30);
     assert_int_equal(config.segment_size, 16 << 20);
     assert_int_equal(config.tokens_max, 2 << 20);
     assert_int_equal(config.session_idle_s, 60);

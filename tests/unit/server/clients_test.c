@@ -26,6 +26,20 @@ static void clients_are_found_by_uid_and_nobody_else_is(void **state)
     server_clients_destroy(clients);
 }
 
+static void one_entry_may_stand_for_whoever_is_not_named(void **state)
+{
+    (void)state;
+    const struct core_client array[] = {{.id = 3, .uid = SERVER_UID_ANY}, {.id = 1, .uid = 0}};
+    struct server_clients *clients;
+    uint32_t reader;
+    assert_int_equal(server_clients_create(array, 2, &clients).code, OK);
+    assert_int_equal(server_clients_reader(clients, &reader).code, OK);
+    const struct client_list *list = server_clients_read(clients, reader);
+    assert_int_equal(client_of(list, 0)->id, 1);
+    assert_int_equal(client_of(list, 1234)->id, 3);
+    server_clients_destroy(clients);
+}
+
 static void an_empty_list_admits_nobody(void **state)
 {
     (void)state;
@@ -81,6 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_are_found_by_uid_and_nobody_else_is),
+        cmocka_unit_test(one_entry_may_stand_for_whoever_is_not_named),
         cmocka_unit_test(an_empty_list_admits_nobody),
         cmocka_unit_test(two_clients_of_one_uid_are_refused),
         cmocka_unit_test(a_list_lives_as_long_as_its_reader_holds_it),

@@ -200,6 +200,50 @@ static void a_full_store_refuses_keeps_what_it_has_and_serves_again_once_there_i
     store_close(store);
 }
 
+/* The same 100 rows over and over: pages come from those that were given back, as long as no reader may want them. */
+static struct result rewrite(struct store *store, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++) TRY(fill(store, 0, 100, 3000));
+    return result_ok();
+}
+
+/* A process that has begun to read, and is somewhere in it for good. */
+static pid_t reader_start(const char *folder)
+{
+    int ends[2];
+    char ready = 0;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct store *store;
+        struct store_txn *txn;
+        if (result_failed(store_lmdb_open_reading(folder, &store))) _exit(1);
+        if (result_failed(store_begin(store, false, &txn))) _exit(1);
+        if (rows_of(store) != 100 || write(ends[1], "r", 1) != 1) _exit(1);
+        for (;;) pause();
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &ready, 1), 1);
+    close(ends[0]);
+    return child;
+}
+
+static void a_reader_that_was_killed_keeps_no_page_from_being_used_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = open_store(fixture->folder, true, 4 << 20);
+    assert_code(rewrite(store, 100), OK);
+    pid_t reader = reader_start(fixture->folder);
+    /* One that lives is in its right: what it may read is kept, and the store fills up behind it. */
+    assert_code(rewrite(store, 100), STORE_FULL);
+    assert_int_equal(kill(reader, SIGKILL), 0);
+    assert_int_equal(waitpid(reader, NULL, 0), reader);
+    assert_code(rewrite(store, 100), OK);
+    assert_int_equal(rows_of(store), 100);
+    store_close(store);
+}
+
 /* Runs in a child with a file system of 2 MiB of its own over the folder. 77: there cannot be one here. */
 static int full_disk_story(const char *folder)
 {
@@ -345,6 +389,7 @@ int main(void)
         WITH_FOLDER(a_store_is_made_once_and_opened_only_where_it_was_made),
         WITH_FOLDER(a_kill_at_any_moment_keeps_what_was_committed_and_nothing_in_half),
         WITH_FOLDER(a_full_store_refuses_keeps_what_it_has_and_serves_again_once_there_is_room),
+        WITH_FOLDER(a_reader_that_was_killed_keeps_no_page_from_being_used_again),
         WITH_FOLDER(a_full_disk_refuses_keeps_what_there_is_and_serves_again_once_there_is_room),
         WITH_FOLDER(a_store_cut_short_is_damaged_and_no_reason_to_crash),
         WITH_FOLDER(a_file_that_is_no_store_is_refused),

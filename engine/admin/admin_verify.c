@@ -1,0 +1,118 @@
+#include "admin/admin_verify.h"
+
+#include <string.h>
+
+#include "admin/acts.h"
+
+enum { STEP_NS = 1000000, WAIT_MS = 10000 };
+
+/* What asks, as records name it. Its id is the hash of its name that configured clients have too. */
+static const struct core_client client = {
+    .id = 0x97a8, .name = "enrolment", .rights = CORE_RIGHT_VERIFY | CORE_RIGHT_SEE_STATES};
+
+void admin_hello_answered(void *context, const struct core_hello_answer *answer)
+{
+    struct admin_inbox *inbox = context;
+    if (answer->owner != inbox->wanted) return;
+    inbox->greeted = true;
+    inbox->hello = *answer;
+}
+
+void admin_answered(void *context, const struct core_answer *answer)
+{
+    struct admin_inbox *inbox = context;
+    if (answer->owner != inbox->wanted) return;
+    inbox->answered = true;
+    if (answer->count > 0) inbox->answer = answer->answers[0];
+}
+
+/* Not for ever: whoever asks may ask again. */
+static struct result run_until(struct admin *admin, const bool *flag)
+{
+    uint64_t begun_ms = os_time(admin->options.os).boot_ms;
+    while (!*flag) {
+        if (os_time(admin->options.os).boot_ms - begun_ms > WAIT_MS) return result_of(ENROL_UNAVAILABLE);
+        core_turn(admin->options.worker);
+        core_poll(admin->options.worker);
+        if (*flag) break;
+        TRY(os_step(admin->options.os, STEP_NS, NULL));
+        core_poll(admin->options.worker);
+    }
+    return result_ok();
+}
+
+/* ret_session: as asked for, or a new one, or 0. */
+static struct result greet(struct admin *admin, uint64_t session, uint64_t *ret_session)
+{
+    struct admin_inbox *inbox = admin->options.inbox;
+    struct otpring_wire_hello hello = {.version_min = OTPRING_WIRE_VERSION,
+                                       .version_max = OTPRING_WIRE_VERSION,
+                                       .slots = 1,
+                                       .items_max = 1,
+                                       .session = session};
+    inbox->greeted = false;
+    inbox->wanted++;
+    enum core_admit admit = core_hello(admin->options.worker, &hello, &client, inbox->wanted);
+    if (admit == CORE_FULL || admit == CORE_ERROR) return result_of(ENROL_UNAVAILABLE);
+    TRY(run_until(admin, &inbox->greeted));
+    *ret_session = inbox->hello.error ? 0 : inbox->hello.hello.session;
+    return result_ok();
+}
+
+struct result admin_verify_ready(struct admin *admin)
+{
+    if (!admin->options.inbox) return result_of(ENROL_UNAVAILABLE);
+    if (admin->verify.session != 0) return result_ok();
+    TRY(core_clients_name(admin->options.worker, &client, 1));
+    TRY(greet(admin, 0, &admin->verify.session));
+    return admin->verify.session != 0 ? result_ok() : result_of(ENROL_UNAVAILABLE);
+}
+
+static struct result ask(struct admin *admin, uint64_t session, uint32_t sequence,
+                         const struct otpring_wire_query *query, struct otpring_wire_answer *ret_answer, bool *ret_lost)
+{
+    struct admin_inbox *inbox = admin->options.inbox;
+    struct otpring_wire_header header = {.size = (uint32_t)(sizeof(header) + sizeof(*query)),
+                                         .kind = OTPRING_WIRE_VERIFY,
+                                         .count = 1,
+                                         .session = session,
+                                         .sequence = sequence};
+    struct core_frame frame = {.header = &header, .items = query, .client = &client, .owner = ++inbox->wanted};
+    enum otpring_wire_error_code error;
+    *ret_lost = false;
+    inbox->answered = false;
+    for (int i = 0;; i++) {
+        enum core_admit admit = core_frame(admin->options.worker, &frame, &error);
+        if (admit == CORE_TAKEN || admit == CORE_ANSWERED) break;
+        if (admit == CORE_ERROR) {
+            *ret_lost = true;
+            return result_ok();
+        }
+        if (i * (STEP_NS / 1000) > WAIT_MS * 1000) return result_of(ENROL_UNAVAILABLE);
+        core_turn(admin->options.worker);
+        TRY(os_step(admin->options.os, STEP_NS, NULL));
+        core_poll(admin->options.worker);
+    }
+    TRY(run_until(admin, &inbox->answered));
+    *ret_answer = inbox->answer;
+    return result_ok();
+}
+
+struct result admin_verify(struct admin *admin, uint64_t session, uint32_t sequence,
+                           const struct otpring_wire_query *query, struct otpring_wire_answer *ret_answer)
+{
+    bool lost;
+    TRY(admin_verify_ready(admin));
+    uint64_t given = session;
+    if (session != admin->verify.session) TRY(greet(admin, session, &given));
+    if (given == session) {
+        TRY(ask(admin, session, sequence, query, ret_answer, &lost));
+        if (!lost) return result_ok();
+    }
+    /* The session of then is gone: this run's own has expired, or an earlier run's has. */
+    admin->verify.session = given != session ? given : 0;
+    TRY(admin_verify_ready(admin));
+    admin->verify.sequence++;
+    TRY(ask(admin, admin->verify.session, admin->verify.sequence, query, ret_answer, &lost));
+    return lost ? result_of(ENROL_UNAVAILABLE) : result_ok();
+}

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""What is kept of the log: archived with zstd and read in place, pruned with and without the daemon, and nothing that is needed goes."""
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+
+from harness import PROGRAMS, Store, count_of, hotp, query, seeds_for
+
+COMPANY = "Bank"
+seeds = seeds_for(3, seed=6)
+FLIPS = count_of("OTPRING_ARCHIVE_FLIPS", 20)
+
+
+def run(store, *words, status=0):
+    done = subprocess.run([PROGRAMS / "otpring-log", "--store", store, *map(str, words)], capture_output=True, text=True, timeout=120,
+                          check=False)
+    assert done.returncode == status, (words, done.returncode, done.stdout[-500:], done.stderr[-500:])
+    return done.stdout if status == 0 else done.stdout + done.stderr
+
+
+def report(store, *words, status=0):
+    return json.loads(run(store, "check", "--json", *words, status=status))
+
+
+def fill(store, segments):
+    wire = store.wire(items=4096)
+    until = store.tool("status", want_json=True)["journal"]["segment"] + segments
+    sequence = 0
+    while store.tool("status", want_json=True)["journal"]["segment"] < until:
+        sequence += 1
+        wire.ask(0, sequence, [query(COMPANY, "nobody", i) for i in range(4096)])
+    wire.close()
+
+
+def raw(store):
+    return sorted(p for p in (store.path / "journal").glob("[0-9a-f]*.seg") if not p.name.startswith("spare"))
+
+
+def packed_segments_are_the_very_segments(store):
+    archive = sorted((store.path / "archive").glob("*.seg.zst"))
+    assert len(archive) >= 3
+    for path in archive:
+        unpacked = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
+        assert unpacked == (store.path / "journal" / path.name.removesuffix(".zst")).read_bytes(), path
+    assert "nothing to archive" in run(store.path, "archive")
+
+
+def what_went_is_read_in_the_archive(store, before):
+    """The same records, the same check, a proof of a record whose segment is gone from the journal."""
+    first = json.loads(store.tool("log", "prune", "--through", str(before["signed_through"] // 2), "--json"))["first_position"]
+    assert 1 < first <= before["signed_through"] // 2 + 1, first
+    alone = store.base / "alone"
+    shutil.copytree(store.path, alone, ignore=lambda _, names: [n for n in names if n == "archive" or n.endswith(".sock")])
+    assert report(alone)["first_position"] == first
+    whole = report(store.path)
+    assert whole["first_position"] == 1 and whole["finding"] is None and whole["records"] >= before["records"]
+    assert report(alone, "--archive", store.path / "archive")["records"] >= before["records"]
+    assert run(store.path, "show", "-n", "5") == before["show"]
+    key, note, proof = (store.base / name for name in ("key", "note", "proof"))
+    key.write_text(run(store.path, "key"))
+    note.write_text(run(store.path, "checkpoint"))
+    proof.write_text(run(store.path, "prove", "--position", "3", "--checkpoint", note))
+    done = subprocess.run([PROGRAMS / "otpring-log", "verify-proof", proof, "--public-key", key, "--checkpoint", note],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "proven" in done.stdout, done
+    return first
+
+
+def every_removal_is_a_record(store, first):
+    own = [json.loads(line) for line in run(store.path, "show", "--own", "--json").splitlines() if '"own"' in line]
+    removals = [r for r in own if r["own"] == "REMOVAL"]
+    assert removals and removals[-1]["last"] == first - 1, removals[-3:]
+
+
+def what_is_needed_does_not_go(store):
+    end = report(store.path)["last_position"]
+    answer = store.tool("log", "prune", "--through", str(end + 1000), "--json", status=1)
+    assert json.loads(answer)["code"] == "JOURNAL_NEEDED" and "could go now" in json.loads(answer)["error"], answer
+    done = subprocess.run([PROGRAMS / "otpring-log", "prune", "--store", store.path, "--through", str(end + 1000)], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 1 and "could go now" in done.stderr, done
+
+
+def damage_of_an_archive_is_found_and_harms_nothing_else(store):
+    rng = random.Random(1)
+    path = sorted((store.path / "archive").glob("*.seg.zst"))[0]
+    good = path.read_bytes()
+    for _ in range(FLIPS):
+        bad = bytearray(good)
+        at = rng.randrange(len(bad))
+        bad[at] ^= 1 << rng.randrange(8)
+        path.write_bytes(bad if rng.random() < 0.7 else bad[:at])
+        done = subprocess.run([PROGRAMS / "otpring-log", "--store", store.path, "check", "--json"], capture_output=True, text=True, timeout=60,
+                              check=False)
+        assert done.returncode in (1, 3) or bytes(bad) == good, (at, done)
+        done = subprocess.run([PROGRAMS / "otpring-log", "--store", store.path, "tail", "--no-follow", "-n", "3"], capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert len(done.stdout.splitlines()) == 3, done
+    path.write_bytes(good)
+    assert report(store.path)["finding"] is None
+
+
+def main():
+    if not shutil.which("zstd"):
+        print("skipped: no zstd program")
+        raise SystemExit(77)
+    with Store() as store:
+        for user, seed in seeds.items():
+            store.add(COMPANY, user, seed)
+        store.start("--segment-size", "2M")
+        fill(store, 8)
+        end = time.monotonic() + 30
+        while json.loads(run(store.path, "archive", "--json"))["segments"] < 4 and len(list((store.path / "archive").glob("*"))) < 4:
+            assert time.monotonic() < end, "nothing is closed"
+            time.sleep(0.5)
+        packed_segments_are_the_very_segments(store)
+        before = report(store.path)
+        before["show"] = run(store.path, "show", "-n", "5")
+        what_is_needed_does_not_go(store)
+        first = what_went_is_read_in_the_archive(store, before)
+        every_removal_is_a_record(store, first)
+        wire = store.wire()
+        assert wire.ask(0, 1, [query(COMPANY, "u0", hotp(seeds["u0"], 0))])[0][0] == 1
+        wire.close()
+        damage_of_an_archive_is_found_and_harms_nothing_else(store)
+        store.stop()
+        # And without the daemon: the same act under the store's lock.
+        run(store.path, "archive")
+        newest = max(int(p.name.split(".")[0], 16) for p in (store.path / "archive").iterdir())
+        notes = run(store.path, "checkpoint", "--all").split("\n\notpring/")
+        through = max(int(note.split("\n")[1]) for note in notes if f"\nsegment {newest}\n" in note)
+        done = subprocess.run([PROGRAMS / "otpring-log", "--store", store.path, "prune", "--through", str(through)], capture_output=True, text=True,
+                              check=False)
+        assert done.returncode == 0 and "The log begins at position" in done.stdout, done
+        assert int(done.stdout.split()[-1]) > first
+        assert report(store.path)["first_position"] == 1 and report(store.path)["finding"] is None
+        assert int(raw(store)[0].stem, 16) > 1
+        store.start()
+        store.stop()
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    main()

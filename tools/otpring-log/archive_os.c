@@ -1,0 +1,255 @@
+#include "archive_os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "seekable.h"
+
+/* Numbers of ours, far above what a process has open. */
+enum { FILE_BASE = 1 << 28, FILES_MAX = 64 };
+
+struct packed_file {
+    int file; /* -1: free */
+    char name[64];
+    struct seekable *seekable; /* NULL: broken, read as empty */
+};
+
+struct archive_os {
+    struct os os;
+    struct os *base;
+    char *journal;
+    char *archive;
+    char damaged[64]; /* name of the first that did not unpack */
+    struct packed_file files[FILES_MAX];
+    /* done, and to be told in the next step */
+    struct os_op *done[FILES_MAX];
+    int64_t results[FILES_MAX];
+    unsigned done_count;
+};
+
+static struct archive_os *of(struct os *os)
+{
+    return (struct archive_os *)(void *)os;
+}
+
+/* The name within the journal's folder of a path; NULL: another folder's. */
+static const char *name_within(const struct archive_os *archive, const char *path)
+{
+    size_t size = strlen(archive->journal);
+    if (strncmp(path, archive->journal, size) != 0 || path[size] != '/') return NULL;
+    return strchr(path + size + 1, '/') ? NULL : path + size + 1;
+}
+
+static void note_damage(struct archive_os *archive, const char *name)
+{
+    if (archive->damaged[0]) return;
+    snprintf(archive->damaged, sizeof archive->damaged, "%.48s" ARCHIVE_SUFFIX, name);
+}
+
+static int open_packed(struct archive_os *archive, const char *name)
+{
+    char path[4096];
+    unsigned at = 0;
+    while (at < FILES_MAX && archive->files[at].file >= 0) at++;
+    if (at == FILES_MAX) return -EMFILE;
+    if (snprintf(path, sizeof path, "%s/%s" ARCHIVE_SUFFIX, archive->archive, name) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return -errno;
+    struct seekable *seekable = NULL;
+    struct result result = seekable_open(file, &seekable);
+    if (result_failed(result) && result.code != STORE_DAMAGED) {
+        close(file);
+        return -EIO;
+    }
+    struct packed_file *packed = &archive->files[at];
+    *packed = (struct packed_file){.file = file, .seekable = seekable};
+    snprintf(packed->name, sizeof packed->name, "%s", name);
+    if (!seekable) note_damage(archive, name);
+    return (int)(FILE_BASE + at);
+}
+
+static void close_packed(struct packed_file *packed)
+{
+    seekable_close(packed->seekable);
+    close(packed->file);
+    *packed = (struct packed_file){.file = -1};
+}
+
+static struct packed_file *packed_of(struct archive_os *archive, int file)
+{
+    return file >= FILE_BASE && file < FILE_BASE + FILES_MAX ? &archive->files[file - FILE_BASE] : NULL;
+}
+
+/* What does not unpack reads as zeros: then the blocks of it are missed where they should be, as a check says, and all
+ * the rest can still be read. A failing disk is an error. */
+static int64_t read_packed(struct archive_os *archive, struct packed_file *packed, const struct os_op *op)
+{
+    size_t size;
+    if (!packed->seekable) return 0;
+    struct result result = seekable_read(packed->seekable, op->buffer, op->size, op->offset, &size);
+    if (result.code == STORE_DAMAGED) {
+        note_damage(archive, packed->name);
+        memset(op->buffer, 0, op->size);
+        return op->size;
+    }
+    return result_failed(result) ? -EIO : (int64_t)size;
+}
+
+/* Raw first: an archived segment that is still in the journal is read there. */
+static bool is_archived(struct archive_os *archive, const struct os_op *op, const char **ret_name)
+{
+    if (op->kind != OS_OPEN || (op->flags & ~(uint32_t)OS_OPEN_DIRECT) != OS_OPEN_READ) return false;
+    *ret_name = name_within(archive, op->path);
+    return *ret_name && access(op->path, F_OK) != 0;
+}
+
+static void submit(struct os *os, struct os_op *op)
+{
+    struct archive_os *archive = of(os);
+    struct packed_file *packed = packed_of(archive, op->file);
+    const char *name;
+    int64_t result;
+    if (is_archived(archive, op, &name)) {
+        result = open_packed(archive, name);
+    } else if (op->kind == OS_READ && packed) {
+        result = read_packed(archive, packed, op);
+    } else if (op->kind == OS_CLOSE && packed) {
+        close_packed(packed);
+        result = 0;
+    } else {
+        os_submit(archive->base, op);
+        return;
+    }
+    /* Readers have a file and a window or two: never as many as there is room for. */
+    if (archive->done_count == FILES_MAX) abort();
+    archive->done[archive->done_count] = op;
+    archive->results[archive->done_count++] = result;
+}
+
+static struct result step(struct os *os, uint64_t wait_ns, unsigned *ret_completed)
+{
+    struct archive_os *archive = of(os);
+    unsigned count = archive->done_count, below = 0;
+    struct os_op *done[FILES_MAX];
+    int64_t results[FILES_MAX];
+    memcpy(done, archive->done, count * sizeof *done);
+    memcpy(results, archive->results, count * sizeof *results);
+    archive->done_count = 0;
+    for (unsigned i = 0; i < count; i++) done[i]->done(done[i], results[i]);
+    struct result result = os_step(archive->base, count > 0 ? 0 : wait_ns, &below);
+    if (ret_completed) *ret_completed = count + below;
+    return result;
+}
+
+static void wake(struct os *os)
+{
+    os_wake(of(os)->base);
+}
+
+static struct os_time time_of(struct os *os)
+{
+    return os_time(of(os)->base);
+}
+
+static uint64_t monotonic_ns(struct os *os)
+{
+    return os_monotonic_ns(of(os)->base);
+}
+
+static void random_bytes(struct os *os, void *ret_bytes, size_t size)
+{
+    os_random(of(os)->base, ret_bytes, size);
+}
+
+static void buffer_return(struct os *os, uint16_t buffer_id)
+{
+    os_buffer_return(of(os)->base, buffer_id);
+}
+
+struct listing {
+    struct archive_os *archive;
+    void (*each)(void *context, const char *name, uint64_t size);
+    void *context;
+};
+
+static void each_packed(void *context, const char *name, uint64_t size)
+{
+    const struct listing *listing = context;
+    char raw[256], path[4096];
+    size_t length = strlen(name), suffix = strlen(ARCHIVE_SUFFIX);
+    (void)size;
+    if (length <= suffix || length >= sizeof raw || strcmp(name + length - suffix, ARCHIVE_SUFFIX) != 0) return;
+    memcpy(raw, name, length - suffix);
+    raw[length - suffix] = '\0';
+    if (snprintf(path, sizeof path, "%s/%s", listing->archive->journal, raw) >= (int)sizeof path) return;
+    if (access(path, F_OK) == 0) return;
+    int file = open_packed(listing->archive, raw);
+    struct packed_file *packed = packed_of(listing->archive, file);
+    /* A broken one is listed too, so that it is missed where its segment should be. */
+    listing->each(listing->context, raw, packed && packed->seekable ? seekable_size(packed->seekable) : 0);
+    if (packed) close_packed(packed);
+}
+
+static struct result list(struct os *os, const char *folder,
+                          void (*each)(void *context, const char *name, uint64_t size), void *context)
+{
+    struct archive_os *archive = of(os);
+    struct listing listing = {.archive = archive, .each = each, .context = context};
+    struct result raw = os_list(archive->base, folder, each, context);
+    if (strcmp(folder, archive->journal) != 0) return raw;
+    /* An archive alone, without its store's journal, is a journal. */
+    struct result packed = os_list(archive->base, archive->archive, each_packed, &listing);
+    return raw.code == OS_NOT_FOUND ? packed : raw;
+}
+
+static void destroy(struct os *os)
+{
+    struct archive_os *archive = of(os);
+    for (unsigned i = 0; i < FILES_MAX; i++)
+        if (archive->files[i].file >= 0) close_packed(&archive->files[i]);
+    os_destroy(archive->base);
+    free(archive->journal);
+    free(archive->archive);
+    free(archive);
+}
+
+static const struct os_functions functions = {.submit = submit,
+                                              .step = step,
+                                              .wake = wake,
+                                              .time = time_of,
+                                              .monotonic_ns = monotonic_ns,
+                                              .random = random_bytes,
+                                              .buffer_return = buffer_return,
+                                              .list = list,
+                                              .destroy = destroy};
+
+const char *archive_os_damaged(const struct os *os)
+{
+    if (os->functions != &functions) return NULL;
+    const struct archive_os *archive = (const struct archive_os *)(const void *)os;
+    return archive->damaged[0] ? archive->damaged : NULL;
+}
+
+struct result archive_os_create(struct os *base, const char *journal, const char *folder, struct os **ret_os)
+{
+    struct archive_os *archive = calloc(1, sizeof *archive);
+    if (!archive) return result_of(NO_MEMORY);
+    archive->os.functions = &functions;
+    archive->base = base;
+    archive->journal = strdup(journal);
+    archive->archive = strdup(folder);
+    for (unsigned i = 0; i < FILES_MAX; i++) archive->files[i].file = -1;
+    if (!archive->journal || !archive->archive) {
+        free(archive->journal);
+        free(archive->archive);
+        free(archive);
+        return result_of(NO_MEMORY);
+    }
+    *ret_os = &archive->os;
+    return result_ok();
+}
