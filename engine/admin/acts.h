@@ -121,6 +121,6 @@ act_function act_operator_add, act_operator_grant, act_operator_list;
 act_function act_request_confirm, act_request_refuse, act_request_list;
 
 act_function act_outbox_put, act_outbox_next, act_outbox_ack, act_outbox_fail, act_outbox_retry, act_outbox_list,
-    act_outbox_show;
+    act_outbox_show, act_outbox_remind;
 
 #endif

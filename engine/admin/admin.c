@@ -42,6 +42,7 @@ static const struct {
     {"checkpoint", act_checkpoint, GRANT_ENGINE, " "},
     {"log.prune", act_log_prune, GRANT_ENGINE, " through "},
     {"outbox.put", act_outbox_put, GRANT_MESSAGES, " company user kind channel to language fields expires_ms "},
+    {"outbox.remind", act_outbox_remind, GRANT_MESSAGES, " company older_days "},
     {"outbox.list", act_outbox_list, GRANT_READ, " state company user after limit "},
     {"outbox.show", act_outbox_show, GRANT_READ, " number "},
     {"outbox.ack", act_outbox_ack, GRANT_NOTHING, " number numbers "},

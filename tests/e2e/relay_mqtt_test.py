@@ -169,7 +169,7 @@ def nothing_is_lost_whoever_is_killed():
         wanted = {what for told in expected.values() for what in told}
         wait_until(lambda: {what for _, what, _, _ in broker.arrivals()} == wanted, "all are heard", 30)
         twice = check_order(broker.arrivals(), expected)
-        assert twice > 0, "no duplicate came: the test tries nothing"
+        assert twice > 0 or KILLS < 2, "no duplicate came: the test tries nothing"
         relay.stop()
         print(f"counted: {len(wanted)} messages, {len(broker.heard())} heard, {twice} of them again, {KILLS} kills")
 

@@ -1,5 +1,6 @@
 /* otpring-relay: delivers the messages of the outbox. Holds no seeds and opens no store: it asks the daemon. */
 #include <argp.h>
+#include <malloc.h>
 #include <mosquitto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -117,6 +118,13 @@ static int signals_open(void)
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
+/* What passes through jansson are activation codes and whom they go to. */
+static void wiping_free(void *memory)
+{
+    if (memory) secret_wipe(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
 static int serve(const struct options *options, const struct config *config)
 {
     char error[WAY_ERROR_SIZE];
@@ -144,6 +152,7 @@ int main(int argc, char **argv)
     log_start("otpring-relay");
     if (options.version) return print_version();
     process_no_dumps();
+    json_set_alloc_funcs(malloc, wiping_free);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || mosquitto_lib_init() != MOSQ_ERR_SUCCESS) {
         log_line(LOG_LEVEL_ERROR, "libcurl or libmosquitto does not start");
         return EXIT_FAILED;

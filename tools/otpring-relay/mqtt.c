@@ -91,6 +91,12 @@ static void say(struct mqtt *mqtt, int trouble, const char *text)
         log_line(LOG_LEVEL_NOTICE, "[mqtt %s] connected to %s", mqtt->config->name, mqtt->config->host);
 }
 
+/* Under the mutex: once it is told to stop, a thread that comes back late finds nobody to wake. */
+static void wake(struct mqtt *mqtt)
+{
+    if (!mqtt->stop) curl_multi_wakeup(mqtt->tools.multi);
+}
+
 static void on_connect(struct mosquitto *client, void *context, int code)
 {
     struct mqtt *mqtt = context;
@@ -98,8 +104,8 @@ static void on_connect(struct mosquitto *client, void *context, int code)
     pthread_mutex_lock(&mqtt->mutex);
     mqtt->connected = code == 0;
     say(mqtt, code ? 1000 + code : 0, code ? mosquitto_connack_string(code) : "");
+    wake(mqtt);
     pthread_mutex_unlock(&mqtt->mutex);
-    curl_multi_wakeup(mqtt->tools.multi);
 }
 
 static void on_publish(struct mosquitto *client, void *context, int mid)
@@ -111,8 +117,8 @@ static void on_publish(struct mosquitto *client, void *context, int mid)
         struct flight *flight = &mqtt->flights[i];
         if (flight->state == FLIGHT_OUT && flight->mid == mid) flight->state = FLIGHT_CONFIRMED;
     }
+    wake(mqtt);
     pthread_mutex_unlock(&mqtt->mutex);
-    curl_multi_wakeup(mqtt->tools.multi);
 }
 
 static struct mosquitto *client_make(struct mqtt *mqtt)
@@ -158,8 +164,8 @@ static void client_withdraw(struct mqtt *mqtt, int code)
     for (size_t i = 0; i < sizeof mqtt->flights / sizeof mqtt->flights[0]; i++)
         if (mqtt->flights[i].state == FLIGHT_OUT) mqtt->flights[i].state = FLIGHT_LOST;
     if (!mqtt->stop && mqtt->said < 1000) say(mqtt, code ? code : 1, code ? mosquitto_strerror(code) : "given up");
+    wake(mqtt);
     pthread_mutex_unlock(&mqtt->mutex);
-    curl_multi_wakeup(mqtt->tools.multi);
 }
 
 static void connection_live(struct mqtt *mqtt)

@@ -126,6 +126,7 @@ int run_outbox_list(struct invocation *invocation);
 int run_outbox_show(struct invocation *invocation);
 int run_outbox_tail(struct invocation *invocation);
 int run_outbox_put(struct invocation *invocation);
+int run_outbox_remind(struct invocation *invocation);
 int run_outbox_settle(struct invocation *invocation);
 int run_outbox_retry(struct invocation *invocation);
 int run_completion(struct invocation *invocation);

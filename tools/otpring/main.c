@@ -45,6 +45,8 @@ const struct command commands[] = {
      "and when; unassigned company, count and oldest_days; token-lost and token-replaced serial and when; activated "
      "device and when; invitation link, code and valid_until.",
      run_outbox_put},
+    {"outbox remind", NULL, 0, 0, "Tell administrators of tokens that nobody has", "outbox.remind", "cGj",
+     "For a daily timer: an administrator who was told within a day is not told again.", run_outbox_remind},
     {"outbox ack", "MESSAGE...", 1, ARGUMENTS_MAX, "Settle messages by hand: they count as delivered", "outbox.ack",
      "j", "For one that reached its reader another way, or that nobody needs any more: the user's next one may pass.",
      run_outbox_settle},

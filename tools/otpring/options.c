@@ -53,6 +53,7 @@ static const struct known_option options[] = {
      "Telephone number, or the app's name at the push service; default: what is known of the user", TEXT, "to"},
     {'L', "language", "es|en", "Default: the user's", TEXT, "language"},
     {'e', "field", "NAME=VALUE", "What the text needs; times in seconds since 1970", OWN, NULL},
+    {'G', "older", "DAYS", "Only tokens that have been in custody for so long; default 14", NUMBER, "older_days"},
     {'h', "all", NULL, "All that are dead and have not expired", OWN, NULL},
     {'E', "follow", NULL, "Go on, and show each that is new or changes", OWN, NULL},
     {'F', "after", "CURSOR", "Go on after this page", TEXT, "after"},

@@ -133,6 +133,19 @@ int run_outbox_put(struct invocation *invocation)
     return ask_and_print(invocation, print_put);
 }
 
+static void print_reminded(const struct invocation *invocation, json_t *answer)
+{
+    (void)invocation;
+    printf("%" JSON_INTEGER_FORMAT " tokens assigned to nobody; %" JSON_INTEGER_FORMAT " administrators to be told\n",
+           number_of(answer, "tokens"), number_of(answer, "queued"));
+}
+
+int run_outbox_remind(struct invocation *invocation)
+{
+    if (!json_object_get(invocation->request, "company")) return complain(EXIT_USAGE, "outbox remind needs --company");
+    return ask_and_print(invocation, print_reminded);
+}
+
 /* ---- ack and retry ---- */
 
 static void print_changed(const struct invocation *invocation, json_t *answer)

@@ -780,6 +780,48 @@ static void the_relays_operator_may_do_nothing_else(void **unused)
     fixture_remove(&fixture);
 }
 
+static void administrators_are_told_once_a_day_of_tokens_that_nobody_has(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    fixture_make(&fixture, 4096);
+    assert_answer(&fixture, "STORE_NOT_FOUND", "{'act':'outbox.remind','company':'Acme'}");
+    assert_fine(&fixture, "{'act':'company.add','company':'Acme'}");
+    assert_fine(&fixture, "{'act':'company.activate','company':'Acme','trained':'2020-02-29'}");
+    assert_fine(&fixture, "{'act':'company.add','company':'Other'}");
+    static const char *const users[] = {"boss", "mute", "gone", "ann"};
+    for (size_t i = 0; i < 4; i++) {
+        assert_fine(&fixture, "{'act':'user.add','company':'Acme','user':'%s'%s}", users[i],
+                    i == 1 ? "" : ",'phone':'+34600123456','language':'en'");
+        if (i == 3) break;
+        assert_fine(&fixture, "{'act':'user.set','company':'Acme','user':'%s','administrator':true}", users[i]);
+    }
+    assert_fine(&fixture, "{'act':'user.deactivate','company':'Acme','user':'gone'}");
+    assert_fine(&fixture, "{'act':'stock.add','serial':'T-1','secret':'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'}");
+    assert_fine(&fixture, "{'act':'stock.add','serial':'T-2','secret':'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP'}");
+    assert_fine(&fixture, "{'act':'stock.give','company':'Acme','serials':['T-1','T-2']}");
+    static const struct {
+        const char *request;
+        int tokens, queued;
+    } asked[] = {{"'company':'Acme'", 0, 0},
+                 {"'company':'Other','older_days':0", 0, 0},
+                 {"'company':'Acme','older_days':0", 2, 1},
+                 {"'company':'Acme','older_days':0", 2, 0}};
+    for (size_t i = 0; i < 4; i++) {
+        json_t *answer = ask(&fixture, "{'act':'outbox.remind',%s}", asked[i].request);
+        assert_int_equal(number_in(answer, "tokens"), asked[i].tokens);
+        assert_int_equal(number_in(answer, "queued"), asked[i].queued);
+        json_decref(answer);
+    }
+    json_t *answer = ask(&fixture, "{'act':'outbox.next'}");
+    const json_t *message = json_array_get(json_object_get(answer, "messages"), 0);
+    assert_string_equal(text_in(message, "kind"), "unassigned");
+    assert_string_equal(text_in(json_object_get(message, "fields"), "count"), "2");
+    assert_string_equal(text_in(json_object_get(message, "fields"), "company"), "Acme");
+    json_decref(answer);
+    fixture_remove(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -806,6 +848,7 @@ int main(void)
         cmocka_unit_test(acts_with_bad_fields_are_refused),
         cmocka_unit_test(lists_go_page_by_page_by_number_state_or_user),
         cmocka_unit_test(the_relays_operator_may_do_nothing_else),
+        cmocka_unit_test(administrators_are_told_once_a_day_of_tokens_that_nobody_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
