@@ -81,7 +81,7 @@ static const struct {
     {"operator.grant", act_operator_grant, GRANT_NOTHING, " name may uid state new_key "},
     {"operator.list", act_operator_list, GRANT_NOTHING, " after limit "},
     {"enrol.invite", act_enrol_invite, GRANT_NOTHING,
-     " company user overlap overlap_days valid_hours rollback_hours" PROFILE_KEYS},
+     " company user overlap overlap_days valid_hours rollback_hours link deliver" PROFILE_KEYS},
     {"enrol.status", act_enrol_status, GRANT_NOTHING, " company user "},
     {"enrol.cancel", act_enrol_cancel, GRANT_NOTHING, " company user "},
     {"enrol.rollback", act_enrol_rollback, GRANT_NOTHING, " company user "},

@@ -187,4 +187,10 @@ struct enrol_about {
 struct result enrol_about_open(struct people *people, const uint8_t name[16], const struct enrol_device *device,
                                struct enrol_about *ret_about) MUST_USE;
 
+/* ---- messages (enrol_notice.c) ---- */
+
+struct result enrol_notice_invited(struct enrolling *enrolling, const char *link, const char *activation) MUST_USE;
+struct result enrol_notice_bound(struct enrolling *enrolling) MUST_USE;
+struct result enrol_notice_active(struct enrolling *enrolling) MUST_USE;
+
 #endif

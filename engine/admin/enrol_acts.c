@@ -7,7 +7,7 @@
 #include "base/base64url.h"
 #include "os/arena.h"
 
-enum { HOUR_S = 3600, STATEMENT_SIZE = 16, ACTIVATION_ATTEMPTS = 16 };
+enum { HOUR_S = 3600, LINK_MAX = 120, STATEMENT_SIZE = 16, ACTIVATION_ATTEMPTS = 16 };
 
 /* What an invitation is to be, as far as it is known before the change begins. */
 struct wish {
@@ -16,6 +16,8 @@ struct wish {
     uint8_t days;
     uint32_t valid_s;
     uint32_t rollback_s;
+    const char *link;
+    bool desk; /* the code is shown to the operator, who hands it over in person */
 };
 
 static struct result overlap_get(struct act *act, struct wish *wish)
@@ -40,10 +42,16 @@ static struct result wish_get(struct act *act, struct wish *wish)
 {
     struct profile_row profile;
     uint64_t valid_h = ENROL_VALID_HOURS, rollback_h = ENROL_ROLLBACK_HOURS;
-    *wish = (struct wish){0};
+    const char *deliver = "sms";
+    *wish = (struct wish){.link = "otpring://enrol"};
     TRY(overlap_get(act, wish));
     TRY(act_number(act, "valid_hours", false, 1, 168, &valid_h));
     TRY(act_number(act, "rollback_hours", false, 0, 720, &rollback_h));
+    TRY(act_text(act, "link", false, &wish->link));
+    if (!core_text_valid(wish->link, 1, LINK_MAX)) return act_detail(act, BAD_NAME, "link");
+    TRY(act_text(act, "deliver", false, &deliver));
+    wish->desk = strcmp(deliver, "desk") == 0;
+    if (!wish->desk && strcmp(deliver, "sms") != 0) return act_detail(act, BAD_ARGUMENT, "deliver is sms or desk");
     wish->valid_s = (uint32_t)valid_h * HOUR_S;
     wish->rollback_s = (uint32_t)rollback_h * HOUR_S;
     TRY(act_profile_find(act, &wish->profile, &profile));
@@ -105,7 +113,7 @@ static void row_begin(struct enrolling *enrolling, const struct wish *wish)
                                             .invited_ms = enrolling->people->now_ms};
 }
 
-/* The code is shown once, to be handed over. */
+/* At the desk the code is shown once, to be handed over. */
 static void invite_answer(struct enrolling *enrolling, const struct wish *wish, const char *activation)
 {
     json_t *answer = enrolling->people->act->answer;
@@ -114,6 +122,7 @@ static void invite_answer(struct enrolling *enrolling, const struct wish *wish, 
     json_object_set_new(answer, "tries", json_integer(ENROL_TRIES));
     json_object_set_new(answer, "needs_code", json_boolean(enrolling->row.needs_code));
     state_answer(enrolling);
+    if (!wish->desk) return;
     char text[ACTIVATION_TEXT_SIZE];
     activation_text(activation, text);
     json_object_set_new(answer, "activation", json_string(text));
@@ -134,6 +143,7 @@ static struct result invite_with(struct enrolling *enrolling, const struct wish 
     TRY(people_record(people, DO_ENROL_INVITE, enrolling->name, 0));
     TRY(people_number(people, "enrolment", &enrolling->row.number));
     TRY(enrolling_put(enrolling, DO_ENROL_INVITE));
+    if (!wish->desk) TRY(enrol_notice_invited(enrolling, wish->link, activation));
     invite_answer(enrolling, wish, activation);
     return result_ok();
 }

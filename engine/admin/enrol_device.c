@@ -514,6 +514,7 @@ static struct result stored(struct people *people, struct result *ret_refusal)
         TRY(proof_check(&enrolling, proof));
         os_random(people->act->admin->options.os, enrolling.row.nonce, sizeof(enrolling.row.nonce));
         TRY(enrolling_put(&enrolling, DO_ENROL_STORED));
+        TRY(enrol_notice_bound(&enrolling));
     }
     state_answer(&enrolling);
     return result_ok();
@@ -585,7 +586,8 @@ static struct result activate(struct enrolling *enrolling)
     TRY(device_put(enrolling));
     if (enrolling->row.overlap == OVERLAP_AT_ONCE) TRY(enrol_old_suspend(enrolling, DO_ENROL_RETIRE));
     enrolling->row.seed_size = 0; /* it stands in the stock now */
-    return enrolling_put(enrolling, DO_ENROL_CONFIRM);
+    TRY(enrolling_put(enrolling, DO_ENROL_CONFIRM));
+    return enrol_notice_active(enrolling);
 }
 
 static struct result confirm(struct people *people, struct result *ret_refusal)

@@ -215,32 +215,31 @@
     STATE(ROLLED_BACK, "rolled-back")                                                                                  \
     STATE(UNBOUND, "unbound")
 
-#define ENROL_MAY_INVITE (R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))
-#define ENROL_MAY_GO_ON (R(SCHEME_ACTIVE) | R(USER_ACTIVE))
-
 #define ENROLMENT_LINES(LINE)                                                                                          \
-    LINE(NONE, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                          \
-    LINE(NONE, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                      \
-    LINE(INVITED, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                       \
-    LINE(INVITED, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                   \
-    LINE(FINAL, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                         \
-    LINE(FINAL, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                     \
-    LINE(EXPIRED, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                       \
-    LINE(EXPIRED, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                   \
-    LINE(CANCELLED, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                     \
-    LINE(CANCELLED, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                 \
-    LINE(ROLLED_BACK, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                   \
-    LINE(ROLLED_BACK, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                               \
-    LINE(UNBOUND, ENROL_INVITE, BANK, INVITED, ENROL_MAY_INVITE)                                                       \
-    LINE(UNBOUND, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | ENROL_MAY_INVITE)                                   \
+    LINE(NONE, ENROL_INVITE, BANK, INVITED, R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))                        \
+    LINE(NONE, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))    \
+    LINE(INVITED, ENROL_INVITE, BANK, INVITED, R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))                     \
+    LINE(INVITED, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN)) \
+    LINE(FINAL, ENROL_INVITE, BANK, INVITED, R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))                       \
+    LINE(FINAL, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))   \
+    LINE(EXPIRED, ENROL_INVITE, BANK, INVITED, R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))                     \
+    LINE(EXPIRED, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN)) \
+    LINE(CANCELLED, ENROL_INVITE, BANK, INVITED, R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))                   \
+    LINE(CANCELLED, ENROL_INVITE, COMPANY, INVITED,                                                                    \
+         R(OWN_COMPANY) | R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))                                          \
+    LINE(ROLLED_BACK, ENROL_INVITE, BANK, INVITED, R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))                 \
+    LINE(ROLLED_BACK, ENROL_INVITE, COMPANY, INVITED,                                                                  \
+         R(OWN_COMPANY) | R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))                                          \
+    LINE(UNBOUND, ENROL_INVITE, BANK, INVITED, R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN))                     \
+    LINE(UNBOUND, ENROL_INVITE, COMPANY, INVITED, R(OWN_COMPANY) | R(SCHEME_ACTIVE) | R(USER_ACTIVE) | R(PHONE_KNOWN)) \
     LINE(INVITED, ENROL_WRONG_CODE, ENGINE, INVITED, 0)                                                                \
-    LINE(INVITED, ENROL_PRESENT, DEVICE, PRESENTED, ENROL_MAY_GO_ON)                                                   \
-    LINE(PRESENTED, ENROL_VOUCH, CLIENT, PRESENTED, ENROL_MAY_GO_ON)                                                   \
-    LINE(PRESENTED, ENROL_CODE, DEVICE, PRESENTED, ENROL_MAY_GO_ON)                                                    \
-    LINE(PRESENTED, ENROL_PROVE, DEVICE, PROVEN, ENROL_MAY_GO_ON)                                                      \
-    LINE(PROVEN, ENROL_BIND, DEVICE, BINDING, ENROL_MAY_GO_ON)                                                         \
-    LINE(BINDING, ENROL_STORED, DEVICE, BOUND, ENROL_MAY_GO_ON)                                                        \
-    LINE(BOUND, ENROL_CONFIRM, DEVICE, ACTIVE, ENROL_MAY_GO_ON)                                                        \
+    LINE(INVITED, ENROL_PRESENT, DEVICE, PRESENTED, R(SCHEME_ACTIVE) | R(USER_ACTIVE))                                 \
+    LINE(PRESENTED, ENROL_VOUCH, CLIENT, PRESENTED, R(SCHEME_ACTIVE) | R(USER_ACTIVE))                                 \
+    LINE(PRESENTED, ENROL_CODE, DEVICE, PRESENTED, R(SCHEME_ACTIVE) | R(USER_ACTIVE))                                  \
+    LINE(PRESENTED, ENROL_PROVE, DEVICE, PROVEN, R(SCHEME_ACTIVE) | R(USER_ACTIVE))                                    \
+    LINE(PROVEN, ENROL_BIND, DEVICE, BINDING, R(SCHEME_ACTIVE) | R(USER_ACTIVE))                                       \
+    LINE(BINDING, ENROL_STORED, DEVICE, BOUND, R(SCHEME_ACTIVE) | R(USER_ACTIVE))                                      \
+    LINE(BOUND, ENROL_CONFIRM, DEVICE, ACTIVE, R(SCHEME_ACTIVE) | R(USER_ACTIVE))                                      \
     LINE(ACTIVE, ENROL_RETIRE, ENGINE, ACTIVE, 0)                                                                      \
     LINE(ACTIVE, ENROL_FINISH, ENGINE, FINAL, 0)                                                                       \
     LINE(INVITED, ENROL_EXPIRE, ENGINE, EXPIRED, 0)                                                                    \

@@ -49,7 +49,7 @@ class Bank:
 
     def invite(self, user, **options):
         """Codes of five seconds, so that the stories need not wait long for the next one."""
-        return self.act("enrol.invite", company=COMPANY, user=user, period=5, **options)["activation"]
+        return self.act("enrol.invite", company=COMPANY, user=user, period=5, deliver="desk", **options)["activation"]
 
     def vouch(self, user):
         return self.act("enrol.vouch", company=COMPANY, user=user)["statement"]
@@ -113,6 +113,33 @@ def without_a_token(bank, algorithm, crash):
     expect(bank.verify(user, code), REPLAYED, "the same code again")
     devices = bank.act("device.list", company=COMPANY, user=user)["devices"]
     assert [(d["name"], d["algorithm"], d["state"]) for d in devices] == [("Teléfono de Ana", algorithm, "bound")], devices
+
+
+def by_message(bank):
+    """The invitation goes out by SMS, "activation successful" as a push, and the phone number hears of the new device."""
+    def messages():
+        found = bank.act("outbox.next", limit=64)["messages"]
+        for message in found:
+            bank.act("outbox.ack", number=message["number"])
+        return [(m["kind"], m["channel"], m["to"], m["fields"]) for m in found]
+
+    messages()
+    bank.user("marta", language="es")
+    answer = bank.act("enrol.invite", company=COMPANY, user="marta", link="https://bank.example/app")
+    assert "activation" not in answer, answer
+    ((kind, channel, to, fields),) = messages()
+    assert (kind, channel, to) == ("invitation", "sms", "+573001234567"), (kind, channel, to)
+    assert fields["link"] == "https://bank.example/app#" + fields["code"], fields
+    device = Device(name="Teléfono", push="push-service-name")
+    for state in ("presented", "proven", "binding"):
+        assert device.step(bank.send, fields["link"], bank.vouch("marta") if state == "proven" else None) == state
+    assert not messages()
+    assert device.step(bank.send) == "bound"
+    ((kind, channel, to, fields),) = messages()
+    assert (kind, channel, to, fields["device"]) == ("activated", "push", "push-service-name", "Teléfono")
+    assert device.step(bank.send) == "active"
+    ((kind, channel, to, _),) = messages()
+    assert (kind, channel, to) == ("activated", "sms", "+573001234567")
 
 
 def nothing_before_confirmation(bank):
@@ -299,7 +326,7 @@ def change_of_administrator(bank):
     carla = bank.act("operator.add", name="carla", company=COMPANY, user="carla", **by_root)
     by_carla = {"operator": "carla", "key": carla["key"]}
     bank.refused("OPERATOR", "enrol.invite", company=COMPANY, user="nina")
-    activation = bank.act("enrol.invite", company=COMPANY, user="nina", **by_carla)["activation"]
+    activation = bank.act("enrol.invite", company=COMPANY, user="nina", deliver="desk", **by_carla)["activation"]
     bank.refused("STORE_NOT_FOUND", "enrol.invite", company="Waiting Co", user="eva", **by_carla)
     device = Device()
     enrol(bank, "nina", device, activation)
@@ -327,7 +354,7 @@ def virtual_token(bank):
     socket = ("--socket", str(store.path / "admin.sock"))
     for algorithm, user in (("ES256", "tess"), ("Ed25519", "tom")):
         bank.user(user)
-        printed = store.tool("enrol", "invite", "--company", COMPANY, "--user", user, "--json")
+        printed = store.tool("enrol", "invite", "--company", COMPANY, "--user", user, "--deliver", "desk", "--json")
         activation = json.loads(printed)["activation"]
         token("enrol", *socket, "--algorithm", algorithm, "--activation", activation, status=1)  # no statement yet
         store.kill()
@@ -386,7 +413,7 @@ def auth_server_of_another_user(bank):
     bank.act("company.activate", company="Waiting Co", trained="2026-01-15")
     bank.user("web")
     device, activation = Device(), bank.invite("web")
-    elsewhere, other = Device(), bank.act("enrol.invite", company="Waiting Co", user="eva")["activation"]
+    elsewhere, other = Device(), bank.act("enrol.invite", company="Waiting Co", user="eva", deliver="desk")["activation"]
 
     def ask(uid, act, **fields):
         return as_user(uid, socket, {"act": act, **fields})
@@ -412,6 +439,7 @@ def main():
         for algorithm in ("ES256", "Ed25519"):
             without_a_token(bank, algorithm, False)
         without_a_token(bank, "ES256", True)
+        by_message(bank)
         nothing_before_confirmation(bank)
         for crash in (False, True):
             with_a_physical_token(bank, crash)

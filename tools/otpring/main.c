@@ -58,16 +58,18 @@ const struct command commands[] = {
      "company,user,secret and, as wanted, type,algorithm,digits,period,t0,counter,look_ahead,profile,label; profile (a "
      "number) instead of the parameters that a profile says.",
      run_import},
-    {"enrol invite", NULL, 0, 0, "Invite a user to make a phone the token", "enrol.invite", "cu()[]adpIj",
-     "The activation code is shown once, to be handed over.", run_enrol_invite},
+    {"enrol invite", NULL, 0, 0, "Invite a user to make a phone the token", "enrol.invite", "cu()[]<>adpI3j",
+     "The activation code goes to the user's phone number, and is not shown; with --deliver desk it is shown here, "
+     "once, to be handed over in person.",
+     run_enrol_invite},
     {"enrol status", NULL, 0, 0, "Tell how far a user's enrolment is", "enrol.status", "cuj", NULL, run_enrol_status},
-    {"enrol cancel", NULL, 0, 0, "End an enrolment that is under way", "enrol.cancel", "cuj", NULL, run_enrol_change},
-    {"enrol rollback", NULL, 0, 0, "Give the user the token of before back", "enrol.rollback", "cuj",
+    {"enrol cancel", NULL, 0, 0, "End an enrolment that is under way", "enrol.cancel", "cu3j", NULL, run_enrol_change},
+    {"enrol rollback", NULL, 0, 0, "Give the user the token of before back", "enrol.rollback", "cu3j",
      "Until the time that the invitation said: the phone is unbound, and the token that it replaced is resumed.",
      run_enrol_change},
     {"device list", NULL, 0, 0, "List the phones of a company or a user", "device.list", "cuFNj", NULL,
      run_device_list},
-    {"device unbind", NULL, 0, 0, "Take a phone's token away: lost, stolen, sold", "device.unbind", "^j", NULL,
+    {"device unbind", NULL, 0, 0, "Take a phone's token away: lost, stolen, sold", "device.unbind", "^3j", NULL,
      run_device_unbind},
     {"verify", "CODE|-", 0, 1, "Verify one code, or a file of them", NULL, "cuBj",
      "Exit status: 0 ACCEPTED, 1 another verdict, 2 usage, 3 UNAVAILABLE. --batch reads a line a query, tab-separated "

@@ -93,6 +93,8 @@ static const struct known_option options[] = {
     {')', "overlap-days", "DAYS", "After so many days, where the overlap is days", NUMBER, "overlap_days"},
     {'[', "valid-hours", "HOURS", "The invitation lasts so long; default 24", NUMBER, "valid_hours"},
     {']', "rollback-hours", "HOURS", "It can be taken back for so long; default 72", NUMBER, "rollback_hours"},
+    {'<', "link", "URL", "Where the invitation leads; the code stands behind a #", TEXT, "link"},
+    {'>', "deliver", "sms|desk", "How the activation code reaches the user; default sms", TEXT, "deliver"},
     {'^', "device", "NUMBER", "The phone's number", NUMBER, "device"},
     {'j', "json", NULL, "Print JSON", OWN, NULL},
 };

@@ -39,7 +39,7 @@ static void device_make(struct fixture *fixture, struct account *account, const 
     *account = (struct account){.algorithm = DEVICE_ED25519, .name = "Phone", .platform = "Test"};
     admin_ok(device_pair_make(account->algorithm, account->sign_private, &key));
     admin_ok(hpke_pair_make(HPKE_X25519, account->seal_private, seal_key));
-    json_t *answer = ask(fixture, "{'act':'enrol.invite'," WHO "%s}", options);
+    json_t *answer = ask(fixture, "{'act':'enrol.invite'," WHO ",'deliver':'desk'%s}", options);
     assert_true(activation_parse(text_in(answer, "activation"), account->activation));
     json_decref(answer);
 }
