@@ -58,8 +58,11 @@ class Bank:
             self.counters[serial] = counter + 1
 
     def required(self, user, wanted):
+        """By a bare frame, and as the program asks through the client library."""
         verdict = self.ask(user)
         assert verdict == wanted, (user, verdict, wanted)
+        status = {NOT_REQUIRED: 0, REQUIRED: 1, UNAVAILABLE: 3}[wanted]
+        self.store.tool("required", "--company", COMPANY, "--user", user, status=status)
 
 
 NO_CODE = (REJECTED, UNKNOWN, INACTIVE)
@@ -165,7 +168,8 @@ def strangers(store):
     for folder in (store.base, store.path):
         os.chmod(folder, 0o755)
     script = ("import os,sys,json,socket,struct\nos.setuid(54321)\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
-              "def ask(kind,body):\n s.sendall(struct.pack('<IHHQQIHH',32+len(body),kind,0,0,0,0,0,0)+body)\n d=s.recv(65536)\n"
+              "def ask(kind,body):\n try: s.sendall(struct.pack('<IHHQQIHH',32+len(body),kind,0,0,0,0,0,0)+body)\n except OSError: pass\n"
+              " d=s.recv(65536)\n"
               " return struct.unpack_from('<H',d,4)[0],d[32:]\n"
               "kind,_=ask(1,struct.pack('<HHHHQ16x',1,1,0,0,0))\n"
               "print(kind if kind!=2 else json.loads(ask(8,b'{\"act\":\"company.list\"}')[1])['code'])\n")

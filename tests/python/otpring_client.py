@@ -22,7 +22,7 @@ ERROR, ADMIN, ADMIN_ANSWER, PING, PONG = 7, 8, 9, 10, 11
 
 VERDICTS = {
     1: "ACCEPTED", 2: "REJECTED", 3: "REPLAYED", 4: "THROTTLED", 5: "RESYNC",
-    6: "INACTIVE", 7: "UNKNOWN", 8: "MALFORMED", 9: "UNAVAILABLE",
+    6: "INACTIVE", 7: "UNKNOWN", 8: "MALFORMED", 9: "UNAVAILABLE", 10: "REQUIRED", 11: "NOT_REQUIRED",
 }
 ERRORS = {
     1: "SIZE", 2: "KIND", 3: "VERSION", 4: "RESERVED", 5: "NO_HELLO", 6: "TOO_MANY", 7: "NO_RIGHT",
@@ -114,6 +114,10 @@ def code_is_well_formed(code: str) -> bool:
 
 def query(company: str, user: str, code: str, source: int = 0, source_known: bool = False) -> bytes:
     return QUERY.pack(*name(company, user), source, int(code), len(code), 1, 1 if source_known else 0, 0)
+
+
+def query_required(company: str, user: str, source: int = 0) -> bytes:
+    return QUERY.pack(*name(company, user), source, 0, 0, 2, 0, 0)
 
 
 def pair(company: str, user: str, code: str, code_next: str, source: int = 0, source_known: bool = False) -> bytes:
@@ -307,6 +311,10 @@ class VerifyClient:
 
     def verify(self, company: str, user: str, code: str, source: int = 0) -> Answer:
         return self.verify_batch([(company, user, code)], source)[0]
+
+    def required(self, company: str, user: str) -> Answer:
+        """May this user pass without a code? Take UNAVAILABLE, and MALFORMED of an older daemon, for REQUIRED."""
+        return self.exchange(VERIFY, [(1, query_required(company, user))])[0][0]
 
     def resync(self, company: str, user: str, code: str, code_next: str, source: int = 0) -> Answer:
         if not code_is_well_formed(code) or not code_is_well_formed(code_next) or len(code) != len(code_next):

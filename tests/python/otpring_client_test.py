@@ -28,6 +28,8 @@ class WorkedExample(unittest.TestCase):
                          example("verify"))
         self.assertEqual(client.frame(client.RESYNC, pair, count=1, tag=2048, session=SESSION, sequence=2),
                          example("resync"))
+        self.assertEqual(client.frame(client.VERIFY, client.query_required("Demo Bank", "ana"), count=1, tag=3072, session=SESSION,
+                                      sequence=3), example("required"))
         self.assertEqual(client.frame(client.ADMIN, b'{"act":"status"}', tag=5), example("admin"))
 
     def test_a_lost_connection_is_retried_with_the_same_bytes(self):

@@ -100,7 +100,8 @@ static int take_answer(struct otpring_client *client, const struct otpring_wire_
     }
     const struct otpring_wire_answer *answers = (const void *)body;
     for (uint32_t i = 0; i < header->count; i++) {
-        if (answers[i].verdict < OTPRING_ACCEPTED || answers[i].verdict > OTPRING_UNAVAILABLE || answers[i].reserved) {
+        if (answers[i].verdict < OTPRING_ACCEPTED || answers[i].verdict >= OTPRING_VERDICT_COUNT ||
+            answers[i].reserved) {
             client_error(client, OTPRING_E_PROTOCOL, "an answer with verdict %u", answers[i].verdict);
             return fault(client, OTPRING_E_PROTOCOL);
         }

@@ -209,7 +209,7 @@ static void misbehave(struct fake *fake)
         bytes[32] = 0;
         break;
     case 7:
-        bytes[32] = 10;
+        bytes[32] = OTPRING_VERDICT_COUNT;
         break;
     case 8:
         header->kind = OTPRING_WIRE_HELLO_ANSWER, header->count = 0, header->size = 64;

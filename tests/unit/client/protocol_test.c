@@ -97,6 +97,60 @@ static void the_page_s_example_is_what_the_library_sends_and_takes(void **state)
     fake_stop(&fake);
 }
 
+/* One answer to the frame asked, of this kind and verdict. */
+static void write_answer(struct fake *fake, const struct fake_frame *asked, uint16_t kind, uint8_t verdict)
+{
+    struct {
+        struct otpring_wire_header header;
+        struct otpring_wire_answer answer;
+    } frame = {.answer = {.verdict = verdict, .record = 7 << 14}};
+    memcpy(&frame.header, asked->bytes, sizeof frame.header);
+    frame.header.size = sizeof frame;
+    frame.header.kind = kind;
+    fake_write(fake, (const uint8_t *)&frame, sizeof frame);
+}
+
+static void play_required(struct fake *fake)
+{
+    struct fake_frame *frame = calloc(1, sizeof *frame);
+    fake_accept(fake);
+    require_example(fake, "hello", frame);
+    write_example(fake, "hello-answer", NULL);
+    require_example(fake, "verify", frame);
+    write_example(fake, "verify-answer", frame);
+    require_example(fake, "resync", frame);
+    write_answer(fake, frame, OTPRING_WIRE_RESYNC_ANSWER, OTPRING_REJECTED);
+    require_example(fake, "required", frame);
+    write_answer(fake, frame, OTPRING_WIRE_VERIFY_ANSWER, OTPRING_REQUIRED);
+    fake_require(fake_sees_end(fake), "the client closes");
+    free(frame);
+}
+
+static void whether_a_code_is_required_is_asked_as_the_page_says(void **state)
+{
+    (void)state;
+    struct fake fake;
+    struct otpring_answer answers[2];
+    struct otpring_query queries[2] = {ana, ana};
+    queries[0].source = otpring_source("192.0.2.1");
+    queries[1].code = "012345";
+    queries[1].source_known = 0;
+    fake_start(&fake, play_required, NULL);
+    struct otpring_client *client = fake_client(&fake, 0, 0, 0);
+    assert_int_equal(otpring_verify(client, queries, 2, answers), 0);
+    struct otpring_query pair = {.company = "Demo Bank", .user = "ana", .code = "287082", .code_next = "359152"};
+    assert_int_equal(otpring_verify(client, &pair, 1, answers), 0);
+    struct otpring_query required = {.company = "Demo Bank", .user = "ana", .required = 1};
+    assert_int_equal(otpring_verify(client, &required, 1, answers), 0);
+    assert_int_equal(answers[0].verdict, OTPRING_REQUIRED);
+    /* With a code in it, it is no question, and is not sent. */
+    required.code = "755224";
+    assert_int_equal(otpring_verify(client, &required, 1, answers), 0);
+    assert_int_equal(answers[0].verdict, OTPRING_MALFORMED);
+    otpring_close(client);
+    fake_stop(&fake);
+}
+
 static void a_name_is_that_of_the_page(void **state)
 {
     (void)state;
@@ -121,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_s_example_is_what_the_library_sends_and_takes),
+        cmocka_unit_test(whether_a_code_is_required_is_asked_as_the_page_says),
         cmocka_unit_test(a_name_is_that_of_the_page),
         cmocka_unit_test(every_error_has_its_own_text),
     };
