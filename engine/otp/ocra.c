@@ -72,7 +72,7 @@ struct result ocra_response_check(const struct ocra_suite *suite, const char *te
 bool ocra_fits(const struct ocra_suite *suite, const void *midstates, const struct ocra_message *message,
                const char *typed, size_t typed_size)
 {
-    char expected[OCRA_RESPONSE_SIZE_MAX + 1];
+    char expected[OCRA_RESPONSE_SIZE_MAX + 1] = {0};
     if (typed_size != ocra_response_size(suite)) return false;
     ocra_respond(suite, midstates, message, expected);
     /* Bit 5 tells 'A' from 'a' and is set in every digit. */
