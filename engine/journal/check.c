@@ -3,6 +3,7 @@
  * unseen. */
 #include "journal/check.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,9 +70,23 @@ static void note_beginning(struct check *check, const uint8_t *slot)
     }
 }
 
+/* The oldest segment that the reader passed over because it is of another store; NULL: none. */
+static const struct folder_file *check_stranger(const struct check *check)
+{
+    const struct folder *folder = &check->reader->folder;
+    for (size_t i = 0; i < folder->count; i++)
+        if (folder->files[i].header && folder->files[i].passed.code == JOURNAL_FOREIGN) return &folder->files[i];
+    return NULL;
+}
+
 static struct result check_beginning(struct check *check)
 {
     if (check->options->part || check->beginning_known || check->report->first_position <= 1) return result_ok();
+    const struct folder_file *stranger = check_stranger(check);
+    if (stranger && stranger->header->first_position < check->report->first_position)
+        return check_found(check, JOURNAL_FOREIGN, FINDING_SPLICED, stranger->header->first_position,
+                           check->report->first_position - 1, "segment %" PRIx64 " is of another store",
+                           stranger->number);
     return check_found(check, JOURNAL_MISSING, FINDING_BEGINNING, check->report->first_position,
                        check->report->first_position,
                        "the journal begins here, and no record says that the segments before it were removed");
