@@ -29,6 +29,7 @@ static struct result to_phone(struct enrolling *enrolling, struct outbox_draft *
     draft->channel = CHANNEL_SMS;
     draft->to = person.phone;
     struct result result = put(enrolling, draft);
+    draft->to = NULL;
     secret_wipe(&person, sizeof(person));
     return result;
 }

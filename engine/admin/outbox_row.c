@@ -9,17 +9,17 @@
 enum { ROW_VERSION = 1, CONTENT_VERSION = 1 };
 
 static const char *const kind_names[] = {
-#define KIND(name, text, fields) [MESSAGE_##name] = text,
+#define KIND(name, text, fields) [MESSAGE_##name] = (text),
     [MESSAGE_KIND_NONE] = "", MESSAGE_KINDS(KIND)
 #undef KIND
 };
 static const char *const kind_fields[] = {
-#define KIND(name, text, fields) [MESSAGE_##name] = fields,
+#define KIND(name, text, fields) [MESSAGE_##name] = (fields),
     [MESSAGE_KIND_NONE] = "", MESSAGE_KINDS(KIND)
 #undef KIND
 };
 static const char *const channel_names[] = {
-#define CHANNEL(name, text) [CHANNEL_##name] = text,
+#define CHANNEL(name, text) [CHANNEL_##name] = (text),
     [CHANNEL_NONE] = "", MESSAGE_CHANNELS(CHANNEL)
 #undef CHANNEL
 };

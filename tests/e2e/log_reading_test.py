@@ -96,7 +96,7 @@ def a_wrong_clock_is_told_with_how_wrong_it_is(store, asking):
     if answer[0] != RESYNC_VERDICT:  # one code in 25,000 fits the window by chance
         return
     told = explained(store, answer[3])
-    assert "step far from the expected one: 12 steps behind" in told or "11 steps behind" in told, told
+    assert "step far from the expected one: 12 steps after" in told or "11 steps after" in told, told
     assert "(6 minutes)" in told or "(5 minutes)" in told, told
     assert "two adjacent codes" in told, told
 

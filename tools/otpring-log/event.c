@@ -120,6 +120,9 @@ void text_reason(struct text *text, unsigned reason, const char *none)
         [OTPRING_REASON_STOPPING] = "STOPPING",
         [OTPRING_REASON_BUSY] = "BUSY",
         [OTPRING_REASON_COMPANY] = "COMPANY",
+        [OTPRING_REASON_SCHEME] = "SCHEME",
+        [OTPRING_REASON_WAIVED] = "WAIVED",
+        [OTPRING_REASON_NOT_KNOWN] = "NOT_KNOWN",
     };
     if (reason == OTPRING_REASON_NONE)
         text_string(text, none);
@@ -136,7 +139,9 @@ void text_account(struct text *text, struct names_look *look, const uint8_t name
         text_hex(text, name, 16);
         return;
     }
+    static const uint8_t nobody[8];
     text_word(text, known->company, strlen(known->company));
+    if (memcmp(name + 8, nobody, sizeof nobody) == 0) return; /* the company itself */
     text_char(text, '/');
     if (known->user[0])
         text_word(text, known->user, strlen(known->user));

@@ -77,7 +77,7 @@ static void steps(struct text *text, struct story *story, uint32_t ordinal, int6
     uint32_t period_s = story_period_s(story, ordinal);
     int64_t many = distance < 0 ? -distance : distance;
     text_format(text, "%" PRId64 " step%s %s the expected one", many, many == 1 ? "" : "s",
-                distance < 0 ? "before" : "behind");
+                distance < 0 ? "before" : "after");
     if (period_s == 0) return;
     text_string(text, " (");
     tell_span(text, many * period_s * 1000);
@@ -124,10 +124,10 @@ static void tell_request(struct telling *telling, const struct event *event, con
         say(telling, "Both stand in the same request: the batch had the same account and code twice.");
     } else if (same_request(frame, &used->frame)) {
         say(telling, "It is the same request, sent again: a retry, not a second use.");
-    } else if (frame->client == used->frame.client && frame->tag == used->frame.tag && frame->tag != 0) {
-        say(telling, "Both requests bear the same tag of the client, so this is most likely the same one, sent again.");
     } else if (event->verify.source == used->verify.source && event->verify.source != 0) {
         say(telling, "Both came from the same source, in two requests: the code was typed, or sent, twice.");
+    } else if (event->verify.source == 0 && used->verify.source == 0) {
+        say(telling, "They are two requests; where they came from was not said.");
     } else {
         say(telling, "The two requests differ, and so do their sources: somebody may have seen the code.");
     }
@@ -313,8 +313,23 @@ static void tell_throttled(struct telling *telling, const struct story *story, c
     }
 }
 
+static void tell_required(struct telling *telling, const struct slot_verify *verify)
+{
+    if (verify->verdict == OTPRING_REQUIRED)
+        say(telling, "Asked whether the user may pass without a code: no, one is required.");
+    else if (verify->reason == OTPRING_REASON_SCHEME)
+        say(telling, "Asked whether the user may pass without a code: yes, the company's scheme is not active yet.");
+    else
+        say(telling, "Asked whether the user may pass without a code: yes, there is no token yet, or a release.");
+}
+
 static void tell_unavailable(struct telling *telling, const struct slot_verify *verify)
 {
+    if (verify->reason == OTPRING_REASON_NOT_KNOWN) {
+        say(telling,
+            "Asked whether the user may pass without a code: nothing is known of this user, so nobody can say.");
+        return;
+    }
     const char *why = verify->reason == OTPRING_REASON_CLOCK      ? "the engine was not sure of the time"
                       : verify->reason == OTPRING_REASON_NO_ROOM  ? "the journal had no room"
                       : verify->reason == OTPRING_REASON_POISONED ? "a journal write had failed"
@@ -359,6 +374,10 @@ static void tell_verify(struct telling *telling, struct story *story, const stru
             verify->reason == OTPRING_REASON_CODE_RANGE
                 ? "The query broke the rules: the code does not fit its number of digits, or that is not 6 to 8."
                 : "The query broke the rules: reserved bits, or a kind or source class that is none.");
+        return;
+    case OTPRING_REQUIRED:
+    case OTPRING_NOT_REQUIRED:
+        tell_required(telling, verify);
         return;
     default:
         tell_unavailable(telling, verify);
