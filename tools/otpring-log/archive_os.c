@@ -138,8 +138,8 @@ static struct result step(struct os *os, uint64_t wait_ns, unsigned *ret_complet
     unsigned count = archive->done_count, below = 0;
     struct os_op *done[FILES_MAX];
     int64_t results[FILES_MAX];
-    memcpy(done, archive->done, count * sizeof *done);
-    memcpy(results, archive->results, count * sizeof *results);
+    memcpy(done, archive->done, count * sizeof done[0]);
+    memcpy(results, archive->results, count * sizeof results[0]);
     archive->done_count = 0;
     for (unsigned i = 0; i < count; i++) done[i]->done(done[i], results[i]);
     struct result result = os_step(archive->base, count > 0 ? 0 : wait_ns, &below);
