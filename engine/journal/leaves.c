@@ -174,5 +174,5 @@ void leaves_drop(struct leaves *leaves, uint64_t through)
     while (count < leaves->count && leaves->items[count].position <= through) count++;
     leaves->count -= count;
     leaves->hashed -= count;
-    memmove(leaves->items, leaves->items + count, leaves->count * sizeof *leaves->items);
+    if (leaves->count > 0) memmove(leaves->items, leaves->items + count, leaves->count * sizeof *leaves->items);
 }
