@@ -13,6 +13,7 @@ struct result enrol_change(struct act *act, struct result (*serve)(struct people
     struct result result = serve(&people, &refusal);
     if (result_failed(result)) {
         core_change_abandon(people.change);
+        /* cppcheck-suppress returnDanglingLifetime ; a result holds no pointer */
         return result;
     }
     result = core_change_commit(people.change);

@@ -156,7 +156,7 @@ static struct result row_move(struct people *people, const struct outbox_row *be
 {
     struct order_key old[ROW_KEYS] = {{.size = 0}}, new[ROW_KEYS] = {{.size = 0}};
     uint8_t value[OUTBOX_ROW_MAX];
-    struct order_key key = message_key((after ? after : before)->number);
+    struct order_key key = message_key(after ? after->number : before ? before->number : 0);
     if (before) keys_of(before, old);
     if (after) keys_of(after, new);
     for (int i = 0; i < ROW_KEYS; i++) {

@@ -123,6 +123,7 @@ struct result people_change(struct act *act, struct result (*serve)(struct peopl
     struct result result = serve(&people);
     if (result_failed(result)) {
         core_change_abandon(people.change);
+        /* cppcheck-suppress returnDanglingLifetime ; a result holds no pointer */
         return result;
     }
     TRY(core_change_commit(people.change));

@@ -138,7 +138,7 @@ static struct result step(struct os *os, uint64_t wait_ns, unsigned *ret_complet
     unsigned count = archive->done_count, below = 0;
     struct os_op *done[FILES_MAX];
     int64_t results[FILES_MAX];
-    memcpy(done, archive->done, count * sizeof done[0]);
+    memcpy(done, archive->done, count * sizeof done[0]); // NOLINT(bugprone-sizeof-expression)
     memcpy(results, archive->results, count * sizeof results[0]);
     archive->done_count = 0;
     for (unsigned i = 0; i < count; i++) done[i]->done(done[i], results[i]);

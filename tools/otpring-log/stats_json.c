@@ -113,7 +113,7 @@ static void list(struct text *text, const char *name, const struct top *top, enu
 {
     uint64_t wanted = options->count ? options->count : LIST_DEFAULT;
     size_t most = wanted < TOP_KEYS_MAX ? (size_t)wanted : TOP_KEYS_MAX, shown = 0;
-    const struct top_entry **entries = calloc(most, sizeof entries[0]);
+    const struct top_entry **entries = calloc(most, sizeof entries[0]); // NOLINT(bugprone-sizeof-expression)
     size_t count = entries ? top_list(top, suspects, most, entries) : 0;
     text_format(text, ",\"%s\":[", name);
     for (size_t i = 0; i < count; i++) {

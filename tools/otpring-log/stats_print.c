@@ -142,7 +142,8 @@ static void company_name(const struct printing *printing, const uint8_t *key)
 
 static void print_companies(const struct printing *printing)
 {
-    const struct top_entry **entries = calloc(list_size(printing), sizeof *entries);
+    const struct top_entry **entries =
+        calloc(list_size(printing), sizeof entries[0]); // NOLINT(bugprone-sizeof-expression)
     size_t count = entries ? top_list(&printing->stats->companies, false, list_size(printing), entries) : 0;
     if (count > 0) text_string(printing->text, "\nCompanies      verifications      refused\n");
     for (size_t i = 0; i < count; i++) {
@@ -175,7 +176,8 @@ static void print_clients(const struct printing *printing)
 static void print_top(const struct printing *printing, const char *name, const struct top *top, bool sources,
                       bool suspects)
 {
-    const struct top_entry **entries = calloc(list_size(printing), sizeof *entries);
+    const struct top_entry **entries =
+        calloc(list_size(printing), sizeof entries[0]); // NOLINT(bugprone-sizeof-expression)
     size_t count = entries ? top_list(top, suspects, list_size(printing), entries) : 0;
     bool any = false;
     for (size_t i = 0; i < count; i++) {

@@ -170,7 +170,10 @@ static void take(struct relay *relay)
     }
     size_t i;
     json_t *json, *messages = json_object_get(answer, "messages");
-    json_array_foreach(messages, i, json) take_one(relay, json, asked_ms);
+    json_array_foreach(messages, i, json)
+    {
+        take_one(relay, json, asked_ms);
+    }
     relay->ask_ms = next_ms(relay, answer, json_array_size(messages));
     json_decref(answer);
 }

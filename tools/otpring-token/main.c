@@ -75,7 +75,7 @@ struct parsing {
 
 static void text_set(struct settings *settings, int key, const char *text)
 {
-    const char **fields[] = {[KEY_FILE - KEY_FILE] = &settings->file,
+    const char **fields[] = {[0] = &settings->file, /* KEY_FILE */
                              [KEY_PASSPHRASE_FILE - KEY_FILE] = &settings->passphrase_file,
                              [KEY_SOCKET - KEY_FILE] = &settings->socket,
                              [KEY_ACTIVATION - KEY_FILE] = &settings->activation,

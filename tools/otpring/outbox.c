@@ -54,7 +54,10 @@ static void print_list(const struct invocation *invocation, json_t *answer)
     size_t i;
     const json_t *row, *counts = json_object_get(answer, "counts"), *next = json_object_get(answer, "next");
     print_head();
-    json_array_foreach(json_object_get(answer, "messages"), i, row) print_row(row);
+    json_array_foreach(json_object_get(answer, "messages"), i, row)
+    {
+        print_row(row);
+    }
     printf("%" JSON_INTEGER_FORMAT " open, %" JSON_INTEGER_FORMAT " dead, %" JSON_INTEGER_FORMAT
            " delivered and still kept\n",
            number_of(counts, "open"), number_of(counts, "dead"), number_of(counts, "delivered"));

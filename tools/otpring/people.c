@@ -165,7 +165,10 @@ static void print_users(const struct invocation *invocation, json_t *answer)
     size_t i;
     json_t *user;
     puts("user                 state    code         admin phone            name");
-    json_array_foreach(json_object_get(answer, "users"), i, user) print_user_line(user);
+    json_array_foreach(json_object_get(answer, "users"), i, user)
+    {
+        print_user_line(user);
+    }
     print_next(invocation, answer);
 }
 
@@ -191,7 +194,10 @@ static void print_stock(const struct invocation *invocation, json_t *answer)
     size_t i;
     json_t *token;
     puts("serial               state      days company          user");
-    json_array_foreach(json_object_get(answer, "tokens"), i, token) print_stock_line(token);
+    json_array_foreach(json_object_get(answer, "tokens"), i, token)
+    {
+        print_stock_line(token);
+    }
     print_next(invocation, answer);
 }
 
@@ -209,7 +215,10 @@ static void print_user(const struct invocation *invocation, json_t *answer)
     print_user_line(user);
     if (json_array_size(tokens) == 0) return;
     puts("serial               state      days company          user");
-    json_array_foreach(tokens, i, token) print_stock_line(token);
+    json_array_foreach(tokens, i, token)
+    {
+        print_stock_line(token);
+    }
 }
 
 int run_user_show(struct invocation *invocation)
