@@ -421,7 +421,10 @@ static void print_operators(const struct invocation *invocation, json_t *answer)
         print_column(*text_of(operator, "company") ? text_of(operator, "company") : "the bank", 16);
         print_column(uid, 10);
         json_t *may = json_object_get(operator, "may");
-        json_array_foreach(may, j, grant) printf("%s%s", j ? "," : "", json_string_value(grant));
+        json_array_foreach(may, j, grant)
+        {
+            printf("%s%s", j ? "," : "", json_string_value(grant));
+        }
         puts(json_array_size(may) ? "" : "-");
     }
     print_next(invocation, answer);
