@@ -9,7 +9,7 @@ if(TARGET otpringd)
   install(FILES otpringd/otpringd.tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME otpring.conf)
 endif()
 otpring_program(otpring-relay USES os base
-                LIBRARIES PkgConfig::CURL PkgConfig::MOSQUITTO PkgConfig::CRYPTO PkgConfig::INIH PkgConfig::JANSSON PkgConfig::SYSTEMD Threads::Threads)
+                LIBRARIES otpring_admin_socket PkgConfig::CURL PkgConfig::MOSQUITTO PkgConfig::CRYPTO PkgConfig::INIH PkgConfig::JANSSON PkgConfig::SYSTEMD Threads::Threads)
 if(TARGET otpring-relay)
   target_sources(otpring-relay PRIVATE otpringd/log.c)
   target_compile_definitions(otpring-relay PRIVATE OTPRING_DATA_FOLDER="${CMAKE_INSTALL_FULL_DATADIR}/otpring")
@@ -20,7 +20,7 @@ if(TARGET otpring-relay)
 endif()
 
 otpring_program(otpring USES admin core journal store table otp kernel vault os base
-                LIBRARIES otpring_client otpring_qr PkgConfig::JANSSON)
+                LIBRARIES otpring_client otpring_qr otpring_admin_socket PkgConfig::JANSSON)
 
 # What bash completes is made by the program itself, so not where it is built for another machine.
 if(TARGET otpring AND NOT CMAKE_CROSSCOMPILING AND NOT OTPRING_SANITIZE)
@@ -30,9 +30,9 @@ if(TARGET otpring AND NOT CMAKE_CROSSCOMPILING AND NOT OTPRING_SANITIZE)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpring.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME otpring)
 endif()
 
-otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
+otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
 
 otpring_program(otpring-log USES core journal table otp store vault os base
                 LIBRARIES PkgConfig::JANSSON Threads::Threads m PkgConfig::ZSTD)
 
-otpring_program(otpring-token USES otp kernel vault os base LIBRARIES PkgConfig::CRYPTO PkgConfig::JANSSON)
+otpring_program(otpring-token USES otp kernel vault os base LIBRARIES otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON)

@@ -3,34 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "admin_socket/admin_socket.h"
 #include "base/result.h"
 #include "command.h"
 #include "local.h"
 #include "os/arena.h"
-#include "otpring/wire.h"
 
 static int link_file = -1;
 static struct local *link_local;
 
 static int socket_open(const char *store)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (snprintf(address.sun_path, sizeof address.sun_path, "%s/admin.sock", store) >= (int)sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (file >= 0 && connect(file, (struct sockaddr *)&address, sizeof address) < 0) {
-        int error = errno;
-        close(file);
-        errno = error;
-        return -1;
-    }
-    return file;
+    char path[4096];
+    errno = ENAMETOOLONG;
+    if (snprintf(path, sizeof path, "%s/admin.sock", store) >= (int)sizeof path) return -1;
+    return admin_socket_connect(path, 0);
 }
 
 bool local_daemon_runs(const char *store)
@@ -41,83 +30,14 @@ bool local_daemon_runs(const char *store)
     return file >= 0 || errno == EACCES || errno == EPERM;
 }
 
-static bool write_whole(int file, const void *bytes, size_t size)
-{
-    for (const char *at = bytes; size > 0;) {
-        ssize_t done = send(file, at, size, MSG_NOSIGNAL);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        at += done;
-        size -= (size_t)done;
-    }
-    return true;
-}
-
-static bool read_exactly(int file, void *bytes, size_t size)
-{
-    for (char *at = bytes; size > 0;) {
-        ssize_t done = recv(file, at, size, 0);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        at += done;
-        size -= (size_t)done;
-    }
-    return true;
-}
-
-/* The next frame's body, NUL-terminated; NULL: the connection is broken, or the daemon sent an error frame. */
-static char *frame_read(int file, unsigned kind, size_t *ret_size)
-{
-    struct otpring_wire_header header;
-    if (!read_exactly(file, &header, sizeof header) || header.size < sizeof header ||
-        header.size > OTPRING_WIRE_ADMIN_SIZE_MAX + sizeof header)
-        return NULL;
-    size_t size = header.size - sizeof header;
-    char *body = malloc(size + 1);
-    if (!body || !read_exactly(file, body, size)) {
-        free(body);
-        return NULL;
-    }
-    body[size] = 0;
-    *ret_size = size;
-    if (header.kind == kind) return body;
-    struct otpring_wire_error error = {0};
-    if (header.kind == OTPRING_WIRE_ERROR && size >= sizeof error) memcpy(&error, body, sizeof error);
-    complain(EXIT_REFUSED,
-             error.code == OTPRING_ERROR_NO_RIGHT ? "the daemon does not let this user administer"
-                                                  : "the daemon refused the frame (error %u)",
-             error.code);
-    free(body);
-    return NULL;
-}
-
-static bool hello(int file)
-{
-    struct {
-        struct otpring_wire_header header;
-        struct otpring_wire_hello hello;
-    } frame = {
-        .header = {.size = sizeof frame, .kind = OTPRING_WIRE_HELLO},
-        .hello = {
-            .version_min = OTPRING_WIRE_VERSION, .version_max = OTPRING_WIRE_VERSION, .slots = 1, .items_max = 1}};
-    size_t size;
-    if (!write_whole(file, &frame, sizeof frame)) return false;
-    char *body = frame_read(file, OTPRING_WIRE_HELLO_ANSWER, &size);
-    free(body);
-    return body != NULL;
-}
-
 static json_t *socket_ask(const char *text, size_t size)
 {
-    struct otpring_wire_header header = {.size = (uint32_t)(sizeof header + size), .kind = OTPRING_WIRE_ADMIN};
     size_t answer_size;
-    if (size > OTPRING_WIRE_ADMIN_SIZE_MAX) {
+    char *body = admin_socket_say(link_file, text, size) ? admin_socket_hear(link_file, &answer_size) : NULL;
+    if (!body && errno == EMSGSIZE) {
         complain(EXIT_USAGE, "the request is too large");
         return NULL;
     }
-    char *body = NULL;
-    if (write_whole(link_file, &header, sizeof header) && write_whole(link_file, text, size))
-        body = frame_read(link_file, OTPRING_WIRE_ADMIN_ANSWER, &answer_size);
     if (!body) {
         complain(EXIT_UNAVAILABLE, "the daemon closed the connection before it answered; whether the act was done can "
                                    "be seen with token list or otpring-log");
@@ -137,7 +57,7 @@ static int link_open(const struct invocation *invocation)
     if (local_daemon_runs(invocation->store)) {
         link_file = socket_open(invocation->store);
         if (link_file < 0) return complain(EXIT_UNAVAILABLE, "%s/admin.sock: %s", invocation->store, strerror(errno));
-        if (hello(link_file)) return EXIT_DONE;
+        if (admin_socket_hello(link_file)) return EXIT_DONE;
         close(link_file);
         link_file = -1;
         return complain(EXIT_REFUSED, "the daemon does not serve administrators to this user");
