@@ -77,7 +77,8 @@ X(QUESTION_COUNTER, RESULT_REFUSE, "the device's counter is not greater than tha
 X(QUESTION_BUSY, RESULT_REFUSE, "the account is being asked something else")
 X(QUESTION_COOLING, RESULT_REFUSE, "the user refused a moment ago")
 X(QUESTION_LIMITED, RESULT_REFUSE, "the account was asked too often")
-X(QUESTION_NO_DEVICE, RESULT_REFUSE, "nobody there who could answer: no such account, no bound device, suspended, or locked")
+X(QUESTION_NO_DEVICE, RESULT_REFUSE,
+  "nobody there who could answer: no such account, no bound device, suspended, or locked")
 X(QUESTION_CLIENT_FULL, RESULT_REFUSE, "this client has as many challenges open as it may")
 X(DEVICE_UNKNOWN, RESULT_REFUSE, "there is no such device, or it is not bound any more")
 X(QUESTION_CLOCK, RESULT_REFUSE, "the device's clock is off by more than five minutes")

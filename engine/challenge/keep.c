@@ -195,8 +195,8 @@ static struct result answer_one(struct work *work, struct challenge_reply *reply
     if (reply->shut) return answer_shut(work, reply);
     if (reply->evidence_size > CHALLENGE_EVIDENCE_SIZE_MAX) reply->result = result_of(BAD_ARGUMENT);
     if (!result_failed(reply->result))
-        reply->result = challenge_judge_answer(work->keep->room, reply->id, &reply->answer, work->now_s,
-                                               &reply->answered, &entry);
+        reply->result =
+            challenge_judge_answer(work->keep->room, reply->id, &reply->answer, work->now_s, &reply->answered, &entry);
     if (result_failed(reply->result) || reply->answered != CHALLENGE_TAKEN) return result_ok();
     reply->state = (enum challenge_state)entry.state;
     TRY(work_enter(work, &entry));
@@ -278,17 +278,21 @@ static void forgotten_add(void *context, const struct challenge_entry *entry)
     memcpy(keep->forgotten[keep->forgotten_count++], entry->id, CHALLENGE_ID_SIZE);
 }
 
-static struct result forget_all(const struct challenge_keep *keep, struct core_change *change)
+/* As many as the block takes. */
+static struct result forget_some(const struct challenge_keep *keep, struct core_change *change, uint32_t *ret_done)
 {
+    enum { FORGET_SLOTS_MAX = 4 /* the keys of four rows */ };
     static const enum row_part parts[] = {ROW_HEAD, ROW_BODY, ROW_EVIDENCE, ROW_COMMITMENT};
     struct core_change_act act = {.name = "challenge.forget"};
     TRY(core_change_record(change, &act));
-    for (uint32_t i = 0; i < keep->forgotten_count; i++)
+    uint32_t i = 0;
+    for (; i < keep->forgotten_count && core_change_slots_left(change) >= FORGET_SLOTS_MAX; i++)
         for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
             struct row_key key = row_key_of(keep->forgotten[i], parts[p]);
             TRY(core_change_erase(change, STORE_CHALLENGES,
                                   (struct store_bytes){.bytes = key.bytes, .size = sizeof key.bytes}));
         }
+    *ret_done = i;
     return result_ok();
 }
 
@@ -297,18 +301,20 @@ struct result challenge_keep_tick(struct challenge_keep *keep, const struct core
 {
     struct core_change *change;
     bool more = true;
+    uint32_t done = 0;
     if (keep->forgotten_count == 0) more = challenge_tick(keep->room, now_s, CHALLENGE_FORGET_MAX, forgotten_add, keep);
     if (keep->forgotten_count > 0) {
         TRY(core_change_begin(keep->worker, actor, &change));
-        struct result result = forget_all(keep, change);
+        struct result result = forget_some(keep, change, &done);
         if (result_failed(result)) {
             core_change_abandon(change);
             return result;
         }
         TRY(core_change_commit(change));
-        keep->forgotten_count = 0;
+        keep->forgotten_count -= done;
+        memmove(keep->forgotten, keep->forgotten + done, keep->forgotten_count * sizeof keep->forgotten[0]);
     }
-    *ret_more = more;
+    *ret_more = more || keep->forgotten_count > 0;
     return result_ok();
 }
 

@@ -24,7 +24,7 @@
 #include "challenge/room.h"
 #include "core/change.h"
 
-enum { CHALLENGE_EVIDENCE_SIZE_MAX = 512, CHALLENGE_HEAD_SIZE = 104, CHALLENGE_FORGET_MAX = 64 };
+enum { CHALLENGE_EVIDENCE_SIZE_MAX = 512, CHALLENGE_HEAD_SIZE = 104, CHALLENGE_FORGET_MAX = 1000 };
 
 struct challenge_ask;
 struct challenge_reply;

@@ -75,6 +75,7 @@ struct challenge_answer {
     enum challenge_act act; /* APPROVE or REFUSE */
     uint8_t number;         /* that the user entered; 0: none */
     uint8_t reason;         /* of a refusal: NOT_ME, NOT_WANTED or none */
+    bool wrong;             /* what was typed is not the response: it ends as after a wrong number */
     uint64_t device;        /* not 0 */
     uint8_t account[16];    /* that the device is bound to; the caller has checked its signature and state */
     uint8_t digest[CHALLENGE_DIGEST_SIZE]; /* of the body that it was shown */
