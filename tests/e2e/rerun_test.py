@@ -14,7 +14,7 @@ import time
 from harness import PROGRAMS, RESYNC, Closed, Store, base32, count_of, hotp, next_counter, query, seeds_for, totp
 
 COMPANY = "Bank"
-ATTEMPTS = count_of("OTPRING_RERUN", 20000)
+ATTEMPTS = count_of("OTPRING_RERUN", 8000)
 
 
 def rerun(store, *words, status=0, where=None):
