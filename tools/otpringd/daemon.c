@@ -196,8 +196,12 @@ static struct result admin_serve(struct daemon_thread *thread, struct os *os)
     struct core_worker *worker;
     struct admin *admin;
     TRY(plain_worker_create(daemon->engine->core, os, &daemon->inbox, &worker));
-    struct admin_options options = {
-        .engine = daemon->engine, .worker = worker, .os = os, .inbox = &daemon->inbox, .owner_uid = geteuid()};
+    struct admin_options options = {.engine = daemon->engine,
+                                    .worker = worker,
+                                    .os = os,
+                                    .inbox = &daemon->inbox,
+                                    .owner_uid = geteuid(),
+                                    .outbox_max = daemon->config.outbox_max};
     struct result result = admin_create(&options, &admin);
     if (!result_failed(result)) {
         result = admin_serve_with(thread, os, admin);
