@@ -9,8 +9,7 @@ import time
 
 from enrol_test import COMPANY
 from harness import Store
-from otpring_device import b64, unb64
-from question_world import LOGIN, PAYMENT, World
+from question_world import LOGIN, PAYMENT, World, b64, unb64
 
 USERS = 16
 WRONGS = ("session", "site", "account", "device", "expiry", "replay", "bit")

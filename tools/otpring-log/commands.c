@@ -11,12 +11,14 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    {"approval", command_approval},
     {"archive", command_archive},
     {"check", command_check},
     {"checkpoint", command_checkpoint},
     {"key", command_key},
     {"prove", command_prove},
     {"prune", command_prune},
+    {"verify-approval", command_verify_approval},
     {"verify-proof", command_verify_proof},
 };
 
