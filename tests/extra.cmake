@@ -22,7 +22,7 @@ foreach(source ${unit_tests})
     set(target unit_load_${CMAKE_MATCH_1})
     target_sources(${target} PRIVATE ${load_sources})
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tools)
-    target_link_libraries(${target} PRIVATE otpring_base otpring_kernel otpring_otp otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
+    target_link_libraries(${target} PRIVATE otpring_journal otpring_os otpring_base otpring_kernel otpring_otp otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
   endif()
 endforeach()
 # The parts of otpring-relay that send nothing.
