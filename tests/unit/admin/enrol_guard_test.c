@@ -134,6 +134,10 @@ static void a_reset_unbinds_the_device_and_removes_tokens_that_are_of_no_stock(v
     json_t *answer = ask(&fixture, "{'act':'device.list','company':'Demo Co'}");
     assert_string_equal(text_in(json_array_get(json_object_get(answer, "devices"), 0), "state"), "unbound");
     json_decref(answer);
+    answer = ask(&fixture, "{'act':'device.list','company':'Demo Co','state':'bound'}");
+    assert_int_equal(json_array_size(json_object_get(answer, "devices")), 0);
+    json_decref(answer);
+    assert_answer(&fixture, "BAD_ARGUMENT", "{'act':'device.list','company':'Demo Co','state':'lost'}");
     answer = ask(&fixture, "{'act':'token.list'," WHO "}");
     assert_int_equal(json_array_size(json_object_get(answer, "tokens")), 0);
     json_decref(answer);
