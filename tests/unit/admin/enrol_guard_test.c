@@ -192,6 +192,64 @@ static void a_virtual_token_takes_another_serial_where_its_own_is_in_use(void **
     fixture_remove(&fixture);
 }
 
+static void assert_devices(struct fixture *fixture, const char *first, const char *second)
+{
+    json_t *answer = ask(fixture, "{'act':'device.list','company':'Demo Co'}");
+    const json_t *devices = json_object_get(answer, "devices");
+    assert_string_equal(text_in(json_array_get(devices, 0), "state"), first);
+    if (second) assert_string_equal(text_in(json_array_get(devices, 1), "state"), second);
+    json_decref(answer);
+}
+
+/* The token of the first phone, whose code would be asked for, is suspended until that is past. */
+static void second_phone_goes(struct fixture *fixture, struct account *account, enum account_state at)
+{
+    assert_answer(fixture, "OK", "{'act':'stock.suspend','serial':'virtual-1'}");
+    device_make(fixture, account, ",'rollback_hours':1");
+    device_go(fixture, account, ACCOUNT_PROVEN);
+    assert_answer(fixture, "OK", "{'act':'stock.resume','serial':'virtual-1'}");
+    device_go(fixture, account, at);
+}
+
+static void a_phone_can_be_unbound_while_the_next_one_is_enrolled(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct account first, second;
+    people_make(&fixture);
+    device_make(&fixture, &first, ",'rollback_hours':1");
+    device_go(&fixture, &first, ACCOUNT_ACTIVE);
+    time_due(&fixture);
+    assert_state(&fixture, "final");
+    second_phone_goes(&fixture, &second, ACCOUNT_BINDING);
+    assert_answer(&fixture, "OK", "{'act':'device.unbind','device':1}");
+    assert_devices(&fixture, "unbound", NULL);
+    assert_answer(&fixture, "STORE_NOT_FOUND", "{'act':'device.unbind','device':1}");
+    json_t *answer = ask(&fixture, "{'act':'stock.list'}");
+    assert_string_equal(text_in(json_array_get(json_object_get(answer, "tokens"), 0), "state"), "retired");
+    json_decref(answer);
+    device_go(&fixture, &second, ACCOUNT_ACTIVE);
+    assert_devices(&fixture, "unbound", "bound");
+    fixture_remove(&fixture);
+}
+
+static void a_phone_that_another_came_after_is_bound_until_there_is_no_way_back(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct account first, second;
+    people_make(&fixture);
+    device_make(&fixture, &first, ",'rollback_hours':1");
+    device_go(&fixture, &first, ACCOUNT_ACTIVE);
+    time_due(&fixture);
+    second_phone_goes(&fixture, &second, ACCOUNT_ACTIVE);
+    assert_devices(&fixture, "bound", "bound");
+    time_due(&fixture);
+    assert_state(&fixture, "final");
+    assert_devices(&fixture, "unbound", "bound");
+    fixture_remove(&fixture);
+}
+
 #define assert_rule(fixture, name, words, ...)                                                                         \
     do {                                                                                                               \
         json_t *answer_ = ask(fixture, __VA_ARGS__);                                                                   \
@@ -267,6 +325,8 @@ int main(void)
         cmocka_unit_test(a_reset_unbinds_the_device_and_removes_tokens_that_are_of_no_stock),
         cmocka_unit_test(an_enrolment_does_not_outlive_the_person_who_is_erased),
         cmocka_unit_test(a_virtual_token_takes_another_serial_where_its_own_is_in_use),
+        cmocka_unit_test(a_phone_can_be_unbound_while_the_next_one_is_enrolled),
+        cmocka_unit_test(a_phone_that_another_came_after_is_bound_until_there_is_no_way_back),
         cmocka_unit_test(every_condition_of_enrolments_refuses_in_its_own_words),
         cmocka_unit_test(enrolments_are_listed_page_by_page_and_by_state),
     };
