@@ -76,7 +76,9 @@ static void state_answer(const struct enrolling *enrolling)
 
 static struct result admin_step(struct enrolling *enrolling, enum rule_act act, uint32_t held, uint64_t valid_s)
 {
-    return enrolling_step(enrolling, (enum rule_role)enrolling->people->act->who.role, act, held, valid_s);
+    struct act *asked = enrolling->people->act;
+    TRY(enrolling_step(enrolling, (enum rule_role)asked->who.role, act, held, valid_s));
+    return asked->who.role == ROLE_BANK ? people_granted(asked, rule_act_grant(act)) : result_ok();
 }
 
 /* ---- invite ---- */

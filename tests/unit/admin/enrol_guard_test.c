@@ -75,6 +75,35 @@ static void nobody_but_an_auth_server_or_who_may_add_tokens_vouches_for_a_user(v
     fixture_remove(&fixture);
 }
 
+static void an_operator_of_the_bank_needs_the_grant_for_tokens(void **state)
+{
+    (void)state;
+    static const char *const acts[] = {"enrol.invite", "enrol.cancel", "enrol.rollback"};
+    struct fixture fixture;
+    struct account account;
+    people_make(&fixture);
+    device_make(&fixture, &account, "");
+    free(operator_make(&fixture, "'name':'all','may':'all'"));
+    char *few = operator_make(&fixture, "'name':'few','may':'users,stock,read'");
+    fixture.admin->options.alone = false;
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(code_as(&fixture, 78, "{'act':'%s'," WHO ",'operator':'few','key':'%s'}", acts[i], few),
+                            "RULE");
+    }
+    fixture.admin->options.alone = true;
+    assert_state(&fixture, "invited");
+    device_go(&fixture, &account, ACCOUNT_ACTIVE);
+    fixture.admin->options.alone = false;
+    assert_string_equal(code_as(&fixture, 78, "{'act':'%s'," WHO ",'operator':'few','key':'%s'}", acts[2], few),
+                        "RULE");
+    assert_string_equal(code_as(&fixture, 78, "{'act':'device.unbind','device':1,'operator':'few','key':'%s'}", few),
+                        "RULE");
+    fixture.admin->options.alone = true;
+    assert_state(&fixture, "active");
+    free(few);
+    fixture_remove(&fixture);
+}
+
 static void a_token_given_since_the_invitation_is_asked_for_as_well(void **state)
 {
     (void)state;
@@ -320,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_but_an_auth_server_or_who_may_add_tokens_vouches_for_a_user),
+        cmocka_unit_test(an_operator_of_the_bank_needs_the_grant_for_tokens),
         cmocka_unit_test(a_token_given_since_the_invitation_is_asked_for_as_well),
         cmocka_unit_test(what_a_user_has_begun_ends_when_the_user_leaves_or_is_reset),
         cmocka_unit_test(a_reset_unbinds_the_device_and_removes_tokens_that_are_of_no_stock),
