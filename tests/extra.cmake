@@ -101,7 +101,7 @@ foreach(source ${unit_tests})
 endforeach()
 
 # The device's half of otpring-token, against the engine's.
-foreach(target unit_admin_enrol_test unit_admin_enrol_guard_test)
+foreach(target unit_admin_enrol_test unit_admin_enrol_guard_test unit_admin_random_acts_test)
   if(TARGET ${target})
     target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpring-token/document.c ${PROJECT_SOURCE_DIR}/tools/otpring-token/accounts.c)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tools)
