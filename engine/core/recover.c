@@ -7,9 +7,10 @@
  *   above it, in order               raised         applied to store and      applied
  *                                                   table if above the
  *                                                   admin position
- *   intact past a torn tail          raised, and journaled    not applied:    not applied: a retry is
- *   (salvaged)                       again as ACT_BURN        nobody was      judged afresh, against the
- *                                                             answered        burned words
+ *   intact past a torn tail          raised, and journaled    not applied,    not applied: a retry is
+ *   (salvaged)                       again as ACT_BURN; so    nobody was      judged afresh, against the
+ *                                    is the word of a pair    answered; but   burned words
+ *                                    typed at the desk        see words
  *
  * Crash story:
  *   1. while folding: nothing was changed but acts applied to the store with their position; the next start folds
@@ -47,7 +48,7 @@ static struct result txn_commit(struct recovery *recovery);
 
 /* ---- words ---- */
 
-static void verify_fold(struct core *core, const struct slot_verify *slot)
+void recover_verify(struct core *core, const struct slot_verify *slot)
 {
     struct table_hit hit;
     if (slot->token != 0 && slot->ordinal != UINT32_MAX && table_line(core->table, slot->ordinal, &hit)) {
@@ -77,7 +78,7 @@ static void items_fold(struct core *core, const struct slot_verify *items, uint3
             prefetch_line(core, items[i + PREFETCH_AHEAD].first_ordinal);
             prefetch_line(core, items[i + PREFETCH_AHEAD].ordinal);
         }
-        verify_fold(core, &items[i]);
+        recover_verify(core, &items[i]);
     }
 }
 
@@ -92,8 +93,29 @@ static struct result burn_note(struct recovery *recovery, const struct slot_veri
         recovery->burned_capacity = capacity;
     }
     recovery->burned[recovery->burned_count++] = *slot;
-    verify_fold(recovery->core, slot);
+    recover_verify(recovery->core, slot);
     return result_ok();
+}
+
+/* An act that is salvaged is not applied. What it used up is: codes burned before, and the two of a resynchronisation
+ * at the desk, whose answer may have been given where it was not power but rot that took a block before it. */
+static struct result act_salvage(struct recovery *recovery, const struct slot_act *act, const uint8_t *payload)
+{
+    struct act_resync resync;
+    if (act->act == ACT_BURN && act->payload_size == sizeof(struct slot_verify)) {
+        return burn_note(recovery, (const struct slot_verify *)payload);
+    }
+    if (act->act != ACT_TOKEN_RESYNC || act->payload_size != sizeof(resync)) return result_ok();
+    memcpy(&resync, payload, sizeof(resync));
+    if (resync.verdict != OTPRING_ACCEPTED) return result_ok();
+    struct slot_verify slot = {.token = act->token,
+                               .ordinal = act->ordinal,
+                               .first_ordinal = UINT32_MAX,
+                               .verdict = OTPRING_ACCEPTED,
+                               .drift = resync.drift,
+                               .kind = SLOT_VERIFY};
+    memcpy(slot.name, act->name, sizeof(slot.name));
+    return burn_note(recovery, &slot);
 }
 
 /* ---- acts ---- */
@@ -122,7 +144,7 @@ static struct result txn_commit(struct recovery *recovery)
 }
 
 /* The row has this drift, but the checkpoint's, which is older, was loaded over it. */
-static struct result resync_fold(const struct table_hit *hit, const struct slot_act *act, const uint8_t *payload)
+struct result recover_resync(const struct table_hit *hit, const struct slot_act *act, const uint8_t *payload)
 {
     struct act_resync resync;
     if (act->payload_size != sizeof(resync)) return result_of(JOURNAL_CORRUPT);
@@ -147,7 +169,7 @@ static struct result act_fold(struct recovery *recovery, const struct slot_act *
         struct slot_verify slot;
         if (act->payload_size != sizeof(slot)) return result_of(JOURNAL_CORRUPT);
         memcpy(&slot, payload, sizeof(slot));
-        verify_fold(core, &slot);
+        recover_verify(core, &slot);
         return result_ok();
     }
     if (header->position > core->admin_position) {
@@ -161,7 +183,7 @@ static struct result act_fold(struct recovery *recovery, const struct slot_act *
     if (act->ordinal != UINT32_MAX && table_line(core->table, act->ordinal, &hit)) {
         word_raise(&hit.tail->token, act->token);
         word_raise(&hit.tail->budget, act->budget);
-        if (act->act == ACT_TOKEN_RESYNC) return resync_fold(&hit, act, payload);
+        if (act->act == ACT_TOKEN_RESYNC) return recover_resync(&hit, act, payload);
     }
     return result_ok();
 }
@@ -211,7 +233,7 @@ static struct result record_fold(struct recovery *recovery, const struct journal
     case SLOT_VERIFY:
         *ret_slots = 1;
         if (view->salvaged) return burn_note(recovery, (const struct slot_verify *)slot);
-        verify_fold(recovery->core, (const struct slot_verify *)slot);
+        recover_verify(recovery->core, (const struct slot_verify *)slot);
         return result_ok();
     case SLOT_ACT: {
         const struct slot_act *act = (const struct slot_act *)slot;
@@ -220,11 +242,7 @@ static struct result record_fold(struct recovery *recovery, const struct journal
         }
         *ret_slots = 1u + act->slot_count;
         const uint8_t *payload = slot + JOURNAL_SLOT_SIZE;
-        if (!view->salvaged) return act_fold(recovery, act, payload, view->header);
-        if (act->act == ACT_BURN && act->payload_size == sizeof(struct slot_verify)) {
-            return burn_note(recovery, (const struct slot_verify *)payload);
-        }
-        return result_ok();
+        return view->salvaged ? act_salvage(recovery, act, payload) : act_fold(recovery, act, payload, view->header);
     }
     default:
         *ret_slots = 0;
