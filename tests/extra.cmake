@@ -14,6 +14,8 @@ if(Python3_FOUND)
 endif()
 add_executable(example_auth_server ${CMAKE_CURRENT_SOURCE_DIR}/examples/auth_server.c)
 target_link_libraries(example_auth_server PRIVATE otpring::otpring)
+add_executable(example_ask_user ${CMAKE_CURRENT_SOURCE_DIR}/examples/ask_user.c)
+target_link_libraries(example_ask_user PRIVATE otpring::otpring)
 # The parts of otpring-load, without its main, under their tests.
 file(GLOB load_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/otpring-load/*.c)
 list(FILTER load_sources EXCLUDE REGEX "/main\\.c$")

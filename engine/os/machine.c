@@ -78,6 +78,8 @@ void machine_thread_yields(void)
     enum { NICER = 10 };
     /* Of the thread, not of the process, on Linux; where it is refused, all have the same share. */
     (void)!setpriority(PRIO_PROCESS, 0, NICER);
+    /* A lower share alone lets it finish its slice while one that matters more has woken up. */
+    machine_short_slice();
 }
 
 uint64_t machine_resident_size(void)

@@ -4,6 +4,8 @@
 Devices are tests/python/otpring_device.py, an implementation apart, written from DEVICE.md and QR.md.
 """
 import json
+import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -11,8 +13,8 @@ import tempfile
 import time
 
 from enrol_test import COMPANY
-from harness import Store
-from otpring_client import QUESTION, QUESTION_ANSWER, AskClient, frame
+from harness import PROGRAMS, Store
+from otpring_client import QUESTION, QUESTION_ANSWER, AskClient, ProtocolError, frame
 from otpring_device import NOT_ME, NOT_WANTED, b64, unb64
 from question_world import LOGIN, PAYMENT, World, code_of, refused
 
@@ -290,13 +292,77 @@ def another_connection_is_told_too(world):
     assert asked["challenge"] not in [event["challenge"] for event in world.client.events], "who did not want it is not told"
 
 
+def the_examples_ask_and_are_told(world):
+    """tests/examples/ask_user, in C and in Python."""
+    here = pathlib.Path(__file__).resolve().parent
+    programs = {"c": [PROGRAMS.parent / "tests/example_ask_user"], "python": [sys.executable, here.parent / "examples/ask_user.py"]}
+    for name, program in programs.items():
+        for refuse in (None, NOT_WANTED):
+            user = f"example-{name}-{refuse}"
+            device = world.enrolled(user)
+            with subprocess.Popen([*program, world.store.path / "ask.sock", COMPANY, user, "browser 1"], stdout=subprocess.PIPE, text=True) as running:
+                number = int(running.stdout.readline().split()[1])
+                device.answer(world.to_device, device.questions(world.to_device)[0], number=0 if refuse else number, refuse=refuse)
+                wanted = "refused" if refuse else "approved"
+                assert running.stdout.readline() == f"{wanted}\t{user}\n"
+                assert running.wait(30) == (1 if refuse else 0)
+        done = subprocess.run([*program, world.store.path / "ask.sock", COMPANY, "nobody", "s"], capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and "QUESTION_NO_DEVICE" in done.stderr, done
+
+
+def another_client(world, uid):
+    """An auth server of another user id."""
+    os.seteuid(uid)
+    try:
+        return AskClient(str(world.store.path / "ask.sock"))
+    finally:
+        os.seteuid(0)
+
+
+def clients_have_what_is_theirs_alone(world):
+    """What one asked is not there for another; companies and the number of open questions have limits; so has a login without a name."""
+    device = world.enrolled("mine")
+    asked = world.asked("mine", channel="qr")
+    nameless = world.asked(None, session="nameless", channel="qr")
+    with another_client(world, 65534) as here, another_client(world, 65533) as elsewhere:
+        for act in ("wait", "cancel"):
+            assert code_of(here.one(act, challenge=asked["challenge"], session="s1")) == "QUESTION_UNKNOWN"
+        assert here.one("list", company=COMPANY, user="mine")["challenges"] == []
+        item = {"company": COMPANY, "user": "mine", "session": "s1", "channel": "qr", **LOGIN}
+        assert code_of(elsewhere.one("ask", **item)) == "QUESTION_NO_DEVICE", "not a company of this client"
+        question = device.read(asked["uri"])
+        assert code_of(elsewhere.one("device", **device.answer_document(question))) == "QUESTION_UNKNOWN"
+        assert code_of(elsewhere.one("device", **device.questions_document())) == "QUESTION_UNKNOWN"
+        theirs = elsewhere.one("ask", session="x", channel="qr", **LOGIN)
+        other = device.read(theirs["uri"])
+        assert code_of(world.to_device(device.answer_document(other))) == "QUESTION_UNKNOWN", "asked by a client that has another company"
+        many = here.batch("ask", [{"session": f"n{i}", "channel": "qr", **LOGIN} for i in range(5)])
+        assert [answer.get("code") for answer in many] == [None, None, None, "QUESTION_CLIENT_FULL", "QUESTION_CLIENT_FULL"]
+        here.one("cancel", challenge=many[0]["challenge"], session="n0")
+        assert here.one("ask", session="n9", channel="qr", **LOGIN)["ok"], "one was closed, so there is room for one"
+        assert device.answer(lambda document: here.one("device", **document), device.read(nameless["uri"]))["state"] == "approved"
+    try:
+        another_client(world, 65532).one("wait", challenge=asked["challenge"], session="s1")
+        raise AssertionError("a client without the right was served")
+    except ProtocolError as error:
+        assert error.name == "NO_RIGHT", error
+
+
 def main():
     stories = [login_by_push, blind_approval_never_passes, not_me_raises_an_alarm, a_payment_and_the_same_with_one_digit_changed,
                a_thousand_prompts_give_one, login_by_qr, a_wrong_response_ends_it, shown_to_another_too_late_and_twice,
                documents_that_are_not_the_device_s, requests_that_break_the_rules, alerts_and_batches, another_connection_is_told_too,
-               whatever_shuts_the_account_wins]
+               the_examples_ask_and_are_told, whatever_shuts_the_account_wins]
     wanted = sys.argv[2:]
     with Store() as store:
+        if os.geteuid() == 0:  # other user ids can be taken on
+            stories.insert(0, clients_have_what_is_theirs_alone)
+            (store.base / "conf").write_text(
+                f"[otpringd]\nask-mode = 0666\n[client web]\nuid = 65534\nrights = ask\ncompanies = {COMPANY}\nchallenges = 3\n"
+                "[client other]\nuid = 65533\nrights = ask\ncompanies = Other Co\n[client codes]\nuid = 65532\nrights = verify\n")
+            os.chmod(store.base, 0o711)
+            os.chmod(store.path, 0o711)
+            store.flags += ["--config", str(store.base / "conf")]
         store.start()
         world = World(store)
         for story in stories:

@@ -8,9 +8,11 @@
 
 /* ---- to JSON ---- */
 
+/* What is not UTF-8 is refused by the daemon as no text. */
 static void text_put(json_t *item, const char *key, const char *text)
 {
-    if (text) json_object_set_new(item, key, json_string(text));
+    json_t *json = text ? json_string(text) : NULL;
+    if (text) json_object_set_new(item, key, json ? json : json_null());
 }
 
 /* 1, -1, or left to the daemon. */
@@ -104,8 +106,8 @@ static int count_check(struct otpring_asker *asker, size_t count)
     return ask_error(asker, OTPRING_E_ARGUMENT, "a batch has 1 to %d items", OTPRING_BATCH_MAX);
 }
 
-int otpring_ask(struct otpring_asker *asker, const struct otpring_question *questions, size_t count,
-                struct otpring_asked *ret_asked)
+PUBLIC int otpring_ask(struct otpring_asker *asker, const struct otpring_question *questions, size_t count,
+                       struct otpring_asked *ret_asked)
 {
     json_t *answers;
     int error = count_check(asker, count);
@@ -137,25 +139,25 @@ static int outcomes(struct otpring_asker *asker, const char *act, const struct o
     return 0;
 }
 
-int otpring_wait(struct otpring_asker *asker, const struct otpring_asked_by *asked, size_t count,
-                 struct otpring_outcome *ret_outcomes)
+PUBLIC int otpring_wait(struct otpring_asker *asker, const struct otpring_asked_by *asked, size_t count,
+                        struct otpring_outcome *ret_outcomes)
 {
     return outcomes(asker, "wait", asked, count, ret_outcomes);
 }
 
-int otpring_cancel(struct otpring_asker *asker, const struct otpring_asked_by *asked, size_t count,
-                   struct otpring_outcome *ret_outcomes)
+PUBLIC int otpring_cancel(struct otpring_asker *asker, const struct otpring_asked_by *asked, size_t count,
+                          struct otpring_outcome *ret_outcomes)
 {
     return outcomes(asker, "cancel", asked, count, ret_outcomes);
 }
 
-int otpring_typed(struct otpring_asker *asker, const struct otpring_asked_by *asked, size_t count,
-                  struct otpring_outcome *ret_outcomes)
+PUBLIC int otpring_typed(struct otpring_asker *asker, const struct otpring_asked_by *asked, size_t count,
+                         struct otpring_outcome *ret_outcomes)
 {
     return outcomes(asker, "typed", asked, count, ret_outcomes);
 }
 
-int otpring_closed(struct otpring_asker *asker, uint32_t timeout_ms, struct otpring_outcome *ret_outcome)
+PUBLIC int otpring_closed(struct otpring_asker *asker, uint32_t timeout_ms, struct otpring_outcome *ret_outcome)
 {
     if (json_array_size(asker->events) == 0) {
         if (asker->fd < 0) return ask_error(asker, OTPRING_E_CONNECT, "not connected");
@@ -167,7 +169,8 @@ int otpring_closed(struct otpring_asker *asker, uint32_t timeout_ms, struct otpr
     return 1;
 }
 
-int otpring_documents(struct otpring_asker *asker, const char *const documents[], size_t count, char *ret_answers[])
+PUBLIC int otpring_documents(struct otpring_asker *asker, const char *const documents[], size_t count,
+                             char *ret_answers[])
 {
     json_t *answers;
     int error = count_check(asker, count);
@@ -185,13 +188,13 @@ int otpring_documents(struct otpring_asker *asker, const char *const documents[]
     return 0;
 }
 
-void otpring_answer_free(char *answer)
+PUBLIC void otpring_answer_free(char *answer)
 {
     free(answer);
 }
 
-int otpring_alert(struct otpring_asker *asker, const char *company, const char *user, const char *service,
-                  unsigned *ret_pushed, char ret_code[OTPRING_CODE_TEXT_MAX + 1])
+PUBLIC int otpring_alert(struct otpring_asker *asker, const char *company, const char *user, const char *service,
+                         unsigned *ret_pushed, char ret_code[OTPRING_CODE_TEXT_MAX + 1])
 {
     json_t *answers, *item = json_object(), *items = json_array();
     text_put(item, "company", company);

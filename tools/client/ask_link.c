@@ -257,7 +257,7 @@ int ask_take_events(struct otpring_asker *asker, uint64_t deadline_ms)
 
 /* ---- life ---- */
 
-int otpring_asker_open(const char *socket_path, uint32_t timeout_ms, struct otpring_asker **ret_asker)
+PUBLIC int otpring_asker_open(const char *socket_path, uint32_t timeout_ms, struct otpring_asker **ret_asker)
 {
     struct otpring_asker *asker = calloc(1, sizeof *asker);
     if (!asker) return OTPRING_E_MEMORY;
@@ -276,7 +276,7 @@ int otpring_asker_open(const char *socket_path, uint32_t timeout_ms, struct otpr
     return fits ? OTPRING_E_MEMORY : OTPRING_E_ARGUMENT;
 }
 
-void otpring_asker_close(struct otpring_asker *asker)
+PUBLIC void otpring_asker_close(struct otpring_asker *asker)
 {
     if (!asker) return;
     ask_disconnect(asker);
@@ -285,12 +285,12 @@ void otpring_asker_close(struct otpring_asker *asker)
     free(asker);
 }
 
-int otpring_asker_fd(const struct otpring_asker *asker)
+PUBLIC int otpring_asker_fd(const struct otpring_asker *asker)
 {
     return asker->fd;
 }
 
-const char *otpring_asker_last_error(const struct otpring_asker *asker)
+PUBLIC const char *otpring_asker_last_error(const struct otpring_asker *asker)
 {
     return asker->last_error;
 }

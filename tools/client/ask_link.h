@@ -8,6 +8,8 @@
 #include "otpring/ask.h"
 #include "otpring/wire.h"
 
+#define PUBLIC __attribute__((visibility("default")))
+
 enum { EVENTS_KEPT_MAX = 4096 };
 
 struct otpring_asker {
