@@ -220,6 +220,26 @@ static void two_names_of_one_administrator_are_one_person(void **unused)
     fixture_remove(&fixture);
 }
 
+/* What takes two persons has no way round that takes one. */
+static void failures_of_a_known_user_are_no_plain_tokens_to_forget(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    world_make(&fixture);
+    assert_fine(&fixture, "{'act':'stock.assign'," ACME ",'user':'boss','serial':'T-1'}");
+    assert_fine(&fixture, "{'act':'token.add','company':'Plain','user':'x'}");
+    char *olga = operator_make(&fixture, "'name':'olga','may':'all'");
+    fixture.admin->options.alone = false;
+#define AS_OLGA ",'operator':'olga','key':'%s'}", olga
+    assert_answer(&fixture, "IN_STOCK", "{'act':'token.unlock'," ACME ",'user':'boss'" AS_OLGA);
+    assert_fine(&fixture, "{'act':'user.unlock'," ACME ",'user':'boss'" AS_OLGA);
+    assert_fine(&fixture, "{'act':'token.unlock','company':'Plain','user':'x'" AS_OLGA);
+    fixture.admin->options.alone = true;
+    assert_fine(&fixture, "{'act':'token.unlock'," ACME ",'user':'boss'}"); /* the owner has nobody to ask */
+    free(olga);
+    fixture_remove(&fixture);
+}
+
 static void operators_are_told_apart_by_their_whole_names(void **unused)
 {
     (void)unused;
@@ -421,6 +441,7 @@ int main(void)
         cmocka_unit_test(messages_to_a_person_die_when_the_person_is_erased),
         cmocka_unit_test(many_users_are_added_each_taken_or_refused),
         cmocka_unit_test(two_names_of_one_administrator_are_one_person),
+        cmocka_unit_test(failures_of_a_known_user_are_no_plain_tokens_to_forget),
         cmocka_unit_test(operators_are_told_apart_by_their_whole_names),
         cmocka_unit_test(every_condition_refuses_in_its_own_words),
         cmocka_unit_test(an_administrator_is_judged_by_the_own_company_besides),
