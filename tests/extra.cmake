@@ -96,7 +96,7 @@ foreach(source ${unit_tests})
     set(target unit_log_${CMAKE_MATCH_1})
     target_sources(${target} PRIVATE ${log_sources})
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tools ${PROJECT_SOURCE_DIR}/tools/otpring-log)
-    target_link_libraries(${target} PRIVATE otpring_core otpring_journal otpring_store otpring_vault otpring_os otpring_base PkgConfig::JANSSON PkgConfig::ZSTD Threads::Threads m)
+    target_link_libraries(${target} PRIVATE otpring_core otpring_journal otpring_kernel otpring_store otpring_vault otpring_os otpring_base PkgConfig::JANSSON PkgConfig::ZSTD Threads::Threads m)
   endif()
 endforeach()
 
