@@ -4,7 +4,7 @@
 usage: people_scale.py [--programs FOLDER] [--tokens N] [--companies N] [--assign N] [--folder FOLDER] [--keep]
 
 Defaults are reduced (100,000 tokens in 100 companies); the whole run is --tokens 10000000 --companies 10000, which takes
-some 15 GiB of disk. Everything goes over admin.sock, as an administrator's program would do it."""
+some 10 GiB of disk. Everything goes over admin.sock, as an administrator's program would do it."""
 import argparse
 import base64
 import os
@@ -45,9 +45,11 @@ class Daemon:
         self.process.terminate()
         self.process.wait()
 
-    def memory_mib(self):
+    def memory(self):
+        """Its own, and pages of the store's file that are mapped, which the system takes back when it needs them."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024
+        own, mapped = (int(re.search(rf"{name}:\s+(\d+)", status).group(1)) // 1024 for name in ("RssAnon", "RssFile"))
+        return f"memory {own} MiB, and {mapped} MiB of files mapped"
 
 
 def told(what, count, begin):
@@ -63,7 +65,7 @@ def serials_of(company, each):
     return [f"S{company}-{i}" for i in range(each)]
 
 
-def fill(client, companies, each, users):
+def fill(client, companies, each):
     begin = time.monotonic()
     for company in range(companies):
         client.ask("company.add", company=f"Company {company}")
@@ -82,39 +84,47 @@ def fill(client, companies, each, users):
         for serials in batches(serials_of(company, each)):
             client.ask("stock.give", company=f"Company {company}", serials=serials)
     told("tokens given to their companies", companies * each, begin)
+
+
+def users_add(client, companies, each):
     begin = time.monotonic()
-    for user in range(users):
-        client.ask("user.add", company="Company 0", user=f"user{user}", name="Somebody", phone="+34600000000")
-    told("users added, an act each", users, begin)
+    for company in range(companies):
+        for users in batches([[f"user{i}", "Somebody", "+34600000000"] for i in range(each)]):
+            client.ask("user.add-batch", company=f"Company {company}", items=users)
+    told("users added, a company's at a time", companies * each, begin)
 
 
-def assign(client, users):
-    """As the company's administrator does it: the bank arms the first alone, so the first one comes from the bank."""
-    client.ask("user.set", company="Company 0", user="user0", administrator=True)
-    key = client.ask("operator.add", name="admin0", company="Company 0", user="user0")["key"]
-    pairs = [[f"user{i}", f"S0-{i}"] for i in range(users)]
+def assign(client, companies, each):
+    """As the companies' administrators do it; the bank arms the first administrator of each. Gives the key of the first one."""
+    bank = {"operator": "bank", "key": client.ask("operator.add", name="bank", may="all")["key"]}
+    keys = []
+    for company in range(companies):
+        names = {"company": f"Company {company}", "user": "user0"}
+        client.ask("user.set", administrator=True, **names, **bank)
+        keys.append(client.ask("operator.add", name=f"admin{company}", **names, **bank)["key"])
     begin = time.monotonic()
     done = 0
-    for items in batches(pairs):
-        done += client.ask("stock.assign-batch", company="Company 0", items=items, operator="admin0", key=key)["assigned"]
+    for company, key in enumerate(keys):
+        for items in batches([[f"user{i}", f"S{company}-{i}"] for i in range(each)]):
+            done += client.ask("stock.assign-batch", company=f"Company {company}", items=items, operator=f"admin{company}", key=key)["assigned"]
     told("tokens assigned in bulk", done, begin)
-    return key
+    return keys[0], bank
 
 
-def page_ms(client, key, **request):
+def page_ms(client, who, act, **request):
     begin = time.monotonic()
-    answer = client.ask("stock.list", limit=100, operator="admin0", key=key, **request)
+    answer = client.ask(act, limit=100, **who, **request)
     return (time.monotonic() - begin) * 1000, answer
 
 
-def pages(client, key, each):
-    first, answer = page_ms(client, key, state="custody")
-    deep = 0
-    for _ in range(min(each // 100 - 1, 200)):
-        if not answer["next"]:
-            break
-        deep, answer = page_ms(client, key, state="custody", after=answer["next"])
-    print(f"measured: a page of 100 tokens: the first {first:.1f} ms, one far behind {deep:.1f} ms")
+def pages(client, who, what, act, **request):
+    """The first page, and one as far behind as 200 pages lead."""
+    first, answer = page_ms(client, who, act, **request)
+    deep, count = first, 1
+    while answer["next"] and count < 200:
+        deep, answer = page_ms(client, who, act, after=answer["next"], **request)
+        count += 1
+    print(f"measured: a page of 100 {what}: the first {first:.1f} ms, number {count} {deep:.1f} ms", flush=True)
 
 
 def disk_mib(folder):
@@ -126,26 +136,30 @@ def main():
     parser.add_argument("--programs", type=pathlib.Path, default=HERE.parent / "build" / "release" / "tools")
     parser.add_argument("--tokens", type=int, default=100000)
     parser.add_argument("--companies", type=int, default=100)
-    parser.add_argument("--assign", type=int, default=500)
+    parser.add_argument("--assign", type=int, default=5000, help="users, in as many companies as that takes")
     parser.add_argument("--folder", type=pathlib.Path, default=os.environ.get("OTPRING_TEST_FOLDER"))
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     each = options.tokens // options.companies
-    users = min(options.assign, each)
+    staffed = min(max(options.assign // each, 1), options.companies)
+    staff = min(options.assign, each)
     base = pathlib.Path(tempfile.mkdtemp(prefix="otpring-scale-", dir=options.folder))
     store = base / "store"
     subprocess.run([options.programs / "otpring", "--store", store, "init"], check=True, stdout=subprocess.DEVNULL)
     daemon = Daemon(options.programs, store, options.tokens)
     try:
         client, _ = daemon.start()
-        fill(client, options.companies, each, users)
-        key = assign(client, users)
-        pages(client, key, each)
-        print(f"measured: memory {daemon.memory_mib():.0f} MiB, disk {disk_mib(base):.0f} MiB")
+        fill(client, options.companies, each)
+        users_add(client, staffed, staff)
+        key, bank = assign(client, staffed, staff)
+        pages(client, {"operator": "admin0", "key": key}, "tokens of a company", "stock.list")
+        pages(client, bank, "tokens of all", "stock.list", state="custody")
+        pages(client, bank, "companies", "company.list")
+        print(f"measured: {daemon.memory()}, disk {disk_mib(base):.0f} MiB", flush=True)
         client.close()
         daemon.stop()
         client, seconds = daemon.start()
-        print(f"measured: start with {options.tokens} tokens in stock: {seconds:.2f} s, memory {daemon.memory_mib():.0f} MiB")
+        print(f"measured: start with {options.tokens} tokens in stock: {seconds:.2f} s, {daemon.memory()}")
         client.close()
         daemon.stop()
     finally:

@@ -5,7 +5,7 @@
 #include "admin/outbox.h"
 #include "os/arena.h"
 
-enum { DAY_MS = 86400000, REMIND_DAYS = 14, SERIALS_MAX = 1000 };
+enum { DAY_MS = 86400000, REMIND_DAYS = 14, SERIALS_MAX = 1000, NOTICES_MAX = 128 };
 
 /* ---- naming tokens ---- */
 
@@ -89,6 +89,13 @@ static void account_of(const struct stock_row *stock, uint8_t ret_account[16])
     if (people_held(stock)) memcpy(ret_account, stock->holder, 16);
 }
 
+/* A request about very many tokens tells nobody: the messages would not fit its block of the journal. */
+static bool tells(const struct people *people, enum rule_act act)
+{
+    const json_t *serials = json_object_get(people->act->request, "serials");
+    return act == DO_STOCK_LOST && json_array_size(serials) <= NOTICES_MAX;
+}
+
 /* A step from the state that the token is in, after what it has become by itself is recorded. */
 static struct result step(struct people *people, const char *serial, enum rule_act act)
 {
@@ -102,7 +109,7 @@ static struct result step(struct people *people, const char *serial, enum rule_a
     account_of(&stock, account);
     TRY(people_judge(people, MACHINE_STOCK, stock.state, act, account, held, &next));
     TRY(stock_step(people, act, &stock, next, NULL));
-    return act == DO_STOCK_LOST ? stock_notice(people, MESSAGE_TOKEN_LOST, &stock) : result_ok();
+    return tells(people, act) ? stock_notice(people, MESSAGE_TOKEN_LOST, &stock) : result_ok();
 }
 
 static struct result step_each(struct people *people, const char *serial, void *context)

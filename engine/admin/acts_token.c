@@ -369,6 +369,7 @@ struct result act_token_unlock(struct act *act)
     const char *company, *user;
     TRY(act_text(act, "company", true, &company));
     TRY(act_text(act, "user", true, &user));
+    TRY(people_unlock_alone(act, company, user));
     return core_account_unlock(act->admin->options.worker, &act->actor, company, user);
 }
 

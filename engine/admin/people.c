@@ -216,6 +216,34 @@ struct result people_plain_only(struct act *act, const uint32_t *ordinals, size_
     return result;
 }
 
+struct unlocking {
+    const char *company, *user;
+};
+
+static struct result unlock_alone(struct people *people)
+{
+    const struct unlocking *unlocking = people->act->context;
+    struct user_row user;
+    uint8_t name[16];
+    core_name(unlocking->company, strlen(unlocking->company), unlocking->user, strlen(unlocking->user), name);
+    struct result got = people_user_get(people, name, &user);
+    if (got.code == STORE_NOT_FOUND) return result_ok();
+    TRY(got);
+    return act_detail(people->act, IN_STOCK, "who may forget this user's failures: see otpring user unlock");
+}
+
+struct result people_unlock_alone(struct act *act, const char *company, const char *user)
+{
+    struct people people;
+    struct unlocking unlocking = {company, user};
+    if (act->actor.operator_id == 0) return result_ok();
+    if (!core_text_valid(company, 1, SCHEMA_NAME_MAX) || !core_text_valid(user, 1, SCHEMA_NAME_MAX)) return result_ok();
+    act->context = &unlocking;
+    struct result result = reading(act, &people, unlock_alone);
+    act->context = NULL;
+    return result;
+}
+
 /* ---- names ---- */
 
 void people_company_name(const char *company, uint8_t ret_name[16])

@@ -193,6 +193,10 @@ struct result people_user_open(struct people *people, const char *user, const ui
 /* IN_STOCK where one of the lines is a token's of the stock, whose rules hold for it. */
 struct result people_plain_only(struct act *act, const uint32_t *ordinals, size_t count) MUST_USE;
 
+/* IN_STOCK where an operator asks about a user that is known here: forgetting many failures of theirs takes two
+ * persons, and an act on plain tokens is no way round that. */
+struct result people_unlock_alone(struct act *act, const char *company, const char *user) MUST_USE;
+
 /* ---- rows in the store ---- */
 
 /* STORE_NOT_FOUND, STORE_DAMAGED. */

@@ -81,7 +81,7 @@ class Probe:
 
 
 def consent(store):
-    store.act("clock.consent")
+    store.tool("clock", "consent")
 
 
 def steps(store, clock, probe, rounds, rng):

@@ -82,6 +82,61 @@ static void a_user_is_told_when_a_token_is_lost_or_replaced(void **unused)
     fixture_remove(&fixture);
 }
 
+/* Tokens M-0, M-1 ... of users m0, m1 ..., each with a phone. */
+static void many_make(struct fixture *fixture, int count, char *text)
+{
+    size_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += (size_t)sprintf(text + size, "%s['m%d','','+34600123456']", i ? "," : "", i);
+    assert_fine(fixture, "{'act':'user.add-batch'," ACME ",'items':[%s]}", text);
+    size = 0;
+    for (int i = 0; i < count; i++) {
+        uint8_t seed[20] = {(uint8_t)i, (uint8_t)(i >> 8), 7};
+        char secret[33];
+        admin_ok(otp_base32_encode(seed, sizeof(seed), secret, sizeof(secret)));
+        size += (size_t)sprintf(text + size, "%s['M-%d','%s']", i ? "," : "", i, secret);
+    }
+    assert_fine(fixture, "{'act':'stock.add-batch','items':[%s]}", text);
+    size = 0;
+    for (int i = 0; i < count; i++) size += (size_t)sprintf(text + size, "%s'M-%d'", i ? "," : "", i);
+    assert_fine(fixture, "{'act':'stock.give'," ACME ",'serials':[%s]}", text);
+    free(operator_make(fixture, "'name':'all','may':'all'"));
+    char *key = operator_make(fixture, "'name':'boss'," ACME ",'user':'boss'");
+    size = 0;
+    for (int i = 0; i < count; i++) size += (size_t)sprintf(text + size, "%s['m%d','M-%d']", i ? "," : "", i, i);
+    assert_fine(fixture, "{'act':'stock.assign-batch'," ACME ",'items':[%s],'operator':'boss','key':'%s'}", text, key);
+    size = 0;
+    for (int i = 0; i < count; i++) size += (size_t)sprintf(text + size, "%s'M-%d'", i ? "," : "", i);
+    free(key);
+}
+
+static json_int_t messages_open(struct fixture *fixture)
+{
+    json_t *list = ask(fixture, "{'act':'outbox.list','limit':1}");
+    json_int_t open = number_in(json_object_get(list, "counts"), "open");
+    json_decref(list);
+    return open;
+}
+
+static void very_many_tokens_are_lost_at_once_without_a_message_each(void **unused)
+{
+    (void)unused;
+    enum { MANY = 1000, TOLD = 128 };
+    static char text[64 * MANY];
+    struct fixture fixture;
+    world_make(&fixture);
+    many_make(&fixture, MANY, text);
+    /* The first ones' serials: as many as are told. */
+    char *end = text;
+    for (int i = 0; i < TOLD; i++) end = strchr(end + 1, ',');
+    *end = 0;
+    assert_fine(&fixture, "{'act':'stock.lost','serials':[%s]}", text);
+    assert_int_equal(messages_open(&fixture), TOLD);
+    assert_fine(&fixture, "{'act':'stock.lost','serials':[%s]}", end + 1);
+    assert_int_equal(messages_open(&fixture), TOLD);
+    fixture_remove(&fixture);
+}
+
 static void a_reset_tells_of_each_token_that_goes(void **unused)
 {
     (void)unused;
@@ -217,6 +272,26 @@ static void two_names_of_one_administrator_are_one_person(void **unused)
     free(one);
     free(two);
     free(next);
+    fixture_remove(&fixture);
+}
+
+/* What takes two persons has no way round that takes one. */
+static void failures_of_a_known_user_are_no_plain_tokens_to_forget(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    world_make(&fixture);
+    assert_fine(&fixture, "{'act':'stock.assign'," ACME ",'user':'boss','serial':'T-1'}");
+    assert_fine(&fixture, "{'act':'token.add','company':'Plain','user':'x'}");
+    char *olga = operator_make(&fixture, "'name':'olga','may':'all'");
+    fixture.admin->options.alone = false;
+#define AS_OLGA ",'operator':'olga','key':'%s'}", olga
+    assert_answer(&fixture, "IN_STOCK", "{'act':'token.unlock'," ACME ",'user':'boss'" AS_OLGA);
+    assert_fine(&fixture, "{'act':'user.unlock'," ACME ",'user':'boss'" AS_OLGA);
+    assert_fine(&fixture, "{'act':'token.unlock','company':'Plain','user':'x'" AS_OLGA);
+    fixture.admin->options.alone = true;
+    assert_fine(&fixture, "{'act':'token.unlock'," ACME ",'user':'boss'}"); /* the owner has nobody to ask */
+    free(olga);
     fixture_remove(&fixture);
 }
 
@@ -416,11 +491,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_user_is_told_when_a_token_is_lost_or_replaced),
+        cmocka_unit_test(very_many_tokens_are_lost_at_once_without_a_message_each),
         cmocka_unit_test(a_reset_tells_of_each_token_that_goes),
         cmocka_unit_test(whom_nothing_reaches_is_not_told_and_loses_the_token_all_the_same),
         cmocka_unit_test(messages_to_a_person_die_when_the_person_is_erased),
         cmocka_unit_test(many_users_are_added_each_taken_or_refused),
         cmocka_unit_test(two_names_of_one_administrator_are_one_person),
+        cmocka_unit_test(failures_of_a_known_user_are_no_plain_tokens_to_forget),
         cmocka_unit_test(operators_are_told_apart_by_their_whole_names),
         cmocka_unit_test(every_condition_refuses_in_its_own_words),
         cmocka_unit_test(an_administrator_is_judged_by_the_own_company_besides),
