@@ -255,7 +255,7 @@ static bool looks_like(const struct seen *seen, const struct person *person)
     return is->active == person->active && is->token == person->token && is->phone == person->phone &&
            is->enrolment == person->enrolment && is->messages == person->messages &&
            (person->enrolment != ENROL_INVITED || is->tries == person->tries) &&
-           (person->enrolment == ENROL_NONE || is->needs_code == person->needs_code) &&
+           (person->enrolment != ENROL_INVITED || is->needs_code == person->needs_code) &&
            seen->required == person_required(person);
 }
 
@@ -284,6 +284,7 @@ static bool settle(struct people_desk *desk, struct people *people, int user, co
     bool as_known = looks_like(&seen, known), as_maybe = people->busy == user && looks_like(&seen, &people->maybe);
     if (!as_known && !as_maybe) told(when, user, &seen, known, model);
     if (!as_known && as_maybe) *known = people->maybe;
+    known->needs_code = seen.person.needs_code; /* a proof that was begun may have found a token that came since */
     if (people->busy == user) people->busy = -1;
     return !as_known && as_maybe;
 }
@@ -328,7 +329,7 @@ static json_t *document_make(struct people *people, int user, enum person_act ac
         return document_present(&other);
     case PERSON_PROVE:
         if (!phone->statement[0]) return NULL;
-        if (people->known[user].needs_code) code_make(user, phone->counter++, code);
+        if (person_needs_code(&people->known[user])) code_make(user, phone->counter++, code);
         return document_prove(&phone->account, phone->statement, code);
     case PERSON_BIND:
         return document_bind(&phone->account);
@@ -558,7 +559,7 @@ static void try_again(struct people_desk *desk, struct people *people, int user,
 static void go_on(struct people_desk *desk, struct people *people, int user, struct model *model)
 {
     struct phone *phone = &people->phones[user];
-    phone->burned = phone->sent == PERSON_PROVE && people->known[user].needs_code;
+    phone->burned = phone->sent == PERSON_PROVE && person_needs_code(&people->known[user]);
     for (unsigned i = 0; phone->sent != PERSON_ACTS && !model->broken[0]; i++) {
         enum person_act act = phone->sent;
         struct result result = send(desk, people, user, act, phone->document, model);

@@ -5,6 +5,11 @@ struct person person_new(void)
     return (struct person){.active = true, .gate = GATE_IS_WAIVED};
 }
 
+bool person_needs_code(const struct person *person)
+{
+    return person->needs_code || person->token == TOKEN_HANDED;
+}
+
 static bool open_enrolment(const struct person *person)
 {
     return person->enrolment >= ENROL_INVITED && person->enrolment <= ENROL_BOUND;
@@ -24,6 +29,7 @@ static bool leave(struct person *after)
     after->active = false;
     if (after->token == TOKEN_HANDED) after->token = TOKEN_HELD_BACK;
     if (after->phone == TOKEN_HANDED) after->phone = TOKEN_HELD_BACK;
+    if (open_enrolment(after)) after->enrolment = ENROL_CANCELLED;
     if (after->released || !after->was_required) after->gate = GATE_IS_NONE;
     after->released = false;
     return true;
@@ -57,7 +63,7 @@ static bool assign(struct person *after)
 
 static bool take(struct person *after)
 {
-    if (after->token != TOKEN_HANDED && after->token != TOKEN_HELD_BACK) return false;
+    if (after->token == TOKEN_IN_CUSTODY) return false;
     after->token = TOKEN_IN_CUSTODY;
     after->suspended_it = false;
     return true;
@@ -137,6 +143,7 @@ static bool device_step(struct person *after, enum person_enrolment from, enum p
 static bool prove(struct person *after)
 {
     bool lacks = after->enrolment == ENROL_PRESENTED && after->needs_code && after->token != TOKEN_HANDED;
+    if (after->enrolment == ENROL_PRESENTED) after->needs_code = person_needs_code(after);
     return !lacks && device_step(after, ENROL_PRESENTED, ENROL_PROVEN);
 }
 

@@ -36,7 +36,7 @@ struct person {
     bool needs_code;   /* the enrolment asks for a code of the physical token */
     bool suspended_it; /* the enrolment suspended the physical token */
     uint8_t gate;      /* enum person_gate */
-    uint8_t token;     /* enum person_token: the physical one */
+    uint8_t token;     /* enum person_token: the physical one; GONE when it was replaced by the phone */
     uint8_t phone;     /* the virtual one: IN_CUSTODY means none */
     uint8_t enrolment; /* enum person_enrolment */
     uint8_t tries;     /* of the activation code, left */
@@ -71,6 +71,8 @@ enum { PERSON_TRIES = 5 };
 struct person person_new(void);
 /* What the user becomes by it; false: it is refused, and ret_after is the user as it was, or with a try less. */
 bool person_act(const struct person *person, enum person_act act, struct person *ret_after);
+/* A proof takes a code of the physical token: one that was there at the invitation, or has come since. */
+bool person_needs_code(const struct person *person);
 /* May the user pass without a code? */
 enum otpring_verdict person_required(const struct person *person);
 /* REQUIRED never becomes NOT_REQUIRED but by a release. */
