@@ -89,7 +89,10 @@ struct result batch_add(struct act *act) MUST_USE;
 bool act_again(struct act *act, struct result result);
 /* Lets journal and store breathe between two acts when nobody else does. */
 struct result admin_keep(struct admin *admin) MUST_USE;
-/* The same, and lets what is on its way to the disk arrive. */
+/* After an act, when nobody else keeps house. The act is done and is answered so: what is wrong with the house is told
+ * by whatever finds no room in it. */
+void admin_tidy(struct admin *admin);
+/* As admin_keep, and lets what is on its way to the disk arrive. */
 struct result admin_wait(struct admin *admin) MUST_USE;
 
 /* The tokens that a request names: ordinal, ordinals, or company and user (all that live). */

@@ -335,7 +335,8 @@ static struct result tokens_change(struct act *act, enum core_act change)
     TRY(people_plain_only(act, ordinals, count));
     TRY(core_token_change(act->admin->options.worker, &act->actor, change, ordinals, count));
     json_object_set_new(act->answer, "changed", json_integer((json_int_t)count));
-    return act->admin->options.alone ? admin_keep(act->admin) : result_ok();
+    admin_tidy(act->admin);
+    return result_ok();
 }
 
 struct result act_token_remove(struct act *act)
@@ -458,5 +459,6 @@ struct result act_company_purge(struct act *act)
     if (over) purge_reset(admin, more ? company : "", name);
     json_object_set_new(act->answer, "removed", json_integer((json_int_t)count));
     json_object_set_new(act->answer, "more", json_boolean(more));
-    return admin->options.alone ? admin_keep(admin) : result_ok();
+    admin_tidy(admin);
+    return result_ok();
 }

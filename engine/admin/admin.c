@@ -381,6 +381,11 @@ struct result admin_keep(struct admin *admin)
     return result_ok();
 }
 
+void admin_tidy(struct admin *admin)
+{
+    if (admin->options.alone) (void)!result_failed(admin_keep(admin));
+}
+
 /* Where the journal had no room for all of them, the rest is offered again. `from` is the first not yet decided:
  * results are in order, and room ends once a call. */
 struct result batch_add(struct act *act)
@@ -399,5 +404,6 @@ struct result batch_add(struct act *act)
         for (size_t i = from; i < batch->count; i++) batch->results[i] = result;
         return result;
     }
-    return act->admin->options.alone ? admin_keep(act->admin) : result_ok();
+    admin_tidy(act->admin);
+    return result_ok();
 }

@@ -20,7 +20,7 @@ struct result enrol_change(struct act *act, struct result (*serve)(struct people
     /* What was to be told did not happen. */
     if (result_failed(result)) json_object_clear(act->answer);
     TRY(result);
-    if (act->admin->options.alone) TRY(admin_keep(act->admin));
+    admin_tidy(act->admin);
     return refusal;
 }
 

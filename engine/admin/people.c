@@ -132,7 +132,8 @@ struct result people_change(struct act *act, struct result (*serve)(struct peopl
         return result;
     }
     TRY(core_change_commit(people.change));
-    return act->admin->options.alone ? admin_keep(act->admin) : result_ok();
+    admin_tidy(act->admin);
+    return result_ok();
 }
 
 /* ---- rules ---- */

@@ -88,6 +88,15 @@ struct result spare_make_step(struct journal *journal, struct os *os, bool *ret_
     return result;
 }
 
+/* A failed sync is the journal's end here as with blocks: whether the names are safe will not be known any more,
+ * whatever a later sync says, and what is renamed on top of that may be found under another name. */
+static struct result sync_names(struct journal *journal, struct os *os)
+{
+    struct result result = file_sync_folder(os, journal->folder);
+    if (result_failed(result)) journal_poison(journal);
+    return result;
+}
+
 struct result spare_arm(struct journal *journal, struct os *os, struct segment **ret_segment)
 {
     struct keeper *keeper = &journal->keeper;
@@ -103,7 +112,7 @@ struct result spare_arm(struct journal *journal, struct os *os, struct segment *
     if (!result_failed(result))
         result = file_open(os, journal->folder, spare, OS_OPEN_WRITE | OS_OPEN_DIRECT, &segment->file);
     if (!result_failed(result)) result = file_rename(os, journal->folder, spare, name);
-    if (!result_failed(result)) result = file_sync_folder(os, journal->folder);
+    if (!result_failed(result)) result = sync_names(journal, os);
     if (result_failed(result)) {
         file_close(os, segment->file);
         segment_free(segment);
@@ -173,9 +182,9 @@ struct result spare_recycle(struct journal *journal, struct os *os, struct segme
         uint64_t number = keeper->spare_next++;
         file_spare_name(number, spare);
         TRY(file_rename(os, journal->folder, name, spare));
-        TRY(file_sync_folder(os, journal->folder));
+        TRY(sync_names(journal, os));
         return keep_spare(keeper, number);
     }
     TRY(file_unlink(os, journal->folder, name));
-    return file_sync_folder(os, journal->folder);
+    return sync_names(journal, os);
 }

@@ -62,7 +62,8 @@ def find(build, bug):
         program, problem = build.plant(bug, pathlib.Path(name))
         if not program:
             return f"cannot be planted: {problem}"
-        made = subprocess.run([program, "--seeds", str(bug["seeds"]), "--fault", bug["fault"], "--share", "96"],
+        crowd = "--people" if bug.get("people") else "--no-people"
+        made = subprocess.run([program, "--seeds", str(bug["seeds"]), "--fault", bug["fault"], "--share", "96", crowd],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         found = re.search(r"^broken: seed (\d+) \(\w+\): (.*)$", made.stdout, re.MULTILINE)
         if made.returncode == 0 or not found:

@@ -19,6 +19,8 @@ enum {
 struct check {
     struct model model;
     struct machine machine;
+    struct crowd crowd;
+    struct crowd_desk desk;
     struct os_sim_world *world;
     struct store *store;
     struct check_world of;
@@ -74,6 +76,7 @@ static struct model_frame *frame_of(struct check *check, const struct otpring_wi
 static void answered(void *context, const struct core_answer *answer)
 {
     struct check *check = context;
+    if (crowd_answered(&check->desk, &check->model, answer)) return;
     struct model_frame *frame = frame_of(check, &answer->header);
     if (!frame) {
         model_break(&check->model, "an answer to a frame that was never sent");
@@ -84,8 +87,8 @@ static void answered(void *context, const struct core_answer *answer)
 
 static void hello_answered(void *context, const struct core_hello_answer *answer)
 {
-    (void)context;
-    (void)answer;
+    struct check *check = context;
+    crowd_hello_answered(&check->desk, answer);
 }
 
 static bool has_unavailable(const struct model_frame *frame)
@@ -148,7 +151,7 @@ static bool check_frame(struct check *check)
         const struct model_accepted *last = &model->accepted[i];
         if (seen >> last->token & 1) continue;
         seen |= 1u << last->token;
-        enum account account = tokens_about(last->token)->account;
+        enum sim_account account = tokens_about(last->token)->account;
         if (last->token == TOKEN_MOVING) account = draw(check) % 2 ? ACCOUNT_MOVING_A : ACCOUNT_MOVING_B;
         model_right(model, frame, account, last->token, last->step);
     }
@@ -170,7 +173,7 @@ static void probe_accepted(struct check *check)
 
 /* ---- looking ---- */
 
-static uint64_t budget_of(struct check *check, enum account account, bool *ret_known)
+static uint64_t budget_of(struct check *check, enum sim_account account, bool *ret_known)
 {
     uint8_t name[16];
     struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
@@ -339,6 +342,7 @@ static void watch(void *context)
     of.world = check->world;
     of.store = check->store;
     of.rot = of.read_error = false;
+    if (of.crowd) of.crowd = &check->crowd;
     crash(&of, &check->model, draw(check), check->depth + 1);
 }
 
@@ -370,6 +374,19 @@ static void stop_and_start(struct check *check)
     look_at_words(check);
 }
 
+/* What people did is whole, and goes on where it stood. */
+static void look_at_crowd(struct check *check)
+{
+    counts.crowds++;
+    struct result result = crowd_open(&check->desk, &check->machine);
+    if (result_failed(result)) {
+        model_break(&check->model, "questions cannot be loaded after a start: %s", result_name(result));
+        return;
+    }
+    crowd_check(&check->desk, &check->crowd, &check->model);
+    if (!check->model.broken[0]) crowd_close(&check->desk);
+}
+
 static void use(struct check *check)
 {
     const struct machine_callbacks callbacks = {answered, hello_answered, check};
@@ -388,6 +405,7 @@ static void use(struct check *check)
     bool fresh = check_frame(check);
     ask_all(check);
     if (!check->model.broken[0] && fresh && !damaged(check)) probe_accepted(check);
+    if (!check->model.broken[0] && whole_log && check->of.crowd) look_at_crowd(check);
     if (!check->model.broken[0] && whole_log && (thorough_always || one_in(check, STOP_SHARE))) stop_and_start(check);
 }
 
@@ -423,6 +441,8 @@ static void crash(const struct check_world *of, struct model *model, uint64_t se
     check->random = seed;
     check->depth = depth;
     check->of = *of;
+    if (of->crowd) check->crowd = *of->crowd;
+    check->desk = (struct crowd_desk){0};
     check->process_only = one_in(check, of->forgot ? FORGOT_SHARE : PROCESS_SHARE);
     counts.schedules++;
     counts.process_deaths += check->process_only;

@@ -3,6 +3,7 @@
 #ifndef TESTS_SIM_CHECK_H
 #define TESTS_SIM_CHECK_H
 
+#include "crowd.h"
 #include "machine.h"
 #include "model.h"
 
@@ -16,7 +17,8 @@ struct check_counts {
     uint64_t damaged;        /* schedules with damage beside the crash */
     uint64_t restores;       /* of an older backup */
     uint64_t logs_read;
-    uint64_t stops; /* that were stopped cleanly and started once more */
+    uint64_t crowds; /* people and questions judged after a start */
+    uint64_t stops;  /* that were stopped cleanly and started once more */
 };
 
 /* What may be wrong beside the crash. */
@@ -33,7 +35,8 @@ struct check_world {
     uint64_t lost[3]; /* positions of blocks that are gone; 0: none */
     bool other_lost;  /* a write that lied took something else: a header, a spare */
     uint64_t durable; /* the engine's durable-through */
-    int64_t restore_now_ms; /* not 0: the store is a backup, and this is the time now */
+    const struct crowd *crowd; /* what people know by now; NULL: there are none */
+    int64_t restore_now_ms;    /* not 0: the store is a backup, and this is the time now */
 };
 
 /* A crash now. The model is what clients know by now; it is not changed but for `broken`. */

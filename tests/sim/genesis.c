@@ -7,11 +7,16 @@
 #include "base/check.h"
 #include "core/state.h"
 
-static struct os_sim_world *genesis_world;
-static struct store *genesis_store;
-static struct model genesis_model;
+/* The plain store, and one with people in it. */
+static struct origin {
+    struct os_sim_world *world;
+    struct store *store;
+    struct model model;
+    bool crowded;
+} origins[2] = {{.crowded = false}, {.crowded = true}};
+static struct people genesis_people;
 
-struct result genesis_enrol(struct core_worker *worker, enum token token, enum account account)
+struct result genesis_enrol(struct core_worker *worker, enum token token, enum sim_account account)
 {
     uint32_t ordinal;
     struct result result;
@@ -25,7 +30,6 @@ struct result genesis_enrol(struct core_worker *worker, enum token token, enum a
     return result;
 }
 
-static unsigned greeted;
 static void genesis_answered(void *context, const struct core_answer *answer)
 {
     (void)context;
@@ -34,8 +38,8 @@ static void genesis_answered(void *context, const struct core_answer *answer)
 
 static void genesis_hello(void *context, const struct core_hello_answer *answer)
 {
-    (void)context;
-    genesis_model.sessions[greeted++] = answer->hello.session;
+    struct origin *origin = context;
+    origin->model.sessions[answer->owner] = answer->hello.session;
 }
 
 static struct result profiles_set(struct core_worker *worker)
@@ -58,13 +62,22 @@ static struct result tokens_enrol(struct core_worker *worker)
     return result_ok();
 }
 
-static struct result genesis(struct machine *machine)
+static struct result people_enter(struct machine *machine)
+{
+    static struct people_desk desk;
+    people_desk_open(&desk, machine);
+    struct result result = people_begin(&desk, &genesis_people);
+    people_desk_close(&desk);
+    return result;
+}
+
+static struct result genesis(struct machine *machine, struct origin *origin)
 {
     const struct machine_shape shape = {
         .segment_size = 128 << 10, .depth_max = 4, .keep_size = 64 << 20, .checkpoint_bytes = 1 << 20};
-    const struct machine_callbacks callbacks = {genesis_answered, genesis_hello, NULL};
-    TRY(machine_init(genesis_store));
-    TRY(machine_open(machine, genesis_world, genesis_store, &shape, 0));
+    const struct machine_callbacks callbacks = {genesis_answered, genesis_hello, origin};
+    TRY(machine_init(origin->store));
+    TRY(machine_open(machine, origin->world, origin->store, &shape, 0));
     TRY(machine_workers(machine, 0, &callbacks));
     bool more = true;
     while (more) TRY(core_keep(machine->keeper, &more));
@@ -77,32 +90,52 @@ static struct result genesis(struct machine *machine)
         core_turn(machine->keeper);
         while (!core_drained(machine->keeper)) CHECK(machine_step(machine));
     }
+    if (origin->crowded) TRY(people_enter(machine));
     TRY(core_finish(machine->keeper));
     machine_close(machine);
     return result_ok();
 }
 
-void genesis_make(void)
+static void origin_make(struct origin *origin)
 {
     static struct machine machine;
     const struct os_sim_options world = {.seed = 1, .wall_ms = (int64_t)TOKENS_WALL_S * 1000, .disk_size = 8 << 20};
+    model_start(&origin->model);
+    CHECK(os_sim_world_create(&world, &origin->world).code == OK);
+    CHECK(store_memory_create(&origin->store).code == OK);
+    struct result result = genesis(&machine, origin);
+    if (result_failed(result)) fprintf(stderr, "the first store cannot be made: %s\n", result_name(result));
+    CHECK(result.code == OK);
+}
+
+void genesis_make(void)
+{
     /* Thousands of engines are opened and closed: their memory stays with the process. */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     mallopt(M_TOP_PAD, 64 << 20);
     tokens_make();
     machine_keys();
-    model_start(&genesis_model);
-    CHECK(os_sim_world_create(&world, &genesis_world).code == OK);
-    CHECK(store_memory_create(&genesis_store).code == OK);
-    struct result result = genesis(&machine);
-    if (result_failed(result)) fprintf(stderr, "the first store cannot be made: %s\n", result_name(result));
-    CHECK(result.code == OK);
+    origin_make(&origins[0]);
+    origin_make(&origins[1]);
+}
+
+static void fork_of(const struct origin *origin, uint64_t seed, struct os_sim_world **ret_world,
+                    struct store **ret_store, struct model *ret_model)
+{
+    CHECK(os_sim_world_fork(origin->world, seed, false, ret_world).code == OK);
+    CHECK(store_memory_copy(origin->store, ret_store).code == OK);
+    *ret_model = origin->model;
 }
 
 void genesis_fork(uint64_t seed, struct os_sim_world **ret_world, struct store **ret_store, struct model *ret_model)
 {
-    CHECK(os_sim_world_fork(genesis_world, seed, false, ret_world).code == OK);
-    CHECK(store_memory_copy(genesis_store, ret_store).code == OK);
-    *ret_model = genesis_model;
+    fork_of(&origins[0], seed, ret_world, ret_store, ret_model);
+}
+
+void genesis_fork_crowded(uint64_t seed, struct os_sim_world **ret_world, struct store **ret_store,
+                          struct model *ret_model, struct people *ret_people)
+{
+    fork_of(&origins[1], seed, ret_world, ret_store, ret_model);
+    *ret_people = genesis_people;
 }

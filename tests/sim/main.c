@@ -1,6 +1,7 @@
 /* sim: runs seeds, each a simulated machine with clients and crash schedules, until one breaks a promise.
  *
  *   sim [--seed N] [--seeds COUNT] [--minutes M] [--schedules COUNT] [--fault NAME] [--share N] [--jobs J] [--twice]
+ * [--people|--no-people]
  *
  * Prints what it counted, and for a broken promise the seed and the command that replays it. Exit 1 then. */
 #include <getopt.h>
@@ -23,6 +24,7 @@ struct arguments {
     double minutes; /* 0: no end */
     uint64_t schedules;
     int fault;
+    int crowd;
     unsigned share;
     unsigned jobs;
     bool twice;
@@ -31,8 +33,9 @@ struct arguments {
 
 /* What one job counted, in the order that it is added up and printed in. */
 struct totals {
-    uint64_t seeds, points, frames, schedules, deaths, in_recovery, refused, logs, stops, switches;
+    uint64_t seeds, points, frames, schedules, deaths, in_recovery, refused, logs, stops, crowds;
     uint64_t verdicts[10];
+    uint64_t acts[PERSON_ACTS];
     uint64_t broken;
 };
 
@@ -46,9 +49,10 @@ static double now_s(void)
 static void broken(const struct arguments *arguments, uint64_t seed, const struct run_report *report)
 {
     printf("broken: seed %llu (%s): %s\n", (unsigned long long)seed, run_fault_name(report->fault), report->broken);
-    printf("replay: sim --seed %llu --seeds 1 --share %u%s%s\n", (unsigned long long)seed, arguments->share,
+    static const char *const crowds[] = {"", " --no-people", " --people"};
+    printf("replay: sim --seed %llu --seeds 1 --share %u%s%s%s\n", (unsigned long long)seed, arguments->share,
            arguments->fault >= 0 ? " --fault " : "",
-           arguments->fault >= 0 ? run_fault_name((enum run_fault)arguments->fault) : "");
+           arguments->fault >= 0 ? run_fault_name((enum run_fault)arguments->fault) : "", crowds[arguments->crowd + 1]);
     fflush(stdout);
 }
 
@@ -66,7 +70,8 @@ static void died(int signal_number)
 
 static bool one_seed(const struct arguments *arguments, uint64_t seed, struct totals *totals)
 {
-    const struct run_options options = {.seed = seed, .fault = arguments->fault, .crash_share = arguments->share};
+    const struct run_options options = {
+        .seed = seed, .fault = arguments->fault, .crowd = arguments->crowd, .crash_share = arguments->share};
     struct run_report report, again;
     seed_now = seed;
     run_seed(&options, &report);
@@ -106,6 +111,8 @@ static void job(const struct arguments *arguments, unsigned index, struct totals
     totals->refused = counts->refused;
     totals->logs = counts->logs_read;
     totals->stops = counts->stops;
+    totals->crowds = counts->crowds;
+    memcpy(totals->acts, people_counts(), sizeof totals->acts);
 }
 
 /* Each job is a process, since the simulated world is one thread's; its totals come back through a pipe. */
@@ -151,16 +158,21 @@ static void print_totals(const struct totals *all)
 {
     printf(
         "counted: %llu crash schedules (%llu of them in a recovery, %llu of the process alone) at %llu points of %llu "
-        "seeds, %llu frames; %llu logs read, %llu stops, %llu starts refused\n",
+        "seeds, %llu frames; %llu logs read, %llu stops, %llu starts refused, people judged %llu times\n",
         (unsigned long long)all->schedules, (unsigned long long)all->in_recovery, (unsigned long long)all->deaths,
         (unsigned long long)all->points, (unsigned long long)all->seeds, (unsigned long long)all->frames,
-        (unsigned long long)all->logs, (unsigned long long)all->stops, (unsigned long long)all->refused);
+        (unsigned long long)all->logs, (unsigned long long)all->stops, (unsigned long long)all->refused,
+        (unsigned long long)all->crowds);
     printf("counted: ACCEPTED %llu REJECTED %llu REPLAYED %llu THROTTLED %llu RESYNC %llu INACTIVE %llu UNKNOWN %llu "
            "UNAVAILABLE %llu\n",
            (unsigned long long)all->verdicts[1], (unsigned long long)all->verdicts[2],
            (unsigned long long)all->verdicts[3], (unsigned long long)all->verdicts[4],
            (unsigned long long)all->verdicts[5], (unsigned long long)all->verdicts[6],
            (unsigned long long)all->verdicts[7], (unsigned long long)all->verdicts[9]);
+    printf("counted: acts of people:");
+    for (int act = 0; act < PERSON_ACTS; act++)
+        printf(" %s %llu%s", person_act_name((enum person_act)act), (unsigned long long)all->acts[act],
+               act + 1 < PERSON_ACTS ? "," : "\n");
 }
 
 static int fault_of(const char *name)
@@ -174,10 +186,10 @@ static int fault_of(const char *name)
 static struct arguments arguments_read(int count, char **texts)
 {
     static const struct option options[] = {
-        {"seed", 1, NULL, 's'},     {"seeds", 1, NULL, 'n'}, {"minutes", 1, NULL, 'm'}, {"schedules", 1, NULL, 'c'},
-        {"fault", 1, NULL, 'f'},    {"share", 1, NULL, 'p'}, {"jobs", 1, NULL, 'j'},    {"twice", 0, NULL, 't'},
-        {"thorough", 0, NULL, 'T'}, {NULL, 0, NULL, 0}};
-    struct arguments arguments = {.seed = 1, .fault = -1, .share = 64, .jobs = 1};
+        {"seed", 1, NULL, 's'},     {"seeds", 1, NULL, 'n'},  {"minutes", 1, NULL, 'm'},   {"schedules", 1, NULL, 'c'},
+        {"fault", 1, NULL, 'f'},    {"share", 1, NULL, 'p'},  {"jobs", 1, NULL, 'j'},      {"twice", 0, NULL, 't'},
+        {"thorough", 0, NULL, 'T'}, {"people", 0, NULL, 'P'}, {"no-people", 0, NULL, 'N'}, {NULL, 0, NULL, 0}};
+    struct arguments arguments = {.seed = 1, .fault = -1, .crowd = -1, .share = 64, .jobs = 1};
     for (int option; (option = getopt_long(count, texts, "", options, NULL)) != -1;) {
         switch (option) {
         case 's':
@@ -203,6 +215,10 @@ static struct arguments arguments_read(int count, char **texts)
             break;
         case 't':
             arguments.twice = true;
+            break;
+        case 'P':
+        case 'N':
+            arguments.crowd = option == 'P';
             break;
         case 'T':
             arguments.thorough = true;

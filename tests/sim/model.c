@@ -53,7 +53,7 @@ struct model_frame *model_frame(struct model *model, unsigned session, unsigned 
     return frame;
 }
 
-static struct model_item *item_add(struct model_frame *frame, enum account account, uint32_t code)
+static struct model_item *item_add(struct model_frame *frame, enum sim_account account, uint32_t code)
 {
     CHECK(frame->header.count < MODEL_ITEMS_MAX);
     unsigned at = frame->header.count++;
@@ -69,13 +69,14 @@ static struct model_item *item_add(struct model_frame *frame, enum account accou
     return item;
 }
 
-void model_wrong(struct model *model, struct model_frame *frame, enum account account, uint32_t number)
+void model_wrong(struct model *model, struct model_frame *frame, enum sim_account account, uint32_t number)
 {
     (void)model;
     item_add(frame, account, tokens_wrong_code(account, number));
 }
 
-void model_right(struct model *model, struct model_frame *frame, enum account account, enum token token, int64_t step)
+void model_right(struct model *model, struct model_frame *frame, enum sim_account account, enum token token,
+                 int64_t step)
 {
     const struct model_token *about = &model->tokens[token];
     struct model_item *item = item_add(frame, account, tokens_code(token, step));
@@ -99,7 +100,8 @@ void model_right(struct model *model, struct model_frame *frame, enum account ac
     item->far = !tokens_about(token)->totp && step > about->floor_most + MODEL_LOOK_AHEAD;
 }
 
-void model_pair(struct model *model, struct model_frame *frame, enum account account, enum token token, int64_t step)
+void model_pair(struct model *model, struct model_frame *frame, enum sim_account account, enum token token,
+                int64_t step)
 {
     const struct model_token *about = &model->tokens[token];
     frame->header.kind = OTPRING_WIRE_RESYNC;
@@ -487,7 +489,7 @@ void model_move(struct model *model, unsigned at, bool added, bool done)
     model->accounts[ACCOUNT_MOVING_B].epoch++;
 }
 
-void model_unlock(struct model *model, enum account account, bool done)
+void model_unlock(struct model *model, enum sim_account account, bool done)
 {
     struct model_account *about = &model->accounts[account];
     about->epoch++;

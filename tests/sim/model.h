@@ -28,7 +28,7 @@ enum {
 enum model_state { MODEL_FREE, MODEL_SENT, MODEL_ANSWERED };
 
 struct model_item {
-    uint8_t account; /* enum account */
+    uint8_t account; /* enum sim_account */
     uint8_t token;   /* whose code it is, or TOKEN_NONE: nobody's */
     bool certain;    /* in the window whatever was in flight: not to be answered REJECTED */
     bool home;       /* sent to the account that the token is at */
@@ -120,10 +120,12 @@ void model_start(struct model *model);
 void model_break(struct model *model, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A frame of a free or answered slot, empty; then its items; then it is sent. */
 struct model_frame *model_frame(struct model *model, unsigned session, unsigned slot);
-void model_right(struct model *model, struct model_frame *frame, enum account account, enum token token, int64_t step);
-void model_wrong(struct model *model, struct model_frame *frame, enum account account, uint32_t number);
+void model_right(struct model *model, struct model_frame *frame, enum sim_account account, enum token token,
+                 int64_t step);
+void model_wrong(struct model *model, struct model_frame *frame, enum sim_account account, uint32_t number);
 /* Two adjacent codes of the token, from this step on; all items of a frame that has one. */
-void model_pair(struct model *model, struct model_frame *frame, enum account account, enum token token, int64_t step);
+void model_pair(struct model *model, struct model_frame *frame, enum sim_account account, enum token token,
+                int64_t step);
 void model_sent(struct model *model, struct model_frame *frame, int64_t journal_ms);
 /* The engine answered: judged by what may be, given that it is journal_ms now. */
 void model_answered(struct model *model, struct model_frame *frame, const struct otpring_wire_answer *answers,
@@ -138,7 +140,7 @@ void model_crashed(struct model *model);
 /* Acts: begun (it may be in force from now on), then done (it is). */
 void model_suspend(struct model *model, bool suspended, bool done);
 void model_move(struct model *model, unsigned from, bool added, bool done);
-void model_unlock(struct model *model, enum account account, bool done);
+void model_unlock(struct model *model, enum sim_account account, bool done);
 void model_doubt(struct model *model, bool doubting);
 /* Two adjacent codes typed at the desk: to be judged; then what came of it, and in which record. */
 void model_desk(struct model *model, enum token token, int64_t step);

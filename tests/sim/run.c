@@ -29,6 +29,10 @@ struct run {
     struct run_store store;
     struct machine machine;
     struct model model;
+    bool crowded;        /* people and questions beside the clients */
+    unsigned crowd_left; /* acts of theirs, of the housekeeper's turns */
+    struct crowd crowd;
+    struct crowd_desk desk;
     uint64_t points;
     unsigned frames_left;
     unsigned act_share; /* one act in so many turns of the housekeeper, of each kind */
@@ -101,6 +105,7 @@ static struct check_world world_of(struct run *run)
                              .clock = run->fault == RUN_CLOCK,
                              .rot = run->fault == RUN_ROT && one_in(run, 2),
                              .forgot = run->fault == RUN_WRITES && run->machine.core && !run->ending && poisoned(run),
+                             .crowd = run->crowded ? &run->crowd : NULL,
                              .durable = run->machine.core ? journal_durable_through(run->machine.core->journal) : 0};
     of.read_error = run->fault == RUN_ROT && !of.rot;
     of.write_lied = run->fault == RUN_LIES && touched->count > 0;
@@ -185,6 +190,7 @@ static void step_note(struct run *run)
 static void answered(void *context, const struct core_answer *answer)
 {
     struct run *run = context;
+    if (crowd_answered(&run->desk, &run->model, answer)) return;
     for (unsigned s = 0; s < MODEL_SESSIONS; s++) {
         if (run->model.sessions[s] != answer->header.session) continue;
         struct model_frame *frame = &run->model.frames[s][answer->header.slot];
@@ -201,8 +207,8 @@ static void answered(void *context, const struct core_answer *answer)
 
 static void hello_answered(void *context, const struct core_hello_answer *answer)
 {
-    (void)context;
-    (void)answer;
+    struct run *run = context;
+    crowd_hello_answered(&run->desk, answer);
 }
 
 static void add_right(struct run *run, struct model_frame *frame)
@@ -211,7 +217,7 @@ static void add_right(struct run *run, struct model_frame *frame)
                                      TOKEN_TWO_TOTP, TOKEN_SWITCHED, TOKEN_MOVING, TOKEN_FAR,    TOKEN_FAR_TOTP};
     enum token token = tokens[draw(run) % sizeof tokens];
     const struct model_token *about = &run->model.tokens[token];
-    enum account account = tokens_about(token)->account;
+    enum sim_account account = tokens_about(token)->account;
     if (token == TOKEN_MOVING && one_in(run, 2)) account = ACCOUNT_MOVING_B;
     int64_t step;
     if (tokens_about(token)->totp) {
@@ -316,7 +322,7 @@ static void worker_1(void *context)
     worker_main(context, 1);
 }
 
-static uint32_t ordinal_of(struct run *run, enum account account)
+static uint32_t ordinal_of(struct run *run, enum sim_account account)
 {
     uint8_t name[16];
     struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
@@ -380,8 +386,17 @@ static struct result act_desk(struct run *run)
     return result_ok();
 }
 
+static uint64_t draw_for_crowd(void *context)
+{
+    return draw(context);
+}
+
 static struct result administer(struct run *run)
 {
+    if (run->crowd_left > 0 && !one_in(run, 4)) {
+        run->crowd_left--;
+        return crowd_step(&run->desk, &run->crowd, &run->model, draw_for_crowd, run);
+    }
     switch (draw(run) % run->act_share) {
     case 0:
         return act_switch(run);
@@ -512,7 +527,7 @@ static void keeper_main(void *context)
 {
     struct run *run = context;
     struct core_worker *keeper = run->machine.keeper;
-    while (run->working > 0 && !over(run)) {
+    while ((run->working > 0 || (run->crowd_left > 0 && !poisoned(run))) && !over(run)) {
         bool more = false;
         do {
             if (!allowed(run, core_keep(keeper, &more))) return;
@@ -590,6 +605,10 @@ static void live(struct run *run)
     static void (*const actors[])(void *) = {worker_0, worker_1, keeper_main};
     const struct machine_callbacks callbacks = {answered, hello_answered, run};
     CHECK(machine_workers(&run->machine, MACHINE_WORKERS, &callbacks).code == OK);
+    if (run->crowded) {
+        CHECK(crowd_open(&run->desk, &run->machine).code == OK);
+        run->crowd_left = 10 + (unsigned)(draw(run) % 60);
+    }
     for (unsigned i = 0; i < MACHINE_WORKERS; i++) schedule_os(run->machine.worker_os[i]);
     schedule_os(run->machine.keeper_os);
     step_note(run);
@@ -601,6 +620,7 @@ static void live(struct run *run)
         return;
     }
     if (over(run)) return;
+    crowd_close(&run->desk);
     restore(run);
     if (over(run)) return;
     if (poisoned(run)) settle_poisoned(run);
@@ -610,6 +630,13 @@ static void live(struct run *run)
     if (over(run) || (result_failed(result) && !poisoned(run))) return;
     run->ending = true;
     machine_close(&run->machine);
+}
+
+/* Not from the run's own draws: those of a seed without people stay as they were before there were any. */
+static bool crowd_drawn(uint64_t seed)
+{
+    enum { SHARE = 4 };
+    return (seed * 0x9e3779b97f4a7c15u) >> 33 & 1 && seed % SHARE < 2;
 }
 
 void run_seed(const struct run_options *options, struct run_report *ret_report)
@@ -623,7 +650,11 @@ void run_seed(const struct run_options *options, struct run_report *ret_report)
                                     : draw(&run) % RUN_FAULT_COUNT;
     shape_draw(&run);
     struct store *inner;
-    genesis_fork(draw(&run), &run.world, &inner, &run.model);
+    run.crowded = run.fault != RUN_CLOCK && (options->crowd >= 0 ? options->crowd > 0 : crowd_drawn(options->seed));
+    if (run.crowded)
+        genesis_fork_crowded(draw(&run), &run.world, &inner, &run.model, &run.crowd.people);
+    else
+        genesis_fork(draw(&run), &run.world, &inner, &run.model);
     store_wrap(&run.store, inner);
     run.model.reasons = 1u << OTPRING_REASON_NO_ROOM;
     os_sim_watch(run.world, point, &run);

@@ -19,6 +19,7 @@ enum run_fault {
 struct run_options {
     uint64_t seed;
     int fault;            /* enum run_fault; -1: drawn */
+    int crowd;            /* 1: with people and questions; 0: without; -1: drawn */
     unsigned crash_share; /* of 256 points */
     bool verbose;
 };

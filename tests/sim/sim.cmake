@@ -1,13 +1,15 @@
 # The simulator compiles the rooms that hold words or order for itself: the same sources, with switch.h before each.
 set(sim_folder ${CMAKE_CURRENT_LIST_DIR})
 file(GLOB sim_engine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/engine/core/*.c ${PROJECT_SOURCE_DIR}/engine/journal/*.c
-     ${PROJECT_SOURCE_DIR}/engine/table/*.c)
+     ${PROJECT_SOURCE_DIR}/engine/table/*.c ${PROJECT_SOURCE_DIR}/engine/admin/*.c ${PROJECT_SOURCE_DIR}/engine/challenge/*.c)
+# engine.c opens a real folder with LMDB in it.
+list(FILTER sim_engine_sources EXCLUDE REGEX "/admin/engine\\.c$")
 add_library(sim_engine STATIC ${sim_engine_sources})
 target_compile_options(sim_engine PRIVATE -include ${sim_folder}/switch.h -O2)
 target_include_directories(sim_engine PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
 # clang-tidy reads each source once, as the engine is built; switch.h speaks of atomics in a way that only gcc takes.
 set_target_properties(sim_engine PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
-target_link_libraries(sim_engine PRIVATE PkgConfig::XXHASH)
+target_link_libraries(sim_engine PRIVATE PkgConfig::XXHASH PkgConfig::JANSSON)
 
 add_library(sim_store STATIC ${PROJECT_SOURCE_DIR}/engine/store/store_memory.c ${PROJECT_SOURCE_DIR}/engine/store/treap.c
             ${PROJECT_SOURCE_DIR}/engine/store/schema.c)
@@ -15,14 +17,17 @@ target_include_directories(sim_store PRIVATE ${PROJECT_SOURCE_DIR}/engine)
 
 file(GLOB sim_own_sources CONFIGURE_DEPENDS ${sim_folder}/*.c)
 list(FILTER sim_own_sources EXCLUDE REGEX "/(main|exhaust|run)\\.c$")
-add_library(sim_own OBJECT ${sim_own_sources})
-target_include_directories(sim_own PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
+# The phones of the simulated users are otpring-token's own half of an enrolment.
+add_library(sim_own OBJECT ${sim_own_sources} ${PROJECT_SOURCE_DIR}/tools/otpring-token/document.c
+            ${PROJECT_SOURCE_DIR}/tools/otpring-token/accounts.c)
+target_include_directories(sim_own PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/tools)
+target_link_libraries(sim_own PRIVATE PkgConfig::JANSSON)
 
 foreach(program sim exhaust)
   add_executable(${program} $<TARGET_OBJECTS:sim_own>)
-  target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
+  target_include_directories(${program} PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/tools)
   target_link_libraries(${program} PRIVATE sim_engine sim_store otpring_otp otpring_kernel otpring_vault otpring_os otpring_base
-                        PkgConfig::XXHASH PkgConfig::CRYPTO Threads::Threads)
+                        PkgConfig::XXHASH PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads)
 endforeach()
 target_sources(sim PRIVATE ${sim_folder}/main.c ${sim_folder}/run.c)
 target_sources(exhaust PRIVATE ${sim_folder}/exhaust.c)

@@ -38,7 +38,7 @@ static int64_t count_of(enum token token)
     return about[token].totp ? TOKENS_TOTP_STEPS : TOKENS_HOTP_STEPS;
 }
 
-static bool in_account(enum token token, enum account account)
+static bool in_account(enum token token, enum sim_account account)
 {
     return about[token].account == account || (token == TOKEN_MOVING && account == ACCOUNT_MOVING_B);
 }
@@ -48,14 +48,14 @@ const struct tokens_about *tokens_about(enum token token)
     return &about[token];
 }
 
-const char *tokens_user(enum account account)
+const char *tokens_user(enum sim_account account)
 {
     static char users[ACCOUNT_COUNT][16];
     snprintf(users[account], sizeof users[account], "user-%u", (unsigned)account);
     return users[account];
 }
 
-void tokens_name(enum account account, uint8_t ret_name[16])
+void tokens_name(enum sim_account account, uint8_t ret_name[16])
 {
     const char *user = tokens_user(account);
     core_name(TOKENS_COMPANY, strlen(TOKENS_COMPANY), user, strlen(user), ret_name);
@@ -110,7 +110,7 @@ uint32_t tokens_code(enum token token, int64_t step)
     return codes[token][step - first_of(token)];
 }
 
-uint32_t tokens_wrong_code(enum account account, uint32_t number)
+uint32_t tokens_wrong_code(enum sim_account account, uint32_t number)
 {
     for (uint32_t code = number % CODES;; code = (code + 1) % CODES)
         if (!(right[account][code / 8] >> code % 8 & 1)) return code;

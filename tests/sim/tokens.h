@@ -13,7 +13,7 @@ enum {
 };
 
 /* Accounts by what happens to them. */
-enum account {
+enum sim_account {
     ACCOUNT_HOTP_A,
     ACCOUNT_HOTP_B,
     ACCOUNT_TOTP_A,
@@ -50,7 +50,7 @@ enum token {
 };
 
 struct tokens_about {
-    enum account account;
+    enum sim_account account;
     bool totp;
     uint8_t seed[20];
     uint8_t name[16]; /* of the account */
@@ -58,14 +58,14 @@ struct tokens_about {
 
 void tokens_make(void);
 const struct tokens_about *tokens_about(enum token token);
-const char *tokens_user(enum account account);
-void tokens_name(enum account account, uint8_t ret_name[16]);
+const char *tokens_user(enum sim_account account);
+void tokens_name(enum sim_account account, uint8_t ret_name[16]);
 /* Steps that have a code here and whose code stands for no other step near them: others are not used, so that each code
  * means one step. */
 bool tokens_usable(enum token token, int64_t step);
 uint32_t tokens_code(enum token token, int64_t step);
 /* From `number` on, a code that no known step of any of the account's tokens has. */
-uint32_t tokens_wrong_code(enum account account, uint32_t number);
+uint32_t tokens_wrong_code(enum sim_account account, uint32_t number);
 
 #define TOKENS_COMPANY "acme"
 

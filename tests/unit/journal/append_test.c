@@ -145,6 +145,30 @@ static void a_failed_write_poisons_for_good(void **state)
     }
 }
 
+/* The first sync behind an open journal is that of a new spare's zeros, which is given up; the second is that of the
+ * folder, once the spare has its number. */
+static void names_that_may_not_be_safe_poison_for_good(void **state)
+{
+    (void)state;
+    for (uint64_t at = 1; at <= 2; at++) {
+        struct rig rig;
+        rig_create(&rig, 5);
+        assert_ok(rig_open(&rig, 0));
+        os_sim_faults_set(rig.world, &(struct os_sim_faults){.fail_sync_at = at});
+        assert_code(rig_keep(&rig), OS_FAILED);
+        assert_int_equal(journal_status(rig.journal).poisoned, at == 2);
+        if (at == 2)
+            assert_code(rig_keep(&rig), JOURNAL_POISONED);
+        else
+            assert_ok(rig_keep(&rig));
+        rig_close(&rig);
+        os_sim_faults_set(rig.world, &(struct os_sim_faults){0});
+        assert_ok(rig_ready(&rig, 0));
+        rig_close(&rig);
+        rig_destroy(&rig);
+    }
+}
+
 static void a_short_write_poisons_for_good(void **state)
 {
     (void)state;
@@ -300,6 +324,7 @@ int main(void)
         cmocka_unit_test(an_abandoned_block_gives_its_room_and_depth_back),
         cmocka_unit_test(a_failed_write_poisons_for_good),
         cmocka_unit_test(a_short_write_poisons_for_good),
+        cmocka_unit_test(names_that_may_not_be_safe_poison_for_good),
         cmocka_unit_test(segments_rotate_and_are_recycled),
         cmocka_unit_test(without_space_begin_says_no_room_and_service_resumes),
         cmocka_unit_test(what_was_begun_always_fits_whatever_rotation_wastes),
