@@ -83,7 +83,7 @@ add_test(NAME e2e/ring_6_1 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/once_test.py 
 set_tests_properties(e2e/ring_6_1 PROPERTIES RUN_SERIAL ON ENVIRONMENT "OTPRING_RING_FEATURES=6.1;OTPRING_KILLS=3")
 # The Spin model and its mutants.
 add_test(NAME model/spin COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/model/model_test.py)
-set_tests_properties(model/spin PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800 LABELS heavy)
+set_tests_properties(model/spin PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800 LABELS heavy COST 90)
 # Stores' keys for the signed challenges.
 if(TARGET unit_challenge_uri_test)
   target_sources(unit_challenge_uri_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit/vault/helpers.c)

@@ -7,9 +7,10 @@
  *   above it, in order               raised         applied to store and      applied
  *                                                   table if above the
  *                                                   admin position
- *   intact past a torn tail          raised, and journaled    not applied:    not applied: a retry is
- *   (salvaged)                       again as ACT_BURN        nobody was      judged afresh, against the
- *                                                             answered        burned words
+ *   intact past a torn tail          raised, and journaled    not applied,    not applied: a retry is
+ *   (salvaged)                       again as ACT_BURN; so    nobody was      judged afresh, against the
+ *                                    is the word of a pair    answered; but   burned words
+ *                                    typed at the desk        see words
  *
  * Crash story:
  *   1. while folding: nothing was changed but acts applied to the store with their position; the next start folds
@@ -94,6 +95,27 @@ static struct result burn_note(struct recovery *recovery, const struct slot_veri
     recovery->burned[recovery->burned_count++] = *slot;
     verify_fold(recovery->core, slot);
     return result_ok();
+}
+
+/* An act that is salvaged is not applied. What it used up is: codes burned before, and the two of a resynchronisation
+ * at the desk, whose answer may have been given where it was not power but rot that took a block before it. */
+static struct result act_salvage(struct recovery *recovery, const struct slot_act *act, const uint8_t *payload)
+{
+    struct act_resync resync;
+    if (act->act == ACT_BURN && act->payload_size == sizeof(struct slot_verify)) {
+        return burn_note(recovery, (const struct slot_verify *)payload);
+    }
+    if (act->act != ACT_TOKEN_RESYNC || act->payload_size != sizeof(resync)) return result_ok();
+    memcpy(&resync, payload, sizeof(resync));
+    if (resync.verdict != OTPRING_ACCEPTED) return result_ok();
+    struct slot_verify slot = {.token = act->token,
+                               .ordinal = act->ordinal,
+                               .first_ordinal = UINT32_MAX,
+                               .verdict = OTPRING_ACCEPTED,
+                               .drift = resync.drift,
+                               .kind = SLOT_VERIFY};
+    memcpy(slot.name, act->name, sizeof(slot.name));
+    return burn_note(recovery, &slot);
 }
 
 /* ---- acts ---- */
@@ -220,11 +242,7 @@ static struct result record_fold(struct recovery *recovery, const struct journal
         }
         *ret_slots = 1u + act->slot_count;
         const uint8_t *payload = slot + JOURNAL_SLOT_SIZE;
-        if (!view->salvaged) return act_fold(recovery, act, payload, view->header);
-        if (act->act == ACT_BURN && act->payload_size == sizeof(struct slot_verify)) {
-            return burn_note(recovery, (const struct slot_verify *)payload);
-        }
-        return result_ok();
+        return view->salvaged ? act_salvage(recovery, act, payload) : act_fold(recovery, act, payload, view->header);
     }
     default:
         *ret_slots = 0;

@@ -103,7 +103,7 @@ static struct result begin(struct index_keep *keep, struct os *os, const char *f
     TRY(source_get(&keep->source, 0, SEGMENT_HEADER_SIZE, &bytes));
     if (!bytes) return result_of(JOURNAL_MISSING);
     memcpy(&header, bytes, sizeof header);
-    if (format_header_check(&header, number, UINT64_MAX) != HEADER_VALID) return result_of(JOURNAL_CORRUPT);
+    if (format_header_check(&header, number) != HEADER_VALID) return result_of(JOURNAL_CORRUPT);
     if (!result_failed(index_file_open(os, folder, &header, &there))) {
         index_file_close(os, &there);
         return result_of(STORE_EXISTS);

@@ -31,6 +31,8 @@ class WorkedExample(unittest.TestCase):
         self.assertEqual(client.frame(client.VERIFY, client.query_required("Demo Bank", "ana"), count=1, tag=3072, session=SESSION,
                                       sequence=3), example("required"))
         self.assertEqual(client.frame(client.ADMIN, b'{"act":"status"}', tag=5), example("admin"))
+        wait = b'{"act":"wait","items":[{"challenge":"AAECAwQFBgcICQoLDA0ODw","session":"s1"}]}'
+        self.assertEqual(client.frame(client.QUESTION, wait, count=1, tag=6), example("question"))
 
     def test_a_lost_connection_is_retried_with_the_same_bytes(self):
         with tempfile.TemporaryDirectory() as folder:
