@@ -1,7 +1,7 @@
 # The programs, one block each.
 
-otpring_program(otpringd USES server admin core journal store table otp kernel vault os base
-                LIBRARIES PkgConfig::INIH PkgConfig::SYSTEMD PkgConfig::SECCOMP Threads::Threads)
+otpring_program(otpringd USES server approval challenge admin core journal store table otp kernel vault os base
+                LIBRARIES PkgConfig::INIH PkgConfig::SYSTEMD PkgConfig::SECCOMP PkgConfig::JANSSON Threads::Threads)
 if(TARGET otpringd)
   configure_file(${CMAKE_CURRENT_SOURCE_DIR}/otpringd/otpringd.service.in ${CMAKE_CURRENT_BINARY_DIR}/otpringd.service @ONLY)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpringd.service DESTINATION lib/systemd/system)
@@ -32,7 +32,7 @@ endif()
 
 otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
 
-otpring_program(otpring-log USES core journal table otp store vault os base
+otpring_program(otpring-log USES core journal table otp kernel store vault os base
                 LIBRARIES PkgConfig::JANSSON Threads::Threads m PkgConfig::ZSTD)
 
 otpring_program(otpring-token USES otp kernel vault os base LIBRARIES otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON)

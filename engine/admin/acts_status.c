@@ -6,7 +6,7 @@ static const char *reason_text(enum otpring_reason reason)
 {
     switch (reason) {
     case OTPRING_REASON_CLOCK:
-        return "the wall clock cannot be trusted; see clock.consent";
+        return "the wall clock cannot be trusted; see otpring clock consent";
     case OTPRING_REASON_NO_ROOM:
         return "no space for the journal";
     case OTPRING_REASON_POISONED:
@@ -81,6 +81,7 @@ struct result act_status(struct act *act)
     json_object_set_new(answer, "unavailable",
                         status.unavailable == OTPRING_REASON_NONE ? json_null()
                                                                   : json_string(reason_text(status.unavailable)));
+    if (admin->options.tell_status) admin->options.tell_status(admin->options.context, answer);
     return result_ok();
 }
 

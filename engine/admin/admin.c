@@ -56,6 +56,7 @@ static const struct {
     {"company.activate", act_company_activate, GRANT_NOTHING, " company trained "},
     {"company.suspend", act_company_suspend, GRANT_NOTHING, " company "},
     {"user.add", act_user_add, GRANT_NOTHING, " company user name phone language "},
+    {"user.add-batch", act_user_add_batch, GRANT_NOTHING, " company items "},
     {"user.list", act_user_list, GRANT_NOTHING, " company state after limit "},
     {"user.show", act_user_show, GRANT_NOTHING, " company user "},
     {"user.set", act_user_set, GRANT_NOTHING, " company user name phone language administrator "},
@@ -82,6 +83,7 @@ static const struct {
     {"operator.list", act_operator_list, GRANT_NOTHING, " after limit "},
     {"enrol.invite", act_enrol_invite, GRANT_NOTHING,
      " company user overlap overlap_days valid_hours rollback_hours link deliver" PROFILE_KEYS},
+    {"enrol.list", act_enrol_list, GRANT_NOTHING, " company state after limit "},
     {"enrol.status", act_enrol_status, GRANT_NOTHING, " company user "},
     {"enrol.cancel", act_enrol_cancel, GRANT_NOTHING, " company user "},
     {"enrol.rollback", act_enrol_rollback, GRANT_NOTHING, " company user "},
@@ -239,11 +241,16 @@ bool act_again(struct act *act, struct result result)
     return act->waits < WAITS_MAX;
 }
 
-/* An auth server is served what devices and it say in an enrolment, and nothing else; there it is whoever hands a
- * document on that asks, so operators are not asked for. */
+/* An auth server is served what devices and it say in an enrolment, and nothing else. A statement that a password has
+ * passed is as good as a token, so of administrators only the owner, or an operator who may add tokens, stands in for
+ * an auth server. */
 static struct result asker_check(struct act *act, act_function *serve)
 {
-    if (serve == act_enrol_vouch || serve == act_enrol_device) return result_ok();
+    if (serve == act_enrol_vouch || serve == act_enrol_device) {
+        if (act->client || people_owner(act)) return result_ok();
+        TRY(people_who(act));
+        return people_granted(act, GRANT_ENGINE);
+    }
     /* Whoever says which operator asks, and proves it, is that operator. */
     if (act->client && !json_object_get(act->request, "operator"))
         return act_detail(act, OS_PERMISSION, "this client is served acts of enrolment alone");
@@ -278,9 +285,30 @@ struct result admin_request(struct admin *admin, uint32_t uid, const char *json,
     return admin_request_by(admin, &peer, json, size, ret_json);
 }
 
+void admin_touch(struct admin *admin, const uint8_t account[16])
+{
+    enum { ROOM = sizeof(admin->touched) / sizeof(admin->touched[0]) };
+    for (uint32_t i = 0; i < admin->touched_count && i < ROOM; i++)
+        if (memcmp(admin->touched[i], account, 16) == 0) return;
+    if (admin->touched_count < ROOM) memcpy(admin->touched[admin->touched_count], account, 16);
+    if (admin->touched_count <= ROOM) admin->touched_count++;
+}
+
+/* Whatever came of the act: who is told looks for himself. */
+static void touched_tell(struct admin *admin)
+{
+    enum { ROOM = sizeof(admin->touched) / sizeof(admin->touched[0]) };
+    static const uint8_t any[16];
+    if (admin->options.touched && admin->touched_count > ROOM) admin->options.touched(admin->options.context, any);
+    for (uint32_t i = 0; admin->options.touched && i < admin->touched_count && i < ROOM; i++)
+        admin->options.touched(admin->options.context, admin->touched[i]);
+    admin->touched_count = 0;
+}
+
 void admin_tend(struct admin *admin)
 {
     enrol_tend(admin);
+    touched_tell(admin);
 }
 
 struct result admin_request_by(struct admin *admin, const struct admin_peer *peer, const char *json, size_t size,
@@ -300,6 +328,7 @@ struct result admin_request_by(struct admin *admin, const struct admin_peer *pee
         result = act_detail(&act, BAD_JSON, "not JSON: line %d, column %d", error.line, error.column);
     }
     batch_clear(&admin->batch);
+    touched_tell(admin);
     json_object_set_new(act.answer, "ok", json_boolean(!result_failed(result)));
     if (result_failed(result)) {
         char text[sizeof(admin->detail) + 300];

@@ -103,7 +103,8 @@ struct core_client {
     char name[CORE_CLIENT_NAME_SIZE];
     uint32_t uid;
     uint32_t rights;
-    uint32_t company_count; /* 0: every company */
+    uint32_t challenges_max; /* questions to devices that it may have open; 0: any number */
+    uint32_t company_count;  /* 0: every company */
     uint8_t companies[CORE_CLIENT_COMPANIES_MAX][8];
 };
 
@@ -297,6 +298,16 @@ struct table *core_table(struct core *core);
 /* Held by acts and checkpoints; readers of the store through LMDB do not need it. */
 void core_act_lock(struct core *core);
 void core_act_unlock(struct core *core);
+
+/* ---- running a recorded log again: a core of its own on a simulated os, with one thread (rerun.c) ---- */
+
+/* Does what a recorded act did, without judging it anew and without a record. in_store: its rows are in the store
+ * already, only words are raised. BAD_ARGUMENT: an act RESTORE, which says too little to be done again; VAULT_BAD_SEAL:
+ * a seed that these keys do not open; JOURNAL_CORRUPT, STORE_*. */
+struct result core_rerun_act(struct core *core, const struct slot_act *act, const uint8_t *payload,
+                             bool in_store) MUST_USE;
+/* Takes a verification's words and drift as they were recorded. */
+void core_rerun_verify(struct core *core, const struct slot_verify *slot);
 
 /* The 16-byte name of DESIGN.md: 8 of SHA-256(company), 8 of SHA-256(company, 0, user). */
 void core_name(const char *company, size_t company_size, const char *user, size_t user_size, uint8_t ret_name[16]);

@@ -48,7 +48,7 @@ static struct result txn_commit(struct recovery *recovery);
 
 /* ---- words ---- */
 
-static void verify_fold(struct core *core, const struct slot_verify *slot)
+void recover_verify(struct core *core, const struct slot_verify *slot)
 {
     struct table_hit hit;
     if (slot->token != 0 && table_line(core->table, slot->ordinal, &hit)) {
@@ -78,7 +78,7 @@ static void items_fold(struct core *core, const struct slot_verify *items, uint3
             prefetch_line(core, items[i + PREFETCH_AHEAD].first_ordinal);
             prefetch_line(core, items[i + PREFETCH_AHEAD].ordinal);
         }
-        verify_fold(core, &items[i]);
+        recover_verify(core, &items[i]);
     }
 }
 
@@ -93,7 +93,7 @@ static struct result burn_note(struct recovery *recovery, const struct slot_veri
         recovery->burned_capacity = capacity;
     }
     recovery->burned[recovery->burned_count++] = *slot;
-    verify_fold(recovery->core, slot);
+    recover_verify(recovery->core, slot);
     return result_ok();
 }
 
@@ -144,7 +144,7 @@ static struct result txn_commit(struct recovery *recovery)
 }
 
 /* The row has this drift, but the checkpoint's, which is older, was loaded over it. */
-static struct result resync_fold(const struct table_hit *hit, const struct slot_act *act, const uint8_t *payload)
+struct result recover_resync(const struct table_hit *hit, const struct slot_act *act, const uint8_t *payload)
 {
     struct act_resync resync;
     if (act->payload_size != sizeof(resync)) return result_of(JOURNAL_CORRUPT);
@@ -169,7 +169,7 @@ static struct result act_fold(struct recovery *recovery, const struct slot_act *
         struct slot_verify slot;
         if (act->payload_size != sizeof(slot)) return result_of(JOURNAL_CORRUPT);
         memcpy(&slot, payload, sizeof(slot));
-        verify_fold(core, &slot);
+        recover_verify(core, &slot);
         return result_ok();
     }
     if (header->position > core->admin_position) {
@@ -183,7 +183,7 @@ static struct result act_fold(struct recovery *recovery, const struct slot_act *
     if (table_line(core->table, act->ordinal, &hit)) {
         word_raise(&hit.tail->token, act->token);
         word_raise(&hit.tail->budget, act->budget);
-        if (act->act == ACT_TOKEN_RESYNC) return resync_fold(&hit, act, payload);
+        if (act->act == ACT_TOKEN_RESYNC) return recover_resync(&hit, act, payload);
     }
     return result_ok();
 }
@@ -233,7 +233,7 @@ static struct result record_fold(struct recovery *recovery, const struct journal
     case SLOT_VERIFY:
         *ret_slots = 1;
         if (view->salvaged) return burn_note(recovery, (const struct slot_verify *)slot);
-        verify_fold(recovery->core, (const struct slot_verify *)slot);
+        recover_verify(recovery->core, (const struct slot_verify *)slot);
         return result_ok();
     case SLOT_ACT: {
         const struct slot_act *act = (const struct slot_act *)slot;

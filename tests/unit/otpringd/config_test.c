@@ -39,10 +39,11 @@ static void assert_refused(const char *text, const char *wanted)
 static void every_key_of_the_daemon_s_section_is_taken(void **state)
 {
     (void)state;
-    assert_taken("# all of them\n[otpringd]\nstore = /srv/otp\nkey=/etc/otp.key\nkernel = portable\nworkers = 3\n"
-                 "insecure-memory = yes\nno-sandbox = off\njournal-keep = 8G\njournal-keep-days = 30\nsegment-size = "
-                 "16M\ntokens-max = 2M\n"
-                 "session-idle = 60\nconnections-max = 99 ; few\nverify-mode = 0660\nadmin-mode = 600\n");
+    assert_taken(
+        "# all of them\n[otpringd]\nstore = /srv/otp\nkey=/etc/otp.key\nkernel = portable\nworkers = 3\n"
+        "insecure-memory = yes\nno-sandbox = off\njournal-keep = 8G\njournal-keep-days = 30\nsegment-size = "
+        "16M\ntokens-max = 2M\n"
+        "session-idle = 60\nconnections-max = 99 ; few\noutbox-max = 7\nverify-mode = 0660\nadmin-mode = 600\n");
     assert_string_equal(config.store, "/srv/otp");
     assert_string_equal(config.key, "/etc/otp.key");
     assert_string_equal(config.kernel, "portable");
@@ -55,6 +56,7 @@ static void every_key_of_the_daemon_s_section_is_taken(void **state)
     assert_int_equal(config.tokens_max, 2 << 20);
     assert_int_equal(config.session_idle_s, 60);
     assert_int_equal(config.connections_max, 99);
+    assert_int_equal(config.outbox_max, 7);
     assert_int_equal(config.verify_mode, 0660);
     assert_int_equal(config.admin_mode, 0600);
 }
@@ -98,7 +100,7 @@ static void unknown_keys_and_sections_are_refused_by_name_and_line(void **state)
     assert_refused("[otpring]\nworkers=1\n", "line 2: unknown section [otpring]");
     assert_refused("workers=1\n", "line 1: a key before any section; [otpringd] comes first");
     assert_refused("[client web]\nuid=1\nright=verify\n",
-                   "line 3: unknown key \"right\" in [client web]; it takes uid, companies, rights");
+                   "line 3: unknown key \"right\" in [client web]; it takes uid, companies, rights, challenges");
     assert_refused("[otpringd]\nworkers\n", "line 2: neither [section] nor key = value");
     assert_refused("[otpringd\nworkers=1\n", "line 1: neither [section] nor key = value");
 }
