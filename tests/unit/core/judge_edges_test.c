@@ -113,6 +113,21 @@ static void more_pairs_than_a_turn_may_search_are_put_off(void **state)
         *(i % 2 ? &unknown : &known) += is_busy;
     }
     assert_true(busy > 0 && busy < PAIRS && known > 0 && unknown > 0);
+    /* Asked again under the same number: what was answered stays, also while the clock is unsure; the rest is judged
+     * when it may be. */
+    static struct otpring_wire_answer first[PAIRS];
+    memcpy(first, answers, sizeof first);
+    os_sim_synchronised_set(f->world, false);
+    for (int sound = 0; sound < 2; sound++) {
+        unsigned left = 0;
+        os_sim_step_wall_ms(f->world, sound ? 3600 * 1000 : -3600 * 1000);
+        answers = frame_ask(f, 0, &frame);
+        for (uint32_t i = 0; i < PAIRS; i++) {
+            left += answers[i].verdict == OTPRING_UNAVAILABLE;
+            if (first[i].verdict != OTPRING_UNAVAILABLE) assert_int_equal(answers[i].verdict, first[i].verdict);
+        }
+        assert_true(sound ? left < busy : left == busy);
+    }
 }
 
 static void a_malformed_pair_is_told_so(void **state)

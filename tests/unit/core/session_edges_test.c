@@ -216,6 +216,44 @@ static void without_a_free_turn_everything_waits(void **state)
     worker_settle(f, 0);
 }
 
+/* The next segment is not ready yet: whoever comes is held back. It cannot be made: that is told. */
+static void without_journal_room_hellos_wait_too_and_the_status_says_why(void **state)
+{
+    struct fixture *f = *state;
+    struct core_state acts = {0};
+    struct core_status status;
+    static struct otpring_wire_query queries[4000];
+    struct token token = fixture_token(f, 1, 1, PROFILE_HOTP, 1, 0);
+    enum core_admit admit = CORE_TAKEN;
+    for (unsigned i = 0; i < 4000; i++) queries[i] = query_of(f, &token, 1);
+    os_sim_faults_set(f->world, &(struct os_sim_faults){.no_space_at = 1});
+    uint64_t session = fixture_session(f, &f->client, 1, 4000);
+    for (uint32_t sequence = 1; sequence < 500; sequence++) {
+        struct frame frame = frame_of(f, 0, OTPRING_WIRE_VERIFY, queries, 4000);
+        frame.header.session = session;
+        frame.header.sequence = sequence;
+        admit = frame_offer(f, 0, &frame, NULL);
+        if (admit != CORE_TAKEN) break;
+        core_turn(f->workers[0]);
+        worker_settle(f, 0);
+    }
+    assert_int_equal(admit, CORE_FULL);
+    struct core_client other = f->client;
+    other.id = 77;
+    assert_int_equal(greet(f, &other), CORE_FULL);
+    bool more = true;
+    for (int i = 0; i < 100 && more && !journal_status(f->core.journal).no_room; i++)
+        (void)!result_failed(journal_keep(f->core.journal, f->keeper, (int64_t)FIXTURE_WALL_S * 1000, 0, &more));
+    assert_true(journal_status(f->core.journal).no_room);
+    assert_int_equal(greet(f, &other), CORE_TAKEN);
+    core_turn(f->workers[0]);
+    f->core.state = &acts;
+    core_status(&f->core, &status);
+    assert_int_equal(status.unavailable, OTPRING_REASON_NO_ROOM);
+    f->core.state = NULL;
+    os_sim_faults_set(f->world, &(struct os_sim_faults){0});
+}
+
 static void a_frame_of_more_items_than_a_turn_takes_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -278,6 +316,7 @@ int main(void)
         TEST(hellos_wait_for_the_next_turn_when_this_one_is_full),
         TEST(a_client_with_all_its_sessions_is_told_of_the_limit),
         TEST(without_a_free_turn_everything_waits),
+        TEST(without_journal_room_hellos_wait_too_and_the_status_says_why),
         TEST(a_frame_of_more_items_than_a_turn_takes_is_refused),
         TEST(there_are_as_many_workers_as_were_configured),
         TEST(status_tells_rates_of_the_last_seconds_and_why_nothing_is_answered),

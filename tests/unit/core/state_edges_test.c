@@ -225,6 +225,7 @@ static void sessions_that_expired_go_with_the_next_checkpoint(void **unused)
     state_keep(state);
     state_ok(core_checkpoint(state->worker));
     assert_false(row_there(state, STORE_SESSIONS));
+    state_stop(state); /* nothing is in flight behind it */
     state_destroy(state);
 }
 
@@ -267,6 +268,7 @@ static void what_is_not_checkpointed_or_not_sealed_is_not_pruned(void **unused)
     os_sim_advance_ms(state->world, 5000);
     state_keep(state);
     state_ok(core_prune(state->worker, journal_status(state->core->journal).sealed_through));
+    state_stop(state); /* nothing is in flight behind it */
     state_destroy(state);
 }
 
@@ -395,6 +397,26 @@ static void a_checkpoint_that_finds_no_room_in_the_store_is_made_later(void **un
     os_sim_advance_ms(state->world, 2000);
     state_keep(state);
     assert_true(atomic_load(&state->core->checkpoint_position) > before);
+    state_stop(state); /* nothing is in flight behind it */
+    state_destroy(state);
+}
+
+/* On a full disk, after the last block that there was room for: the stop says so, and is done when there is room. */
+static void a_stop_without_room_says_so_and_may_be_tried_again(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(116);
+    enum otpring_verdict verdict = OTPRING_REJECTED;
+    os_sim_faults_set(state->world, &(struct os_sim_faults){.no_space_at = 1});
+    for (int i = 0; i < 4000 && verdict != OTPRING_UNAVAILABLE; i++) verdict = state_verify(state, "acme", "nobody", 1);
+    assert_int_equal(verdict, OTPRING_UNAVAILABLE);
+    struct result stopped = core_finish(state->worker);
+    if (result_failed(stopped)) assert_string_equal(result_name(stopped), "JOURNAL_NO_ROOM");
+    os_sim_faults_set(state->world, &(struct os_sim_faults){0});
+    os_sim_advance_ms(state->world, 60 * 1000);
+    if (result_failed(stopped)) state_ok(core_finish(state->worker));
+    state_drop(state);
+    state_ok(state_open(state));
     state_destroy(state);
 }
 
@@ -432,6 +454,7 @@ int main(void)
         cmocka_unit_test(the_store_may_know_of_a_record_that_the_journal_lost),
         cmocka_unit_test(what_a_configuration_leaves_out_is_filled_in),
         cmocka_unit_test(a_checkpoint_that_finds_no_room_in_the_store_is_made_later),
+        cmocka_unit_test(a_stop_without_room_says_so_and_may_be_tried_again),
         cmocka_unit_test(the_name_of_a_client_is_recorded_when_it_changes),
         cmocka_unit_test(a_long_frame_is_folded_as_a_short_one),
     };
