@@ -355,6 +355,25 @@ static void each_segment_is_of_the_same_store_and_has_a_key_of_its_own(void **st
     destroy(log);
 }
 
+/* Position 1 names nothing before it: where the second does not follow, either of the two is the stranger. */
+static void a_first_block_that_the_second_does_not_name_is_spliced(void **state)
+{
+    (void)state;
+    struct log *log = create();
+    struct journal_check_report report;
+    uint64_t size;
+    uint8_t *bytes = segment(log, 1, &size) + SEGMENT_HEADER_SIZE;
+    struct journal_block_header header;
+    memcpy(&header, bytes, sizeof header);
+    header.time_ms--;
+    format_block_finish(&header);
+    memcpy(bytes, &header, sizeof header);
+    assert_code(check(log, &(struct journal_check_options){0}, &report), JOURNAL_CORRUPT);
+    assert_int_equal(report.kind, FINDING_SPLICED);
+    assert_int_equal(report.bad_position, 1);
+    destroy(log);
+}
+
 /* ---- a log that does not begin at its beginning ---- */
 
 static void act_instead(struct journal_block_header *header, uint8_t *slots)
@@ -582,6 +601,7 @@ int main(void)
         cmocka_unit_test(a_part_of_a_log_is_checked_as_far_as_it_goes),
         cmocka_unit_test(each_claim_of_a_block_is_held_against_the_one_before_it),
         cmocka_unit_test(each_segment_is_of_the_same_store_and_has_a_key_of_its_own),
+        cmocka_unit_test(a_first_block_that_the_second_does_not_name_is_spliced),
         cmocka_unit_test(an_act_may_say_why_the_beginning_is_gone),
         cmocka_unit_test(a_published_checkpoint_is_met_or_too_old_or_not_of_this_log),
         cmocka_unit_test(a_check_goes_on_from_a_checkpoint_that_was_checked_before),

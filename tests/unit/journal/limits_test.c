@@ -111,6 +111,89 @@ static void a_stop_on_a_full_disk_says_so_or_finds_room_and_leaves_a_sound_log(v
     }
 }
 
+static void a_journal_without_seals_is_closed_as_it_is(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_create(&rig, 1);
+    assert_ok(rig_ready(&rig, 0));
+    fill(&rig, 30, 100);
+    assert_ok(rig_finish(&rig));
+    rig_close(&rig);
+    assert_ok(rig_open(&rig, 0));
+    assert_true(rig_promises_kept(&rig, 0));
+    rig_close(&rig);
+    rig_destroy(&rig);
+}
+
+/* A disk that is full is asked again after a pause, or when the time given falls. */
+static void a_full_disk_is_asked_again(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_create(&rig, 1);
+    rig.options.spare_count = 3;
+    assert_ok(rig_open(&rig, 0));
+    os_sim_faults_set(rig.world, &(struct os_sim_faults){.no_space_at = 1});
+    assert_ok(rig_keep(&rig));
+    assert_true(journal_status(rig.journal).no_room);
+    os_sim_faults_set(rig.world, &(struct os_sim_faults){0});
+    assert_ok(rig_keep(&rig)); /* not at once */
+    assert_true(journal_status(rig.journal).no_room);
+    rig.now_ms -= 60000;
+    assert_ok(rig_keep(&rig));
+    assert_false(journal_status(rig.journal).no_room);
+    rig_close(&rig);
+    rig_destroy(&rig);
+}
+
+/* A block of more pages than are hashed at once, and a record at its end. */
+static void large_settled(struct journal_block *block, struct result result)
+{
+    *(struct result *)block->owner = result;
+}
+
+static void a_record_at_the_end_of_a_large_block_is_proven(void **state)
+{
+    (void)state;
+    enum { SLOTS = 3000 };
+    struct rig rig;
+    struct journal_writer *writer;
+    struct journal_block *block;
+    struct journal_proof proof;
+    struct proof_record record;
+    struct result written = result_of(FULL);
+    const char *why;
+    uint8_t key[VAULT_PUBLIC_KEY_SIZE];
+    rig_create(&rig, 1);
+    rig.vault = rig_vault(rig.options.store_id);
+    vault_public_key(rig.vault, key);
+    rig.options.segment_size = 2 << 20;
+    assert_ok(rig_ready(&rig, 0));
+    const struct journal_writer_options options = {
+        .block_count = 1, .slots_per_block = SLOTS, .settled = large_settled};
+    assert_ok(journal_writer_create(rig.journal, rig.os[0], &options, &writer));
+    assert_ok(journal_begin(writer, &block));
+    for (uint32_t slot = 0; slot < SLOTS; slot++)
+        block->slots[(size_t)slot * JOURNAL_SLOT_SIZE + JOURNAL_SLOT_SIZE - 1] = SLOT_VERIFY;
+    block->owner = &written;
+    journal_append(block, SLOTS, rig.now_ms);
+    uint64_t position = block->position;
+    while (journal_in_flight(writer) > 0) {
+        assert_ok(os_step(rig.os[0], 1000000, NULL));
+        journal_poll(writer);
+    }
+    assert_ok(written);
+    journal_writer_destroy(writer);
+    assert_ok(rig_finish(&rig));
+    rig_close(&rig);
+    const struct journal_proof_options of = {.position = position, .slot = SLOTS - 1};
+    assert_ok(journal_prove(rig.main_os, "/j", &of, &proof));
+    assert_true(journal_proof_check(&proof, key, NULL, &record, &why));
+    journal_proof_free(&proof);
+    rig_destroy(&rig);
+}
+
 /* One seal over hundreds of blocks, and more checkpoints than a first list takes. */
 static void evidence_reaches_over_long_stretches(void **state)
 {
@@ -202,6 +285,9 @@ int main(void)
         cmocka_unit_test(a_key_that_is_ahead_of_the_journal_is_refused),
         cmocka_unit_test(a_seal_is_made_though_the_time_given_falls),
         cmocka_unit_test(a_stop_on_a_full_disk_says_so_or_finds_room_and_leaves_a_sound_log),
+        cmocka_unit_test(a_journal_without_seals_is_closed_as_it_is),
+        cmocka_unit_test(a_full_disk_is_asked_again),
+        cmocka_unit_test(a_record_at_the_end_of_a_large_block_is_proven),
         cmocka_unit_test(evidence_reaches_over_long_stretches),
         cmocka_unit_test(a_place_that_is_gone_is_looked_for),
         cmocka_unit_test(a_wait_of_more_than_24_bits_of_seconds_is_cut_in_its_record),

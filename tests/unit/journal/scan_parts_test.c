@@ -303,6 +303,18 @@ static void threads_read_the_same_blocks_as_one_and_a_thread_without_a_ring_is_n
         assert_ok(journal_scan(&options, NULL));
         assert_int_equal(told.blocks, blocks);
     }
+    /* Whoever has enough gets no more from any of them. */
+    struct os *os = options.os;
+    options = options_of(&rig, &told);
+    options.folder = folder;
+    options.os = os;
+    options.thread_count = THREADS;
+    options.os_create = ring_create;
+    options.os_destroy = ring_destroy;
+    options.end = on_end;
+    told.pieces_wanted = 1;
+    assert_ok(journal_scan(&options, NULL));
+    assert_int_equal(told.pieces, 1);
     os_destroy(options.os);
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     rig_destroy(&rig);
