@@ -323,7 +323,7 @@ struct result core_change_commit(struct core_change *change)
         return result;
     }
     if (txn) store_abort(core->store, txn);
-    if (result.code == JOURNAL_NO_ROOM || result.code == FULL) {
+    if (result.code == JOURNAL_NO_ROOM) {
         /* Of a block that failed under way nobody knows what is on the disk. */
         adding_give_back(&change->adding);
     }

@@ -130,6 +130,18 @@ static void more_pairs_than_a_turn_may_search_are_put_off(void **state)
     }
 }
 
+/* The first of a turn is searched for however much it takes: else an account of many tokens would never be. */
+static void the_first_pair_of_a_turn_is_searched_for_whatever_it_takes(void **state)
+{
+    struct fixture *f = *state;
+    struct profile_row row = row_of(f, PROFILE_HOTP);
+    row.resync_window = 2000;
+    profile_publish(&f->core, &row);
+    struct token tokens[8];
+    for (uint32_t i = 0; i < 8; i++) tokens[i] = fixture_token(f, 1, 1, PROFILE_HOTP, 40 + i, 0);
+    expect(pair_of(f, &tokens[7], 1500), OTPRING_ACCEPTED, 0);
+}
+
 static void a_malformed_pair_is_told_so(void **state)
 {
     struct fixture *f = *state;
@@ -242,6 +254,7 @@ int main(void)
         TEST(near_the_beginning_of_time_there_are_no_steps_below_zero),
         TEST(a_pair_is_judged_for_what_the_account_has),
         TEST(more_pairs_than_a_turn_may_search_are_put_off),
+        TEST(the_first_pair_of_a_turn_is_searched_for_whatever_it_takes),
         TEST(a_malformed_pair_is_told_so),
         TEST(no_number_of_digits_but_6_to_8_fits_a_code),
         TEST(a_far_code_of_a_suspended_token_is_not_told_and_of_two_tokens_once),

@@ -87,6 +87,22 @@ static void a_row_beyond_the_lines_that_were_given_out_counts_as_given(void **un
     state_destroy(state);
 }
 
+/* So many lines were given out that hardly any is left: room is made for those that there may be, and no more. */
+static void a_store_whose_lines_are_nearly_all_given_out_opens(void **unused)
+{
+    (void)unused;
+    struct token_row row;
+    uint8_t lines[4 * KERNEL_ALGORITHM_COUNT] = {0};
+    struct state *state = stopped(76, &row);
+    store_le32(lines, (uint32_t)state->options.tokens_max - 1);
+    row_put(state, STORE_META, text(META_LINES), bytes_of(lines, sizeof lines));
+    state_ok(state_open(state));
+    uint32_t ordinal;
+    state_ok(state_add(state, "acme", "bob", HOTP, 2, 0, &ordinal));
+    state_is(state_add(state, "acme", "cid", HOTP, 3, 0, &ordinal), TABLE_FULL);
+    state_destroy(state);
+}
+
 static void profiles_gates_and_sessions_are_what_their_keys_say(void **unused)
 {
     (void)unused;
@@ -148,6 +164,7 @@ int main(void)
         cmocka_unit_test(a_tokens_row_is_of_its_key_and_of_a_profile_that_may_be),
         cmocka_unit_test(a_sealed_seed_opens_or_the_start_is_refused),
         cmocka_unit_test(a_row_beyond_the_lines_that_were_given_out_counts_as_given),
+        cmocka_unit_test(a_store_whose_lines_are_nearly_all_given_out_opens),
         cmocka_unit_test(profiles_gates_and_sessions_are_what_their_keys_say),
         cmocka_unit_test(an_act_meets_damage_and_says_so),
     };

@@ -58,10 +58,14 @@ static void tokens_of_all_algorithms_share_the_stores_limit(void **unused)
     state_stop(state);
     state->options.tokens_max = 3;
     state_ok(state_open(state));
-    state_ok(state_add(state, "acme", "a", HOTP, 1, 0, &ordinal));
+    uint32_t first[2];
+    state_ok(state_add(state, "acme", "a", HOTP, 1, 0, &first[0]));
     state_ok(state_add(state, "acme", "b", HOTP, 2, 0, &ordinal));
-    state_ok(state_add(state, "acme", "c", sha256, 3, 0, &ordinal));
+    state_ok(state_add(state, "acme", "c", sha256, 3, 0, &first[1]));
     state_is(state_add(state, "acme", "d", sha256, 4, 0, &ordinal), TABLE_FULL);
+    /* Lines of the same number of two algorithms are two tokens. */
+    state_ok(core_token_change(state->worker, &state_actor, ACT_TOKEN_SUSPEND, first, 2));
+    for (int i = 0; i < 2; i++) assert_int_equal(state_row(state, first[i]).state, TOKEN_SUSPENDED);
     state_destroy(state);
 }
 

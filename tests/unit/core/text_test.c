@@ -69,6 +69,37 @@ static void a_wait_beyond_32_bits_is_cut(void **state)
     assert_int_equal(throttle_wait_s(budget, &policy, 0, 1001), UINT32_MAX - 1);
 }
 
+/* Thousands that come and go take no more room than the few that stay. */
+static void gates_that_are_gone_take_no_room(void **state)
+{
+    (void)state;
+    static const uint8_t secret[32] = {1};
+    struct gates *gates;
+    uint8_t name[16] = {0};
+    assert_int_equal(gates_create(secret, &gates).code, OK);
+    uint64_t size = gates_size(gates);
+    for (uint32_t i = 0; i < 20000; i++) {
+        store_le32(name, i);
+        assert_int_equal(gates_set(gates, name, GATE_WAIVED).code, OK);
+        assert_int_equal(gates_get(gates, name), GATE_WAIVED);
+        assert_int_equal(gates_set(gates, name, GATE_NONE).code, OK);
+    }
+    assert_int_equal(gates_get(gates, name), GATE_NONE);
+    assert_true(gates_size(gates) >= size);
+    gates_destroy(gates);
+}
+
+static void a_table_of_unknown_names_has_a_size_of_its_own(void **state)
+{
+    (void)state;
+    static const uint8_t secret[32] = {1};
+    struct unknown_table *table;
+    assert_int_equal(unknown_create(0, secret, &table).code, OK);
+    assert_int_equal(unknown_block_count(table), (1 << 20) / UNKNOWN_BLOCK_ENTRIES);
+    unknown_destroy(table);
+    unknown_destroy(NULL);
+}
+
 enum { HEAD_SIZE = 16, ROW_HEAD_SIZE = 6 };
 
 /* A change's payload, as recovery meets it: bytes that are not trusted. */
@@ -119,6 +150,8 @@ int main(void)
         cmocka_unit_test(text_is_utf_8_in_its_shortest_form_without_control_characters),
         cmocka_unit_test(a_gate_is_two_bytes_of_this_version),
         cmocka_unit_test(a_wait_beyond_32_bits_is_cut),
+        cmocka_unit_test(gates_that_are_gone_take_no_room),
+        cmocka_unit_test(a_table_of_unknown_names_has_a_size_of_its_own),
         cmocka_unit_test(a_changes_row_has_a_key_that_a_store_takes),
         cmocka_unit_test(only_small_letters_digits_points_and_dashes_name_a_change),
     };
