@@ -180,7 +180,7 @@ static struct result add_all(struct adding *adding, struct core_worker *worker, 
     }
     store_abort(core->store, adding->txn);
     /* Of a block that failed under way nobody knows what is on the disk. */
-    if (written.code == JOURNAL_NO_ROOM || written.code == FULL) adding_give_back(adding);
+    if (written.code == JOURNAL_NO_ROOM) adding_give_back(adding);
     if (batch->durable_slots == 0) return written;
     /* Settling takes the lines of the durable ones again. */
     results_cut(batch, written, count, ret_results);

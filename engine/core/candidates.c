@@ -204,8 +204,7 @@ static bool company_allowed(const struct core_client *client, const uint8_t comp
 {
     if (client->company_count == 0) return true;
     bool allowed = false;
-    for (uint32_t i = 0; i < client->company_count && i < CORE_CLIENT_COMPANIES_MAX; i++)
-        allowed |= memcmp(client->companies[i], company, 8) == 0;
+    for (uint32_t i = 0; i < client->company_count; i++) allowed |= memcmp(client->companies[i], company, 8) == 0;
     return allowed;
 }
 

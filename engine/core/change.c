@@ -300,7 +300,7 @@ struct result core_change_commit(struct core_change *change)
     result = change_write(change);
     if (!result_failed(result)) {
         act_settle(core, NULL, false);
-    } else if (result.code == JOURNAL_NO_ROOM || result.code == FULL) {
+    } else if (result.code == JOURNAL_NO_ROOM) {
         /* Of a block that failed under way nobody knows what is on the disk. */
         adding_give_back(&change->adding);
     }

@@ -77,7 +77,7 @@ static struct result words_rows(struct core *core, struct store_txn *txn, struct
 
 static bool all_zero(const uint8_t *bytes, size_t size)
 {
-    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
 static struct result unknown_rows(struct core *core, struct store_txn *txn)
@@ -116,7 +116,7 @@ static struct result session_put(void *context, uint64_t id, const void *bytes, 
 {
     struct session_saving *saving = context;
     uint8_t key[8];
-    if (saving->count == saving->capacity) return result_of(FULL);
+    CHECK(saving->count < saving->capacity);
     saving->ids[saving->count++] = id;
     if (saving->id_next <= id) saving->id_next = id + 1;
     store_be64(key, id);

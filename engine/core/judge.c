@@ -17,6 +17,8 @@
 
 #include <string.h>
 
+#include "base/check.h"
+
 enum { TRIES_MAX = 1000 }; /* lost swaps in a row before the engine says that it is busy */
 
 /* What one item came to. Words are 0 where nothing changed. */
@@ -570,7 +572,7 @@ bool judge_pair(struct core *core, const struct table_hit *hit, const struct pro
                 uint32_t code_next, unsigned digits, int64_t now_s, int32_t *ret_distance, uint64_t *ret_token_word)
 {
     struct judge_profile profile = judge_profile_of(row);
-    if (digits != profile.digits) return false;
+    CHECK(digits == profile.digits);
     struct pair pair = {.midstates = hit->midstates,
                         .tail = hit->tail,
                         .profile = &profile,

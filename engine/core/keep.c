@@ -73,7 +73,7 @@ struct result core_keep(struct core_worker *worker, bool *ret_more)
     TRY(keep_state(worker));
     TRY(journal_keep(core->journal, worker->writer, now_ms, atomic_load(&core->checkpoint_position), &more));
     /* Idle times are seconds; each look takes every session's lock from the workers. */
-    if (now_ms - core->state->expired_ms >= EXPIRE_EVERY_MS || now_ms < core->state->expired_ms) {
+    if (now_ms - core->state->expired_ms >= EXPIRE_EVERY_MS) {
         core->state->expired_ms = now_ms;
         sessions_expire(core->sessions, now_ms, session_gone, NULL);
     }

@@ -122,7 +122,7 @@ static struct result enter(struct core *core, struct load_batch *batch)
     if (batch->count > 0) prefetch_rows(core, batch, 0);
     for (size_t i = 0; i < batch->count; i++) {
         if (i % PREFETCH_ROWS == 0) prefetch_rows(core, batch, i + PREFETCH_ROWS);
-        if (table_line(core->table, batch->rows[i].ordinal, &hit)) return result_of(STORE_DAMAGED);
+        CHECK(!table_line(core->table, batch->rows[i].ordinal, &hit)); /* each row is of its key: token_load */
         TRY(token_enter(core, &batch->rows[i], batch->midstates[i]));
     }
     batch->count = 0;

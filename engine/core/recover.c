@@ -29,7 +29,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 
-enum { ACTS_PER_TRANSACTION = 4096, PREFETCH_AHEAD = 12, PROGRESS_BLOCKS = 256 };
+enum { ACTS_PER_TRANSACTION = 4096, PREFETCH_AHEAD = 12, PROGRESS_BLOCKS = 256, BURNS_FIRST = 64 };
 
 struct recovery {
     struct core *core;
@@ -51,7 +51,7 @@ static struct result txn_commit(struct recovery *recovery);
 void recover_verify(struct core *core, const struct slot_verify *slot)
 {
     struct table_hit hit;
-    if (slot->token != 0 && slot->ordinal != UINT32_MAX && table_line(core->table, slot->ordinal, &hit)) {
+    if (slot->token != 0 && table_line(core->table, slot->ordinal, &hit)) {
         word_raise(&hit.tail->token, slot->token);
         if (slot->verdict == OTPRING_ACCEPTED) {
             atomic_store_explicit(&hit.tail->drift, slot->drift, memory_order_relaxed);
@@ -68,7 +68,7 @@ void recover_verify(struct core *core, const struct slot_verify *slot)
 static void prefetch_line(struct core *core, uint32_t ordinal)
 {
     struct table_hit hit;
-    if (ordinal != UINT32_MAX && table_line(core->table, ordinal, &hit)) __builtin_prefetch(hit.tail, 1);
+    if (table_line(core->table, ordinal, &hit)) __builtin_prefetch(hit.tail, 1);
 }
 
 static void items_fold(struct core *core, const struct slot_verify *items, uint32_t count)
@@ -86,7 +86,7 @@ static struct result burn_note(struct recovery *recovery, const struct slot_veri
 {
     if (slot->token == 0 && slot->budget == 0) return result_ok();
     if (recovery->burned_count == recovery->burned_capacity) {
-        size_t capacity = recovery->burned_capacity ? recovery->burned_capacity * 2 : 1024;
+        size_t capacity = recovery->burned_capacity ? recovery->burned_capacity * 2 : BURNS_FIRST;
         struct slot_verify *burned = realloc(recovery->burned, capacity * sizeof(*burned));
         if (!burned) return result_of(NO_MEMORY);
         recovery->burned = burned;
@@ -180,7 +180,7 @@ static struct result act_fold(struct recovery *recovery, const struct slot_act *
         return act_apply_table(core, act, payload);
     }
     /* The rows are there already, and the lines were made from them; the words may be newer than the checkpoint's. */
-    if (act->ordinal != UINT32_MAX && table_line(core->table, act->ordinal, &hit)) {
+    if (table_line(core->table, act->ordinal, &hit)) {
         word_raise(&hit.tail->token, act->token);
         word_raise(&hit.tail->budget, act->budget);
         if (act->act == ACT_TOKEN_RESYNC) return recover_resync(&hit, act, payload);

@@ -196,7 +196,7 @@ bool sessions_open(struct sessions *sessions, uint16_t client, uint16_t slots, u
     int64_t place = look_round(sessions, client, &count, &idlest);
     if (place < 0 || count >= sessions->per_client_max) place = give_way(sessions, idlest, now_ms);
     /* Where memory for kept answers is short, idle sessions of the same client give way too, one after the other. */
-    while (place >= 0 && !opened) {
+    while (place >= 0) {
         uint64_t id = (random & ~(uint64_t)SESSION_PLACE_MASK) | (uint64_t)place;
         if (id <= SESSION_PLACE_MASK) id |= (uint64_t)1 << 63; /* never 0 */
         struct act_session act = {.id = id, .client = client, .slots = slots, .items_max = items_max};

@@ -36,7 +36,7 @@ static bool room_is_coming(struct core_worker *worker)
 {
     struct turns *turns = worker->turns;
     uint64_t now_ms = os_time(worker->os).boot_ms;
-    if (turns->room_since_ms == 0) turns->room_since_ms = now_ms ? now_ms : 1;
+    if (turns->room_since_ms == 0) turns->room_since_ms = now_ms + 1; /* not 0 */
     if (atomic_load(&worker->core->stop_reason) || journal_status(worker->core->journal).no_room) return false;
     return now_ms < turns->room_since_ms + ROOM_WAIT_MS;
 }
@@ -47,7 +47,7 @@ static struct turn *collect(struct core_worker *worker)
     struct turns *turns = worker->turns;
     if (turns->collecting) return turns->collecting;
     struct turn *turn = free_turn(turns);
-    if (!turn) return NULL;
+    CHECK(turn); /* see has_room, which comes first */
     turn->block = NULL;
     turn->unavailable = OTPRING_REASON_NONE;
     struct result result = journal_begin(worker->writer, &turn->block);

@@ -128,8 +128,12 @@ static struct result meet_again(struct check *check, const struct slot_checkpoin
 struct result check_checkpoint(struct check *check, uint64_t position, const struct slot_checkpoint *checkpoint)
 {
     number segment = checkpoint->segment;
-    if (check->report->resumed && checkpoint->segment == check->options->resume->checkpoint.segment)
-        return meet_again(check, checkpoint);
+    if (check->report->resumed) {
+        uint64_t resumed = check->options->resume->checkpoint.segment;
+        if (segment == resumed) return meet_again(check, checkpoint);
+        /* Where seals lagged behind, records of the checkpoints before it stand behind what it covers, too. */
+        if (segment < resumed && !check->resume_met) return meet_published(check, checkpoint);
+    }
     if (memcmp(checkpoint->store_id, check->store_id, sizeof check->store_id) != 0 || !zeros(checkpoint->reserved, 3))
         return check_found(check, JOURNAL_BAD_SEAL, FINDING_SPLICED, position, position,
                            "the checkpoint of segment %llx is of another store", segment);

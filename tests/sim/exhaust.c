@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acts.h"
 #include "backup.h"
 #include "base/bytes.h"
 #include "base/check.h"
@@ -19,6 +20,7 @@
 #include "genesis.h"
 #include "memory.h"
 #include "reading.h"
+#include "store_faults.h"
 
 enum fault {
     FAULT_OP,
@@ -29,11 +31,22 @@ enum fault {
     FAULT_SPACE,
     FAULT_MEMORY,
     FAULT_MEMORY_STICKY,
+    FAULT_STORE, /* for want of room: to be tried again */
+    FAULT_STORE_STICKY,
+    FAULT_STORE_DAMAGE,
     FAULT_COUNT
 };
-static const char *const fault_names[] = {
-    "operation",  "operation from then on", "write", "short write", "sync", "no space",
-    "allocation", "allocation from then on"};
+static const char *const fault_names[] = {"operation",
+                                          "operation from then on",
+                                          "write",
+                                          "short write",
+                                          "sync",
+                                          "no space",
+                                          "allocation",
+                                          "allocation from then on",
+                                          "store call",
+                                          "store call from then on",
+                                          "store call for good"};
 
 enum { N_MAX = 5000, SETTLE_STEPS = 3000, IMPORTED = 24, EVERY_REASON = 0xffffff };
 
@@ -49,6 +62,7 @@ struct trial {
     bool imported[IMPORTED];          /* said to be enrolled */
     struct os_sim_faults copy_faults; /* of the disk that a backup is made on */
     struct backup backup;             /* made, or tried */
+    struct acts acts;                 /* said to be done */
 };
 
 static struct trial trial;
@@ -167,6 +181,11 @@ static void phase_import(struct trial *of)
     for (unsigned i = 0; i < IMPORTED; i++) of->imported[i] = !result_failed(result) && !result_failed(results[i]);
 }
 
+static void phase_acts(struct trial *of)
+{
+    acts_run(&of->machine, &of->acts);
+}
+
 static void phase_stop(struct trial *of)
 {
     struct result result = core_finish(of->machine.keeper);
@@ -200,11 +219,17 @@ struct phase {
     void (*run)(struct trial *of);
     bool opens; /* runs on a machine that is down */
 };
-static const struct phase phases[] = {
-    {"start", phase_start, true},    {"recover", phase_start, true},          {"verify", phase_verify, false},
-    {"rotate", phase_rotate, false}, {"checkpoint", phase_checkpoint, false}, {"import", phase_import, false},
-    {"stop", phase_stop, false},     {"backup", phase_backup, false},         {"backup's disk", phase_backup, false},
-    {"restore", phase_restore, true}};
+static const struct phase phases[] = {{"start", phase_start, true},
+                                      {"recover", phase_start, true},
+                                      {"verify", phase_verify, false},
+                                      {"rotate", phase_rotate, false},
+                                      {"checkpoint", phase_checkpoint, false},
+                                      {"import", phase_import, false},
+                                      {"acts", phase_acts, false},
+                                      {"stop", phase_stop, false},
+                                      {"backup", phase_backup, false},
+                                      {"backup's disk", phase_backup, false},
+                                      {"restore", phase_restore, true}};
 
 /* ---- one trial ---- */
 
@@ -221,17 +246,41 @@ static void faults_on(struct trial *of, enum fault fault, uint64_t n, bool in_co
         of->copy_faults = faults;
     else
         os_sim_faults_set(of->world, &faults);
-    if (fault >= FAULT_MEMORY) memory_fail_at(n, fault == FAULT_MEMORY_STICKY);
+    if (fault == FAULT_MEMORY || fault == FAULT_MEMORY_STICKY) memory_fail_at(n, fault == FAULT_MEMORY_STICKY);
+    if (fault >= FAULT_STORE)
+        store_faults_on(of->store, n, fault != FAULT_STORE, fault == FAULT_STORE_DAMAGE ? STORE_DAMAGED : STORE_FULL);
 }
 
 static void faults_off(struct trial *of)
 {
     os_sim_faults_set(of->world, &(struct os_sim_faults){0});
     memory_fail_at(0, false);
+    store_faults_off();
 }
 
-/* Everything that was said to be enrolled is there after a start. */
-static void imported_there(struct trial *of, uint64_t seed)
+/* How often the phase came by what may fail. `ops`: disk operations before it. */
+static uint64_t faults_met(const struct trial *of, enum fault fault, bool in_copy, uint64_t ops)
+{
+    if (fault >= FAULT_STORE) return store_faults_count();
+    if (fault >= FAULT_MEMORY) return memory_count();
+    return in_copy ? of->backup.ops : os_sim_op_count(of->world) - ops;
+}
+
+static void imported_there(struct trial *of, struct machine *machine)
+{
+    for (unsigned i = 0; i < IMPORTED; i++) {
+        char user[16];
+        uint8_t name[16];
+        struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
+        snprintf(user, sizeof user, "import-%u", i);
+        core_name(TOKENS_COMPANY, strlen(TOKENS_COMPANY), user, strlen(user), name);
+        if (of->imported[i] && table_find(machine->core->table, name, hits) != 1)
+            model_break(&of->model, "token %u was enrolled and is gone", i);
+    }
+}
+
+/* Everything that was said to be done is there after a start. */
+static void acts_judge(struct trial *of, const struct phase *phase, uint64_t seed)
 {
     struct os_sim_world *world;
     struct store *store;
@@ -240,18 +289,11 @@ static void imported_there(struct trial *of, uint64_t seed)
     CHECK(store_memory_copy(of->store, &store).code == OK);
     struct result result = machine_open(&machine, world, store, &shape, 0);
     if (result_failed(result)) {
-        model_break(&of->model, "the start after an import was refused: %s", result_name(result));
+        model_break(&of->model, "the start after acts was refused: %s", result_name(result));
         return;
     }
-    for (unsigned i = 0; i < IMPORTED; i++) {
-        char user[16];
-        uint8_t name[16];
-        struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
-        snprintf(user, sizeof user, "import-%u", i);
-        core_name(TOKENS_COMPANY, strlen(TOKENS_COMPANY), user, strlen(user), name);
-        if (of->imported[i] && table_find(machine.core->table, name, hits) != 1)
-            model_break(&of->model, "token %u was enrolled and is gone", i);
-    }
+    if (phase->run == phase_import) imported_there(of, &machine);
+    if (phase->run == phase_acts) acts_there(&machine, &of->acts, &of->model);
     machine_close(&machine);
     store_close(store);
     os_sim_world_destroy(world);
@@ -342,7 +384,7 @@ static void trial_judge(struct trial *of, const struct phase *phase, uint64_t n)
                                       .shape = &shape,
                                       .restore_now_ms = restores ? wall_ms_of(of->world) : 0};
     for (unsigned i = 0; i < 3 && !of->model.broken[0]; i++) check_crash(&world, &of->model, n * 3 + i);
-    if (phase->run == phase_import && !of->model.broken[0]) imported_there(of, n);
+    if ((phase->run == phase_import || phase->run == phase_acts) && !of->model.broken[0]) acts_judge(of, phase, n);
     if (phase->run == phase_backup) backup_judge(of, n);
     tried++;
     if (!of->model.broken[0]) return;
@@ -365,7 +407,7 @@ static bool trial_run(const struct phase *phase, enum fault fault, uint64_t n)
     faults_on(of, fault, n, in_copy);
     uint64_t ops = os_sim_op_count(of->world);
     phase->run(of);
-    uint64_t met = fault >= FAULT_MEMORY ? memory_count() : in_copy ? of->backup.ops : os_sim_op_count(of->world) - ops;
+    uint64_t met = faults_met(of, fault, in_copy, ops);
     faults_off(of);
     trial_judge(of, phase, n);
     take_apart(of);

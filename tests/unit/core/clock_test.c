@@ -129,6 +129,21 @@ static void acts_have_a_time_even_while_the_clock_is_unsure(void **state)
     assert_int_equal(clock_journal_ms(&clock, at(START_MS - DAY_MS, 50, false)), START_MS + 50);
 }
 
+/* Words count seconds in 32 bits: what lies beyond is no time of theirs, synchronised or not. */
+static void a_wall_clock_beyond_the_year_2106_is_unsure(void **state)
+{
+    (void)state;
+    const int64_t greatest_ms = (int64_t)0xfffffff0 * 1000;
+    struct core_clock clock = {0};
+    int64_t now_ms;
+    clock_start(&clock, at(greatest_ms + 1, 0, false), 0, 2000);
+    assert_int_equal(clock.state, CORE_CLOCK_FAR_AHEAD);
+    clock_start(&clock, at(greatest_ms + 1, 0, false), greatest_ms - DAY_MS, 2000);
+    assert_int_equal(clock.state, CORE_CLOCK_FAR_AHEAD);
+    assert_false(clock_turn(&clock, at(greatest_ms + 1, 0, true), &now_ms));
+    assert_true(clock_turn(&clock, at(greatest_ms, 0, true), &now_ms));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +156,7 @@ int main(void)
         cmocka_unit_test(a_start_behind_the_last_record_is_unsure_until_the_clock_is_right),
         cmocka_unit_test(a_start_more_than_a_year_ahead_is_unsure),
         cmocka_unit_test(consent_to_an_earlier_time_keeps_journal_time_running_from_where_it_was),
+        cmocka_unit_test(a_wall_clock_beyond_the_year_2106_is_unsure),
         cmocka_unit_test(acts_have_a_time_even_while_the_clock_is_unsure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

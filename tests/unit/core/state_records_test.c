@@ -166,6 +166,54 @@ static void a_verification_without_its_frame_still_burns_its_code(void **unused)
     state_destroy(state);
 }
 
+/* What the store has already is not put there again; what a record says of it must be as it is all the same. */
+static void a_record_that_the_store_has_is_read_as_strictly(void **unused)
+{
+    (void)unused;
+    static const uint8_t zeros[JOURNAL_SLOT_SIZE];
+    uint32_t ordinal;
+    for (uint32_t size = 0; size <= sizeof(struct act_resync); size += (uint32_t)sizeof(struct act_resync)) {
+        uint8_t position[8];
+        struct store_txn *txn;
+        struct state *state = stopped(65, &ordinal);
+        struct forged record = act_of(ACT_TOKEN_RESYNC, ordinal, zeros, size);
+        forge(state, &record);
+        store_le64(position, 1000000);
+        state_ok(store_begin(state->store, true, &txn));
+        state_ok(store_put(state->store, txn, STORE_META, bytes_of(META_ADMIN_POSITION, strlen(META_ADMIN_POSITION)),
+                           bytes_of(position, sizeof position)));
+        state_ok(store_commit(state->store, txn));
+        if (size > 0) {
+            state_ok(state_open(state));
+            state_destroy(state);
+        } else {
+            state_is(state_open(state), JOURNAL_CORRUPT);
+            gone(state);
+        }
+    }
+}
+
+/* Verifications of names whose lines are not there: they change nothing. */
+static void verifications_about_what_is_not_there_change_nothing(void **unused)
+{
+    (void)unused;
+    uint32_t ordinal;
+    struct state *state = stopped(66, &ordinal);
+    struct forged record = {.count = 2};
+    struct slot_verify slot = {.token = token_word(7, 5),
+                               .budget = 1,
+                               .ordinal = UINT32_MAX,
+                               .first_ordinal = 4711,
+                               .verdict = OTPRING_REJECTED,
+                               .kind = SLOT_VERIFY};
+    memcpy(record.slots, &slot, sizeof slot);
+    memcpy(record.slots + JOURNAL_SLOT_SIZE, &slot, sizeof slot);
+    forge(state, &record);
+    state_ok(state_open(state));
+    assert_int_equal(state_floor(state, ordinal), 0);
+    state_destroy(state);
+}
+
 static void acts_about_what_is_not_there_change_nothing(void **unused)
 {
     (void)unused;
@@ -265,6 +313,8 @@ int main(void)
         cmocka_unit_test(a_record_that_passes_the_end_of_its_block_stops_the_start),
         cmocka_unit_test(an_act_whose_payload_is_not_its_own_stops_the_start),
         cmocka_unit_test(a_verification_without_its_frame_still_burns_its_code),
+        cmocka_unit_test(a_record_that_the_store_has_is_read_as_strictly),
+        cmocka_unit_test(verifications_about_what_is_not_there_change_nothing),
         cmocka_unit_test(acts_about_what_is_not_there_change_nothing),
         cmocka_unit_test(a_row_that_no_engine_wrote_is_damage),
         cmocka_unit_test(charges_of_a_table_of_another_size_are_passed_over),

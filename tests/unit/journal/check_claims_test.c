@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "helpers.h"
+#include "journal/file.h"
 #include "journal/format.h"
 #include "journal/internal.h"
 
@@ -46,13 +47,31 @@ static void fill(struct rig *rig, unsigned count)
     assert_ok(rig_keep(rig));
 }
 
-static struct log *create(void)
+static void keep_log(struct log *log)
+{
+    for (unsigned i = 1; i < SEGMENTS_MAX; i++) {
+        uint64_t size;
+        const uint8_t *bytes = segment(log, i, &size);
+        if (!bytes) continue;
+        log->kept[i] = malloc(size);
+        log->sizes[i] = size;
+        memcpy(log->kept[i], bytes, size);
+    }
+}
+
+static struct log *begin(void)
 {
     struct log *log = calloc(1, sizeof *log);
+    rig_create(&log->rig, 12);
+    rig_vault_twins(log->rig.options.store_id, &log->rig.vault, &log->auditor);
+    vault_public_key(log->rig.vault, log->key);
+    return log;
+}
+
+static struct log *create(void)
+{
+    struct log *log = begin();
     struct rig *rig = &log->rig;
-    rig_create(rig, 12);
-    rig_vault_twins(rig->options.store_id, &rig->vault, &log->auditor);
-    vault_public_key(rig->vault, log->key);
     for (int run = 0; run < 2; run++) {
         assert_ok(rig_ready(rig, 0));
         fill(rig, 60);
@@ -62,14 +81,7 @@ static struct log *create(void)
         assert_ok(check(log, &options, run ? &log->whole : &log->half));
     }
     assert_true(log->whole.signed_any && log->half.signed_through < log->whole.signed_through);
-    for (unsigned i = 1; i < SEGMENTS_MAX; i++) {
-        uint64_t size;
-        const uint8_t *bytes = segment(log, i, &size);
-        if (!bytes) continue;
-        log->kept[i] = malloc(size);
-        log->sizes[i] = size;
-        memcpy(log->kept[i], bytes, size);
-    }
+    keep_log(log);
     return log;
 }
 
@@ -343,6 +355,25 @@ static void each_segment_is_of_the_same_store_and_has_a_key_of_its_own(void **st
     destroy(log);
 }
 
+/* Position 1 names nothing before it: where the second does not follow, either of the two is the stranger. */
+static void a_first_block_that_the_second_does_not_name_is_spliced(void **state)
+{
+    (void)state;
+    struct log *log = create();
+    struct journal_check_report report;
+    uint64_t size;
+    uint8_t *bytes = segment(log, 1, &size) + SEGMENT_HEADER_SIZE;
+    struct journal_block_header header;
+    memcpy(&header, bytes, sizeof header);
+    header.time_ms--;
+    format_block_finish(&header);
+    memcpy(bytes, &header, sizeof header);
+    assert_code(check(log, &(struct journal_check_options){0}, &report), JOURNAL_CORRUPT);
+    assert_int_equal(report.kind, FINDING_SPLICED);
+    assert_int_equal(report.bad_position, 1);
+    destroy(log);
+}
+
 /* ---- a log that does not begin at its beginning ---- */
 
 static void act_instead(struct journal_block_header *header, uint8_t *slots)
@@ -425,6 +456,21 @@ static void a_published_checkpoint_is_met_or_too_old_or_not_of_this_log(void **s
 
 /* ---- going on ---- */
 
+/* The segment as it was written, also where it was removed. */
+static void put_back(struct log *log, unsigned number)
+{
+    uint64_t size;
+    if (!log->kept[number]) return;
+    if (!segment(log, number, &size)) {
+        const char *name = strrchr(rig_segment_path(number), '/') + 1;
+        int file;
+        assert_ok(file_open(log->rig.main_os, "/j", name, OS_OPEN_WRITE | OS_OPEN_CREATE, &file));
+        assert_ok(file_write(log->rig.main_os, file, log->kept[number], (uint32_t)log->sizes[number], 0, OS_WRITE));
+        file_close(log->rig.main_os, file);
+    }
+    memcpy(segment(log, number, &size), log->kept[number], log->sizes[number]);
+}
+
 /* Nothing is left behind this position, as after a cut. */
 static void cut_behind(struct log *log, uint64_t position)
 {
@@ -478,6 +524,54 @@ static void a_check_goes_on_from_a_checkpoint_that_was_checked_before(void **sta
     destroy(log);
 }
 
+struct places {
+    uint64_t positions[SEGMENTS_MAX];
+    unsigned count;
+};
+
+static void note_checkpoint(void *context, struct journal_block_header *header, uint8_t *slots)
+{
+    struct places *places = context;
+    if (slots[JOURNAL_SLOT_SIZE - 1] == SLOT_CHECKPOINT) places->positions[places->count++] = header->position;
+}
+
+/* A run that died before anything was sealed is sealed by the next one: the records of many seals stand behind all that
+ * they cover. From each checkpoint among them a check goes on. */
+static void a_check_goes_on_from_any_checkpoint_also_where_seals_lag_behind(void **state)
+{
+    (void)state;
+    struct log *log = begin();
+    struct rig *rig = &log->rig;
+    assert_ok(rig_ready(rig, 0));
+    for (unsigned i = 0; i < 12; i++) {
+        for (unsigned tries = 0; !rig_append(rig, i % 3, 200, NULL) && tries < 100; tries++) assert_true(rig_step(rig));
+        assert_true(rig_drain(rig));
+    }
+    rig_crash(rig);
+    assert_ok(rig_ready(rig, 0));
+    fill(rig, 30);
+    assert_ok(rig_finish(rig));
+    rig_close(rig);
+    keep_log(log);
+    struct places places = {0};
+    forge(log, note_checkpoint, &places);
+    assert_true(places.count >= 3);
+    const struct journal_check_options first = {.public_key = log->key};
+    for (unsigned i = 0; i < places.count; i++) {
+        struct journal_check_report report, again;
+        cut_behind(log, places.positions[i]);
+        assert_ok(check(log, &first, &report));
+        struct journal_check_state resume = report.newest;
+        for (unsigned number = 1; number < SEGMENTS_MAX; number++) put_back(log, number);
+        const struct journal_check_options options = {.public_key = log->key, .resume = &resume};
+        if (result_failed(check(log, &options, &again)))
+            fail_msg("from the checkpoint of segment %llu: %s", (unsigned long long)resume.checkpoint.segment,
+                     again.finding);
+        assert_true(again.resumed);
+    }
+    destroy(log);
+}
+
 static void where_the_log_no_longer_joins_a_check_begins_anew(void **state)
 {
     (void)state;
@@ -507,9 +601,11 @@ int main(void)
         cmocka_unit_test(a_part_of_a_log_is_checked_as_far_as_it_goes),
         cmocka_unit_test(each_claim_of_a_block_is_held_against_the_one_before_it),
         cmocka_unit_test(each_segment_is_of_the_same_store_and_has_a_key_of_its_own),
+        cmocka_unit_test(a_first_block_that_the_second_does_not_name_is_spliced),
         cmocka_unit_test(an_act_may_say_why_the_beginning_is_gone),
         cmocka_unit_test(a_published_checkpoint_is_met_or_too_old_or_not_of_this_log),
         cmocka_unit_test(a_check_goes_on_from_a_checkpoint_that_was_checked_before),
+        cmocka_unit_test(a_check_goes_on_from_any_checkpoint_also_where_seals_lag_behind),
         cmocka_unit_test(where_the_log_no_longer_joins_a_check_begins_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,6 +247,66 @@ static void an_index_that_lies_about_its_groups_leads_to_no_block_that_is_not_th
     destroy(claims);
 }
 
+/* An index that a crash left behind, of a segment that is gone, goes when the keeper looks; those of segments stay. */
+static void an_index_without_its_segment_is_removed(void **state)
+{
+    (void)state;
+    struct claims *claims = create();
+    struct rig *rig = &claims->rig;
+    char name[INDEX_NAME_SIZE], path[INDEX_NAME_SIZE + 8];
+    uint64_t size;
+    int file;
+    assert_ok(index_file_create(rig->main_os, "/j", 999, &file));
+    file_close(rig->main_os, file);
+    index_name(999, name);
+    snprintf(path, sizeof path, "/j/%s", name);
+    assert_non_null(os_sim_file(rig->world, path, &size));
+    rig->options.index = true;
+    assert_ok(rig_ready(rig, 0));
+    for (int i = 0; i < 20; i++) {
+        rig->now_ms += 1000;
+        assert_ok(rig_keep(rig));
+    }
+    assert_null(os_sim_file(rig->world, path, &size));
+    assert_non_null(index_bytes(claims, &size));
+    rig_close(rig);
+    destroy(claims);
+}
+
+/* A segment of a gibibyte has groups of four mebibytes: tens of thousands of names in one, laid out in many steps. */
+static void a_large_segment_has_large_groups(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 20, ITEMS = 4000 };
+    struct claims *claims = create();
+    struct segment_header segment = claims->segment;
+    struct index_builder *builder;
+    uint8_t *bytes = aligned_alloc(JOURNAL_BLOCK_ALIGNMENT, JOURNAL_BLOCK_SIZE_MAX);
+    segment.size = 1u << 30;
+    assert_ok(index_builder_create(&segment, &builder));
+    for (uint32_t block = 0; block < BLOCKS; block++) {
+        struct journal_block_header *header = (void *)bytes;
+        *header = (struct journal_block_header){.slot_count = ITEMS, .position = segment.first_position + block};
+        for (uint32_t i = 0; i < ITEMS; i++) {
+            struct slot_verify verify = {.verdict = 1, .kind = SLOT_VERIFY};
+            uint64_t key = index_key((const uint8_t *)&(uint32_t){block * ITEMS + i}, 4);
+            memcpy(verify.name + 8, &key, 8);
+            memcpy(bytes + (size_t)(1 + i) * JOURNAL_SLOT_SIZE, &verify, sizeof verify);
+        }
+        const struct journal_block_view view = {.header = header, .slots = bytes + JOURNAL_SLOT_SIZE};
+        assert_ok(index_builder_block(builder, &view, format_block_size(ITEMS)));
+    }
+    const uint8_t *file;
+    size_t size;
+    unsigned steps = 0;
+    for (bool done = false; !done; steps++) assert_ok(index_builder_finish(builder, &done, &file, &size));
+    const struct index_header *header = (const void *)file;
+    assert_true(header->group_count == 2 && header->row_count > 1000 && steps > 20);
+    index_builder_destroy(builder);
+    free(bytes);
+    destroy(claims);
+}
+
 /* Made by hand, of a segment that is not as it was written. */
 static void no_index_is_made_of_a_damaged_segment(void **state)
 {
@@ -285,6 +345,8 @@ int main(void)
         cmocka_unit_test(groups_must_lie_behind_each_other),
         cmocka_unit_test(what_is_no_whole_index_is_not_gone_by),
         cmocka_unit_test(an_index_that_lies_about_its_groups_leads_to_no_block_that_is_not_there),
+        cmocka_unit_test(an_index_without_its_segment_is_removed),
+        cmocka_unit_test(a_large_segment_has_large_groups),
         cmocka_unit_test(no_index_is_made_of_a_damaged_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

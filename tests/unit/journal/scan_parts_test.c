@@ -12,7 +12,7 @@
 #include "journal/scan.h"
 #include "os/os_uring.h"
 
-enum { SEGMENT_SIZE = 6 << 20, BLOCKS = 900, SLOTS = 240, THREADS = 3 };
+enum { SEGMENT_SIZE = 6 << 20, BLOCKS = 1200, SLOTS = 240, THREADS = 3 };
 
 struct told {
     _Atomic uint64_t blocks;
@@ -211,6 +211,28 @@ static void a_folder_that_is_not_there_is_told_of(void **state)
     rig_destroy(&rig);
 }
 
+/* ---- a check of much ---- */
+
+static void count_progress(void *context, const struct journal_check_report *report)
+{
+    (void)report;
+    ++*(unsigned *)context;
+}
+
+static void a_check_of_much_tells_how_far_it_has_come(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct journal_check_report report;
+    unsigned told = 0;
+    create(&rig);
+    const struct journal_check_options options = {.threads = true, .progress = count_progress, .context = &told};
+    assert_ok(journal_check(rig.main_os, "/j", &options, &report));
+    assert_true(report.bytes > 16 << 20);
+    assert_int_equal(told, report.bytes >> 24);
+    rig_destroy(&rig);
+}
+
 /* ---- threads, on files of the real system ---- */
 
 static struct os *ring_create(void *context)
@@ -281,6 +303,18 @@ static void threads_read_the_same_blocks_as_one_and_a_thread_without_a_ring_is_n
         assert_ok(journal_scan(&options, NULL));
         assert_int_equal(told.blocks, blocks);
     }
+    /* Whoever has enough gets no more from any of them. */
+    struct os *os = options.os;
+    options = options_of(&rig, &told);
+    options.folder = folder;
+    options.os = os;
+    options.thread_count = THREADS;
+    options.os_create = ring_create;
+    options.os_destroy = ring_destroy;
+    options.end = on_end;
+    told.pieces_wanted = 1;
+    assert_ok(journal_scan(&options, NULL));
+    assert_int_equal(told.pieces, 1);
     os_destroy(options.os);
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     rig_destroy(&rig);
@@ -294,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_segment_that_goes_away_meanwhile_is_passed_over),
         cmocka_unit_test(damage_outside_of_what_is_wanted_is_not_told_of),
         cmocka_unit_test(a_folder_that_is_not_there_is_told_of),
+        cmocka_unit_test(a_check_of_much_tells_how_far_it_has_come),
         cmocka_unit_test(threads_read_the_same_blocks_as_one_and_a_thread_without_a_ring_is_not_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
