@@ -37,6 +37,7 @@ struct bench {
     uint32_t *order; /* tokens, shuffled; walked round and round */
     uint32_t order_at;
     uint32_t *next; /* step of each token */
+    bool *failed;   /* the last code was wrong */
     uint64_t random;
     struct otpring_wire_query *frames;         /* of a round */
     uint8_t *expected;                         /* verdicts, beside frames */
@@ -185,9 +186,10 @@ static void tokens_make(struct bench *bench)
     bench->random = 88172645463325252u;
     bench->order = calloc(bench->tokens, sizeof *bench->order);
     bench->next = calloc(bench->tokens, sizeof *bench->next);
+    bench->failed = calloc(bench->tokens, sizeof *bench->failed);
     bench->frames = calloc(bench->items, sizeof *bench->frames);
     bench->expected = calloc(bench->items, 1);
-    CHECK(bench->order && bench->next && bench->frames && bench->expected);
+    CHECK(bench->order && bench->next && bench->failed && bench->frames && bench->expected);
     for (uint32_t i = 0; i < bench->tokens; i++) {
         _Alignas(64) uint8_t midstates[KERNEL_SHA512_MIDSTATES];
         uint8_t seed[20] = {0};
@@ -206,8 +208,12 @@ static void tokens_make(struct bench *bench)
     }
 }
 
+/* After a wrong code a right one, which resets the account's failures: none comes near the throttle. */
 static enum kind choose_kind(struct bench *bench, uint32_t token)
 {
+    bool failed = bench->failed[token];
+    bench->failed[token] = false;
+    if (failed) return RIGHT;
     uint32_t at = (uint32_t)(random_next(bench) % bench->mix_total);
     enum kind kind = RIGHT;
     while (at >= bench->mix[kind]) at -= bench->mix[kind++];
@@ -226,6 +232,7 @@ static uint64_t item_make(struct bench *bench, uint32_t token, struct otpring_wi
     memcpy(query->account, name + 8, 8);
     *ret_expected = expected[kind];
     if (kind == WRONG) {
+        bench->failed[token] = true;
         query->code = (uint32_t)(random_next(bench) % CODE_COUNT);
         return UINT64_MAX;
     }

@@ -1,15 +1,14 @@
 """bench/engine: the core alone in simulated time, by table size and by mix."""
 import json
-import os
 import subprocess
 
 SIZES = (1000, 10000, 100000, 1000000, 10000000, 50000000)
-MIXES = {"right": "1:0:0:0", "95 right, 3 near, 1 wrong, 1 replayed": "95:3:1:1", "near": "0:1:0:0", "half wrong": "1:0:1:0", "half replayed": "1:0:0:1"}
+MIXES = {"right": "1:0:0:0", "95 right, 3 near, 1 wrong, 1 replayed": "95:3:1:1", "near": "0:1:0:0", "a third wrong": "1:0:1:0", "half replayed": "1:0:0:1"}
 BYTES_A_TOKEN = 180  # the table's and the bench's own, to see whether a size fits
 
 
 def run(options, figures):
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free = available_bytes()
     curve = []
     for size in SIZES:
         if size > options.tokens_max:
@@ -33,6 +32,12 @@ def run(options, figures):
         if result:
             figures.add("engine", f"mix {name}, {middle:,} tokens", result["ns"], "ns", "lower")
     return {"curve": curve}
+
+
+def available_bytes():
+    """What can be had without swapping: caches of files give way."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
 
 
 def core(options, tokens, mix):
