@@ -90,16 +90,21 @@ def start(programs, store):
 
 def measure(load, administration, options):
     """Rounds without and with, in turn; the first line of otpring-load's is about enrolling its accounts."""
-    rates = {False: [], True: []}
+    runs = {False: [], True: []}
     run = f"--batch {options.batch} --connections {options.connections} --seconds {options.seconds}\n"
     for _ in range(options.rounds):
         for busy in (False, True):
             (administration.busy.set if busy else administration.busy.clear)()
             load.stdin.write(run)
             load.stdin.flush()
-            rates[busy].append(json.loads(load.stdout.readline())["verifications_per_s"])
+            runs[busy].append(json.loads(load.stdout.readline()))
             administration.busy.clear()
-    return rates
+    return runs
+
+
+def median(runs, latency=None):
+    """Of the rates, or of a latency in milliseconds."""
+    return statistics.median(run["latency_us"][latency] / 1000 if latency else run["verifications_per_s"] for run in runs)
 
 
 def main():
@@ -122,13 +127,15 @@ def main():
                               text=True) as load:
             load.stdout.readline()
             administration = Administration(store, options.pace)
-            rates = measure(load, administration, options)
+            runs = measure(load, administration, options)
             administration.stop()
             load.stdin.close()
         spent = options.rounds * options.seconds
         for busy, name in ((False, "without"), (True, "with")):
-            print(f"measured: verifications a second {name} administration: " + ", ".join(f"{rate:,.0f}" for rate in rates[busy]))
-        ratio = statistics.median(rates[True]) / statistics.median(rates[False])
+            rates = ", ".join(f"{run['verifications_per_s']:,.0f}" for run in runs[busy])
+            print(f"measured: verifications a second {name} administration: {rates}; p99 {median(runs[busy], 'p99'):.1f} ms, "
+                  f"p99.9 {median(runs[busy], 'p999'):.1f} ms")
+        ratio = median(runs[True]) / median(runs[False])
         print(f"measured: with over without, medians: {ratio:.3f}; meanwhile {administration.requests / spent:.0f} requests "
               f"and {administration.assigned / spent:.0f} tokens assigned a second")
     finally:

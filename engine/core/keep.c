@@ -3,7 +3,13 @@
 
 #include "base/check.h"
 
-enum { CHECKPOINT_RETRY_MS = 1000, CHECKPOINT_PAUSE_MS = 20, EXPIRE_EVERY_MS = 1000, FINISH_WAIT_NS = 1000000 };
+enum {
+    CHECKPOINT_RETRY_MS = 1000,
+    CHECKPOINT_PAUSE_MS = 20,
+    EXPIRE_EVERY_MS = 1000,
+    FINISH_WAIT_NS = 1000000,
+    KEPT_OUT_MAX = 16
+};
 
 static void session_gone(void *context, uint64_t id)
 {
@@ -50,10 +56,25 @@ static struct result keep_checkpoint(struct core_worker *worker)
     return retry ? result_ok() : result;
 }
 
+/* Administrators hold the act mutex for long, one after the other, while verification waits for the segments that the
+ * housekeeper makes: so it takes the mutex in passing, and waits for it only when it was kept out several times. */
+static struct result lock_in_passing(struct core_worker *worker, bool *ret_locked)
+{
+    struct core_state *state = worker->core->state;
+    *ret_locked = pthread_mutex_trylock(&worker->core->act_mutex) == 0;
+    if (!*ret_locked && ++state->kept_out < KEPT_OUT_MAX) return result_ok();
+    if (!*ret_locked) TRY(act_lock(worker));
+    *ret_locked = true;
+    state->kept_out = 0;
+    return result_ok();
+}
+
 static struct result keep_state(struct core_worker *worker)
 {
     struct core *core = worker->core;
-    TRY(act_lock(worker));
+    bool locked;
+    TRY(lock_in_passing(worker, &locked));
+    if (!locked) return result_ok();
     struct result result = act_retry(core);
     if (!result_failed(result)) {
         quiesce_try(core);

@@ -159,6 +159,21 @@ static void a_restore_goes_past_what_the_profile_may_have_let_in(void **unused)
     assert_int_equal(restore_floor(&row, now_ms), 0);
 }
 
+/* Verification waits for the segments that it makes, so nobody's long act may stop it. */
+static void the_housekeeper_goes_on_while_somebody_else_has_the_acts(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(57);
+    bool more;
+    for (int i = 0; i < 3; i++) {
+        core_act_lock(state->core);
+        for (int kept_out = 0; kept_out < 10; kept_out++) state_ok(core_keep(state->worker, &more));
+        core_act_unlock(state->core);
+        state_ok(core_keep(state->worker, &more));
+    }
+    state_destroy(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +182,7 @@ int main(void)
         cmocka_unit_test(a_change_names_tokens_that_are_there_each_once),
         cmocka_unit_test(the_desk_wants_codes_of_the_tokens_own_length_and_a_clock_that_is_sure),
         cmocka_unit_test(an_account_that_is_none_cannot_be_unlocked),
+        cmocka_unit_test(the_housekeeper_goes_on_while_somebody_else_has_the_acts),
         cmocka_unit_test(a_restore_goes_past_what_the_profile_may_have_let_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
