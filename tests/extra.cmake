@@ -24,7 +24,7 @@ foreach(source ${unit_tests})
     set(target unit_load_${CMAKE_MATCH_1})
     target_sources(${target} PRIVATE ${load_sources})
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tools)
-    target_link_libraries(${target} PRIVATE otpring_base otpring_kernel otpring_otp otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
+    target_link_libraries(${target} PRIVATE otpring_journal otpring_os otpring_base otpring_kernel otpring_otp otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
   endif()
 endforeach()
 # The parts of otpring-relay that send nothing.
@@ -103,7 +103,7 @@ foreach(source ${unit_tests})
 endforeach()
 
 # The device's half of otpring-token, against the engine's.
-foreach(target unit_admin_enrol_test unit_admin_enrol_guard_test)
+foreach(target unit_admin_enrol_test unit_admin_enrol_guard_test unit_admin_random_acts_test)
   if(TARGET ${target})
     target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpring-token/document.c ${PROJECT_SOURCE_DIR}/tools/otpring-token/accounts.c)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tools)
