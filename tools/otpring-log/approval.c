@@ -47,7 +47,7 @@ static struct result meta(struct store *store, struct store_txn *txn, const char
 static struct result vault_of(struct store *store, const char *key_file, struct vault **ret_vault)
 {
     struct store_txn *txn;
-    struct store_bytes id, keys;
+    struct store_bytes id = {.size = 0}, keys = {.size = 0};
     TRY(store_begin(store, false, &txn));
     struct result result = meta(store, txn, META_STORE_ID, &id);
     if (!result_failed(result)) result = meta(store, txn, META_KEYS, &keys);

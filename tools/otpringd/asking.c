@@ -152,6 +152,7 @@ static struct result serve(struct daemon_thread *thread, struct os *os)
                                                    .window_s = APPROVAL_WINDOW_S,
                                                    .prompts_max = APPROVAL_PROMPTS_MAX},
                                         .threads = signature_threads(),
+                                        .outbox_max = daemon->config.outbox_max,
                                         .client_sees = client_sees,
                                         .answered = answered,
                                         .event = event,

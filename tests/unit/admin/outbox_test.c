@@ -224,6 +224,102 @@ static void one_users_messages_come_one_by_one_and_hold_up_nobody_else(void **un
     fixture_remove(&fixture);
 }
 
+static const struct outbox_field question_fields[] = {{"challenge", "fch5ewLMRuXFwHKiHKQ6EQ"},
+                                                      {"valid_until", "1700000120"}};
+
+static uint64_t put_question(struct fixture *fixture, const char *user, int64_t expires_ms)
+{
+    uint64_t number = 0;
+    struct outbox_draft draft = draft_to(user);
+    draft.kind = MESSAGE_QUESTION;
+    draft.expires_ms = expires_ms;
+    draft.fields = question_fields;
+    admin_ok(try_put(fixture, &draft, &number));
+    return number;
+}
+
+static void a_question_never_waits_behind_a_message_that_is_not_delivered(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    fixture_make(&fixture, 4096);
+    put(&fixture, "ann");
+    assert_int_equal(hand(&fixture, 9, 60), 1); /* out, and not settled */
+    put(&fixture, "ann");
+    assert_int_equal(hand(&fixture, 9, 60), 0);
+    uint64_t first = put_question(&fixture, "ann", now_ms + 120000), second = put_question(&fixture, "ann", 0);
+    assert_int_equal(hand(&fixture, 9, 60), 1);
+    assert_int_equal(given.rows[0].number, first);
+    assert_int_equal(given.contents[0].field_count, 2);
+    ack(&fixture, first); /* questions have an order among themselves */
+    assert_int_equal(hand(&fixture, 9, 60), 1);
+    assert_int_equal(given.rows[0].number, second);
+    fixture_remove(&fixture);
+}
+
+static bool sweep_due(struct fixture *fixture)
+{
+    struct step step;
+    bool due = false;
+    step_begin(fixture, &step);
+    admin_ok(outbox_sweep_due(&step.people, &due));
+    core_change_abandon(step.people.change);
+    return due;
+}
+
+static void sweep(struct fixture *fixture, size_t limit)
+{
+    struct step step;
+    step_begin(fixture, &step);
+    admin_ok(outbox_sweep(&step.people, limit));
+    step_end(fixture, &step);
+}
+
+static void a_question_that_has_expired_is_gone_and_nobody_has_to_settle_it(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    fixture_make(&fixture, 4096);
+    put(&fixture, "ann"); /* an older one that nobody fetches */
+    for (int i = 0; i < 3; i++) put_question(&fixture, "ann", now_ms + 1000 * (i + 1));
+    uint64_t last = put_question(&fixture, "bob", now_ms + 1000);
+    assert_false(sweep_due(&fixture));
+    now_ms += 1000;
+    assert_true(sweep_due(&fixture));
+    sweep(&fixture, 1);
+    assert_true(sweep_due(&fixture));
+    sweep(&fixture, 9);
+    assert_false(sweep_due(&fixture));
+    assert_int_equal(counts_of(&fixture).open, 3);
+    struct step step;
+    struct outbox_row row;
+    step_begin(&fixture, &step);
+    assert_int_equal(outbox_get(&step.people, last, &row).code, STORE_NOT_FOUND);
+    core_change_abandon(step.people.change);
+    now_ms += 5000; /* the others when they come up to be handed over */
+    assert_int_equal(hand(&fixture, 9, 60), 1);
+    assert_int_equal(given.rows[0].kind, MESSAGE_ACTIVATED);
+    assert_int_equal(counts_of(&fixture).open, 1);
+    assert_int_equal(counts_of(&fixture).dead, 0);
+    fixture_remove(&fixture);
+}
+
+static void a_question_that_cannot_be_delivered_in_its_time_leaves_no_dead_letter(void **unused)
+{
+    (void)unused;
+    struct fixture fixture;
+    fixture_make(&fixture, 4096);
+    put_question(&fixture, "ann", now_ms + 1000);
+    assert_int_equal(hand(&fixture, 9, 60), 1);
+    refuse(&fixture, given.rows[0].number, (struct outbox_failure){.handed = 1, .retry_s = 60, .reason = "no answer"});
+    put_question(&fixture, "ann", now_ms + 1000);
+    assert_int_equal(hand(&fixture, 9, 60), 1);
+    refuse(&fixture, given.rows[0].number, (struct outbox_failure){.handed = 1, .for_good = true, .reason = "gone"});
+    assert_int_equal(counts_of(&fixture).open, 0);
+    assert_int_equal(counts_of(&fixture).dead, 0);
+    fixture_remove(&fixture);
+}
+
 static void failures_back_off_doubling_to_an_hour(void **unused)
 {
     (void)unused;
@@ -829,6 +925,9 @@ int main(void)
         cmocka_unit_test(a_lease_that_runs_out_offers_it_again_and_counts_it),
         cmocka_unit_test(a_crash_between_hand_over_and_ack_loses_nothing_and_marks_the_second_time),
         cmocka_unit_test(one_users_messages_come_one_by_one_and_hold_up_nobody_else),
+        cmocka_unit_test(a_question_never_waits_behind_a_message_that_is_not_delivered),
+        cmocka_unit_test(a_question_that_has_expired_is_gone_and_nobody_has_to_settle_it),
+        cmocka_unit_test(a_question_that_cannot_be_delivered_in_its_time_leaves_no_dead_letter),
         cmocka_unit_test(failures_back_off_doubling_to_an_hour),
         cmocka_unit_test(what_is_refused_for_good_is_dead_and_lets_the_next_pass),
         cmocka_unit_test(a_message_dies_when_nobody_wants_it_any_more_or_its_life_is_over),
