@@ -1,7 +1,7 @@
 # The programs, one block each.
 
-otpring_program(otpringd USES server admin core journal store table otp kernel vault os base
-                LIBRARIES PkgConfig::INIH PkgConfig::SYSTEMD PkgConfig::SECCOMP Threads::Threads)
+otpring_program(otpringd USES server approval challenge admin core journal store table otp kernel vault os base
+                LIBRARIES PkgConfig::INIH PkgConfig::SYSTEMD PkgConfig::SECCOMP PkgConfig::JANSSON Threads::Threads)
 if(TARGET otpringd)
   configure_file(${CMAKE_CURRENT_SOURCE_DIR}/otpringd/otpringd.service.in ${CMAKE_CURRENT_BINARY_DIR}/otpringd.service @ONLY)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpringd.service DESTINATION lib/systemd/system)

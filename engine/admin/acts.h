@@ -33,8 +33,10 @@ struct admin {
     struct {
         uint64_t session; /* of this run; 0: none yet */
         uint32_t sequence;
-    } verify;           /* admin_verify.c */
-    uint64_t tended_ms; /* boot clock */
+    } verify;               /* admin_verify.c */
+    uint8_t touched[8][16]; /* accounts that this request has records about */
+    uint32_t touched_count; /* more than there is room for: any number */
+    uint64_t tended_ms;     /* boot clock */
     uint8_t tending[16];
     uint8_t watched[16];
     char detail[200]; /* more about the failure of the request being served */
@@ -96,6 +98,8 @@ struct result admin_wait(struct admin *admin) MUST_USE;
 /* The tokens that a request names: ordinal, ordinals, or company and user (all that live). */
 struct result act_tokens(struct act *act, uint32_t *ret_ordinals, size_t capacity, size_t *ret_count) MUST_USE;
 
+/* Notes whom the request is about: see admin_options. */
+void admin_touch(struct admin *admin, const uint8_t account[16]);
 struct result admin_account_get(struct admin *admin, struct store_txn *txn, const uint8_t name[16],
                                 struct account_row *ret_row) MUST_USE;
 struct result admin_token_get(struct admin *admin, struct store_txn *txn, uint32_t ordinal,

@@ -82,6 +82,7 @@ struct result act_status(struct act *act)
     json_object_set_new(answer, "unavailable",
                         status.unavailable == OTPRING_REASON_NONE ? json_null()
                                                                   : json_string(reason_text(status.unavailable)));
+    if (admin->options.tell_status) admin->options.tell_status(admin->options.context, answer);
     return result_ok();
 }
 

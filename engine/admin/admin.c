@@ -278,9 +278,30 @@ struct result admin_request(struct admin *admin, uint32_t uid, const char *json,
     return admin_request_by(admin, &peer, json, size, ret_json);
 }
 
+void admin_touch(struct admin *admin, const uint8_t account[16])
+{
+    enum { ROOM = sizeof(admin->touched) / sizeof(admin->touched[0]) };
+    for (uint32_t i = 0; i < admin->touched_count && i < ROOM; i++)
+        if (memcmp(admin->touched[i], account, 16) == 0) return;
+    if (admin->touched_count < ROOM) memcpy(admin->touched[admin->touched_count], account, 16);
+    if (admin->touched_count <= ROOM) admin->touched_count++;
+}
+
+/* Whatever came of the act: who is told looks for himself. */
+static void touched_tell(struct admin *admin)
+{
+    enum { ROOM = sizeof(admin->touched) / sizeof(admin->touched[0]) };
+    static const uint8_t any[16];
+    if (admin->options.touched && admin->touched_count > ROOM) admin->options.touched(admin->options.context, any);
+    for (uint32_t i = 0; admin->options.touched && i < admin->touched_count && i < ROOM; i++)
+        admin->options.touched(admin->options.context, admin->touched[i]);
+    admin->touched_count = 0;
+}
+
 void admin_tend(struct admin *admin)
 {
     enrol_tend(admin);
+    touched_tell(admin);
 }
 
 struct result admin_request_by(struct admin *admin, const struct admin_peer *peer, const char *json, size_t size,
@@ -300,6 +321,7 @@ struct result admin_request_by(struct admin *admin, const struct admin_peer *pee
         result = act_detail(&act, BAD_JSON, "not JSON: line %d, column %d", error.line, error.column);
     }
     batch_clear(&admin->batch);
+    touched_tell(admin);
     json_object_set_new(act.answer, "ok", json_boolean(!result_failed(result)));
     if (result_failed(result)) {
         char text[sizeof(admin->detail) + 300];

@@ -10,6 +10,7 @@
 #include "admin/engine.h"
 
 struct admin;
+struct json_t;
 
 /* Who asks: an administrator, by the socket's peer; or, where `client` is not NULL, an auth server, which is served the
  * acts of enrolment alone, and needs CORE_RIGHT_ENROL. */
@@ -37,7 +38,12 @@ struct admin_options {
     struct os *os;              /* the same */
     struct admin_inbox *inbox;  /* NULL: this administration verifies no codes */
     bool alone;                 /* no housekeeper thread: this one keeps the journal between acts */
-    uint32_t owner_uid;         /* served without an operator's name while the store has none, as root is */
+    /* Told after each act, of each account that it was about (second half zero: a company; all zero: of any number of
+     * them); and asked for more to say in `status`. May be NULL. */
+    void (*touched)(void *context, const uint8_t account[16]);
+    void (*tell_status)(void *context, struct json_t *answer);
+    void *context;
+    uint32_t owner_uid; /* served without an operator's name while the store has none, as root is */
 };
 
 struct result admin_create(const struct admin_options *options, struct admin **ret_admin) MUST_USE;

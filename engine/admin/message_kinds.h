@@ -3,7 +3,7 @@
  *
  *   MESSAGE_KINDS     KIND(NAME, text, fields): rows hold their number, so new ones go to the end. Fields stand between
  *                     blanks; one that begins with @ is a time, in seconds since 1970, which is rendered in the
- *                     language and time zone of the reader
+ *                     language and time zone of the reader; one that begins with # is for the app, and stands in no text
  *   MESSAGE_CHANNELS  CHANNEL(NAME, text): by which way it goes */
 #ifndef OTPRING_ADMIN_MESSAGE_KINDS_H
 #define OTPRING_ADMIN_MESSAGE_KINDS_H
@@ -14,7 +14,8 @@
     KIND(UNASSIGNED, "unassigned", " company count oldest_days ")                                                      \
     KIND(ACCESS_ALERT, "access-alert", " service @when ")                                                              \
     KIND(TOKEN_LOST, "token-lost", " serial @when ")                                                                   \
-    KIND(TOKEN_REPLACED, "token-replaced", " serial @when ")
+    KIND(TOKEN_REPLACED, "token-replaced", " serial @when ")                                                           \
+    KIND(QUESTION, "question", " #challenge @valid_until ")
 
 #define MESSAGE_CHANNELS(CHANNEL)                                                                                      \
     CHANNEL(SMS, "sms")                                                                                                \

@@ -33,6 +33,17 @@ static struct order_key message_key(uint64_t number)
     return key;
 }
 
+bool outbox_is_urgent(enum message_kind kind)
+{
+    return kind == MESSAGE_QUESTION;
+}
+
+/* Where a row's messages wait for each other. */
+static struct order_key lane_of(const struct outbox_row *row)
+{
+    return outbox_order(outbox_is_urgent((enum message_kind)row->kind) ? 'P' : 'Q', row->name, sizeof(row->name));
+}
+
 /* The keys of order that a row has. */
 enum { ROW_KEYS = 4 };
 
@@ -46,7 +57,7 @@ static void keys_of(const struct outbox_row *row, struct order_key ret_keys[ROW_
     memset(ret_keys, 0, ROW_KEYS * sizeof(ret_keys[0]));
     ret_keys[0] = outbox_order('U', row->name, sizeof(row->name));
     ret_keys[1] = outbox_order('S', &row->state, 1);
-    if (is_open(row)) ret_keys[2] = outbox_order('Q', row->name, sizeof(row->name));
+    if (is_open(row)) ret_keys[2] = lane_of(row);
     if (row->head) {
         ret_keys[3] = outbox_order('D', "", 0);
         order_u64(&ret_keys[3], (uint64_t)row->due_ms);
@@ -190,9 +201,9 @@ static struct result head_set(struct people *people, const struct outbox_row *ro
 }
 
 /* The first of the user's open messages is the head, but for one that is out already: that comes to its end first. */
-static struct result head_renew(struct people *people, const uint8_t name[16])
+static struct result head_renew(struct people *people, const struct outbox_row *of)
 {
-    struct order_key prefix = outbox_order('Q', name, 16), key;
+    struct order_key prefix = lane_of(of), key;
     struct outbox_row first, row;
     struct result got = key_first(people, &prefix, &key);
     if (got.code == STORE_NOT_FOUND) return result_ok();
@@ -212,9 +223,9 @@ static struct result head_renew(struct people *people, const uint8_t name[16])
     return head_set(people, &first, true);
 }
 
-static struct result user_room(struct people *people, const uint8_t name[16])
+static struct result user_room(struct people *people, const struct outbox_row *of)
 {
-    struct order_key prefix = outbox_order('Q', name, 16), key;
+    struct order_key prefix = lane_of(of), key;
     struct result got = key_first(people, &prefix, &key);
     for (int count = 1; !result_failed(got); count++) {
         if (count == OUTBOX_USER_MAX) return result_of(OUTBOX_USER_FULL);
@@ -232,7 +243,6 @@ struct result outbox_put(struct people *people, const struct outbox_draft *draft
     TRY(outbox_counts(people, &counts));
     uint32_t most = people->act->admin->options.outbox_max;
     if (counts.open + counts.dead >= (most ? most : OUTBOX_OPEN_MAX)) return result_of(OUTBOX_FULL);
-    TRY(user_room(people, draft->name));
     struct outbox_row row = {.number = counts.last + 1,
                              .state = OUTBOX_QUEUED,
                              .kind = (uint8_t)draft->kind,
@@ -243,10 +253,11 @@ struct result outbox_put(struct people *people, const struct outbox_draft *draft
                              .life_ms = people->now_ms + (int64_t)OUTBOX_LIFE_S * 1000,
                              .expires_ms = draft->expires_ms};
     memcpy(row.name, draft->name, sizeof(row.name));
+    TRY(user_room(people, &row));
     TRY(record(people, "outbox.put", &row));
     TRY(outbox_content_put(people, draft, row.number));
     TRY(row_move(people, NULL, &row));
-    TRY(head_renew(people, row.name));
+    TRY(head_renew(people, &row));
     *ret_number = row.number;
     return result_ok();
 }
@@ -259,7 +270,7 @@ static struct result step(struct people *people, const char *name, const struct 
     if (!is_open(after)) after->head = false;
     TRY(record(people, name, after));
     TRY(row_move(people, before, after));
-    return head_renew(people, after->name);
+    return head_renew(people, after);
 }
 
 static struct result die(struct people *people, const struct outbox_row *row, const char *reason)
@@ -270,9 +281,25 @@ static struct result die(struct people *people, const struct outbox_row *row, co
     return step(people, "outbox.dead", row, &after);
 }
 
+static bool has_expired(const struct people *people, const struct outbox_row *row)
+{
+    return row->expires_ms && row->expires_ms <= people->now_ms;
+}
+
+/* A question that nobody can answer any more is gone without a trace but its record. */
+static struct result vanish(struct people *people, const struct outbox_row *row, const char *reason)
+{
+    struct outbox_row told = *row;
+    if (reason) strcpy(told.reason, reason);
+    TRY(record(people, "outbox.dropped", &told));
+    TRY(outbox_content_erase(people, row->number));
+    TRY(row_move(people, row, NULL));
+    return head_renew(people, row);
+}
+
 static const char *over_reason(const struct people *people, const struct outbox_row *row)
 {
-    if (row->expires_ms && row->expires_ms <= people->now_ms) return "expired before it could be delivered";
+    if (has_expired(people, row)) return "expired before it could be delivered";
     return row->life_ms <= people->now_ms ? "could not be delivered in its time" : NULL;
 }
 
@@ -311,7 +338,8 @@ struct result outbox_hand(struct people *people, size_t limit, uint32_t lease_s,
         got = over ? result_ok() : outbox_open(people, &row, &content);
         if (got.code == STORE_NOT_FOUND) over = "the person's data was erased";
         if (over) {
-            TRY(die(people, &row, over));
+            bool urgent = outbox_is_urgent((enum message_kind)row.kind);
+            TRY(urgent ? vanish(people, &row, over) : die(people, &row, over));
             dead++;
             continue;
         }
@@ -321,6 +349,43 @@ struct result outbox_hand(struct people *people, size_t limit, uint32_t lease_s,
         secret_wipe(&content, sizeof(content));
         TRY(got);
         given++;
+    }
+    return result_ok();
+}
+
+/* ---- questions that have expired ---- */
+
+enum { SWEEP_WALK_MAX = 256 };
+
+/* The first of the heads that is such a one. STORE_NOT_FOUND: none, as far as is looked. */
+static struct result expired_find(struct people *people, struct outbox_row *ret_row)
+{
+    struct order_key prefix = outbox_order('D', "", 0), key;
+    TRY(key_first(people, &prefix, &key));
+    for (int i = 0; i < SWEEP_WALK_MAX; i++) {
+        TRY(outbox_get(people, key_number(bytes_of(key.bytes, key.size)), ret_row));
+        if (outbox_is_urgent((enum message_kind)ret_row->kind) && has_expired(people, ret_row)) return result_ok();
+        TRY(key_next(people, prefix.size, &key));
+    }
+    return result_of(STORE_NOT_FOUND);
+}
+
+struct result outbox_sweep_due(struct people *people, bool *ret_due)
+{
+    struct outbox_row row;
+    struct result got = expired_find(people, &row);
+    *ret_due = !result_failed(got);
+    return got.code == STORE_NOT_FOUND ? result_ok() : got;
+}
+
+struct result outbox_sweep(struct people *people, size_t limit)
+{
+    struct outbox_row row;
+    for (size_t swept = 0; swept < limit; swept++) {
+        struct result got = expired_find(people, &row);
+        if (got.code == STORE_NOT_FOUND) break;
+        TRY(got);
+        TRY(vanish(people, &row, "expired before it could be delivered"));
     }
     return result_ok();
 }
@@ -380,6 +445,7 @@ struct result outbox_fail(struct people *people, uint64_t number, const struct o
     int64_t end_ms = row.expires_ms && row.expires_ms < row.life_ms ? row.expires_ms : row.life_ms;
     /* One that would come up again only to die may as well let the next one pass now. */
     if (failure->for_good || after.due_ms >= end_ms) {
+        if (outbox_is_urgent((enum message_kind)row.kind)) return vanish(people, &row, after.reason);
         after.state = OUTBOX_DEAD;
         return step(people, "outbox.dead", &row, &after);
     }

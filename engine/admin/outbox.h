@@ -16,9 +16,10 @@
  * Rows: STORE_OUTBOX: number -> state; number and 'P' -> sealed content. STORE_ORDER, behind 'O':
  *   'D' due time 8, number 8    heads: the one message of a user that may be offered, by the time that it may
  *   'Q' name 16, number 8       a user's messages that are queued or handed
- *   'S' state 1, number 8       all, by state
- *   'U' name 16, number 8       all of a user
- * so that nothing here scans a table. STORE_COUNTERS "outbox": last number given out, and how many in which state.
+ *   'P' name 16, number 8       the same of those to the user's devices that cannot wait (outbox_is_urgent): a lane of
+ * its own, so that a question never stands behind a text message that is not delivered 'S' state 1, number 8       all,
+ * by state 'U' name 16, number 8       all of a user so that nothing here scans a table. STORE_COUNTERS "outbox": last
+ * number given out, and how many in which state.
  *
  * people->change is NULL where only reading is done. The thread is the change's. */
 #ifndef OTPRING_ADMIN_OUTBOX_H
@@ -129,7 +130,15 @@ struct result outbox_fail(struct people *people, uint64_t number, const struct o
  * STORE_NOT_FOUND. */
 struct result outbox_retry(struct people *people, uint64_t number) MUST_USE;
 
+/* A question to a device: it goes past the user's other messages, and once it has expired it is nobody's any more. */
+bool outbox_is_urgent(enum message_kind kind);
+/* Takes away urgent messages that have expired, at most `limit`: nobody has to settle them. */
+struct result outbox_sweep(struct people *people, size_t limit) MUST_USE;
+
 /* ---- reading alone ---- */
+
+/* Whether outbox_sweep would find one. */
+struct result outbox_sweep_due(struct people *people, bool *ret_due) MUST_USE;
 
 struct result outbox_get(struct people *people, uint64_t number, struct outbox_row *ret_row) MUST_USE;
 /* STORE_NOT_FOUND: it is delivered, or its person was erased, so its content is gone. The caller wipes it. */

@@ -70,14 +70,14 @@ unsigned outbox_channel_of(const char *name)
 
 /* ---- what a message must be ---- */
 
-/* A field's place in the list of its kind, NULL where it has none. A time stands there with an @ before its name. */
+/* A field's place in the list of its kind, NULL where it has none. Some stand there with a mark before their name. */
 static const char *field_place(unsigned kind, const char *name, bool *ret_time)
 {
     const char *list = kind_fields[kind];
     size_t size = strlen(name);
-    if (size == 0 || strpbrk(name, " @")) return NULL;
+    if (size == 0 || strpbrk(name, " @#")) return NULL;
     for (const char *at = strstr(list, name); at; at = strstr(at + 1, name)) {
-        if (at[size] != ' ' || (at[-1] != ' ' && at[-1] != '@')) continue;
+        if (at[size] != ' ' || !strchr(" @#", at[-1])) continue;
         *ret_time = at[-1] == '@';
         return at;
     }

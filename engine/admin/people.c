@@ -170,6 +170,7 @@ struct result people_record(struct people *people, enum rule_act act, const uint
 {
     struct core_change_act record = {.name = rule_act_name(act), .reason = people->act->reason, .subject = subject};
     memcpy(record.account, account, sizeof(record.account));
+    admin_touch(people->act->admin, account);
     return core_change_record(people->change, &record);
 }
 

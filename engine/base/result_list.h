@@ -70,6 +70,18 @@ X(CHALLENGE_DENIED, RESULT_REFUSE,
 X(CHALLENGE_BAD_STATEMENT, RESULT_REFUSE,
   "not the statement of a device about a challenge, in the one form that it has")
 X(CHALLENGE_BAD_SIGNATURE, RESULT_REFUSE, "the challenge is not signed by this key, or was changed")
+X(QUESTION_UNKNOWN, RESULT_REFUSE, "there is no such challenge for whoever asks")
+X(QUESTION_OVER, RESULT_REFUSE, "the challenge was answered, has expired or was withdrawn")
+X(QUESTION_CONTENT, RESULT_REFUSE, "the device was shown something else than what was asked")
+X(QUESTION_COUNTER, RESULT_REFUSE, "the device's counter is not greater than that of its last answer")
+X(QUESTION_BUSY, RESULT_REFUSE, "the account is being asked something else")
+X(QUESTION_COOLING, RESULT_REFUSE, "the user refused a moment ago")
+X(QUESTION_LIMITED, RESULT_REFUSE, "the account was asked too often")
+X(QUESTION_NO_DEVICE, RESULT_REFUSE,
+  "nobody there who could answer: no such account, no bound device, suspended, or locked")
+X(QUESTION_CLIENT_FULL, RESULT_REFUSE, "this client has as many challenges open as it may")
+X(DEVICE_UNKNOWN, RESULT_REFUSE, "there is no such device, or it is not bound any more")
+X(QUESTION_CLOCK, RESULT_REFUSE, "the device's clock is off by more than five minutes")
 /* wire */
 X(WIRE_BAD_SIZE, RESULT_CLOSE, "the frame's size does not fit its kind and count")
 X(WIRE_BAD_KIND, RESULT_CLOSE, "unknown frame kind")

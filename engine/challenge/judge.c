@@ -114,8 +114,8 @@ static bool entry_becomes(const struct challenge_entry *from, enum challenge_act
 
 static bool number_is_wrong(const struct challenge_entry *entry, const struct challenge_answer *answer)
 {
-    return answer->act == CHALLENGE_APPROVE && (entry->flags & CHALLENGE_MATCH_NUMBER) &&
-           answer->number != entry->number;
+    if (answer->act != CHALLENGE_APPROVE) return false;
+    return answer->wrong || ((entry->flags & CHALLENGE_MATCH_NUMBER) && answer->number != entry->number);
 }
 
 static struct result answer_check(const struct challenge_answer *answer)

@@ -36,7 +36,8 @@ static struct result work_begin(struct challenge_keep *keep, const struct core_a
 
 static bool work_has_room(const struct work *work)
 {
-    return work->done_count < DONE_MAX && core_change_slots_left(work->change) >= RECORD_SLOTS_MAX;
+    uint32_t also = work->keep->also ? work->keep->also->slots_max : 0;
+    return work->done_count < DONE_MAX && core_change_slots_left(work->change) >= RECORD_SLOTS_MAX + also;
 }
 
 /* Last first, so that the first state of a challenge that was changed twice is the one that stays. */
@@ -108,6 +109,8 @@ static struct result ask_judge(const struct work *work, struct challenge_ask *as
     TRY(challenge_body_encode(&ask->body, ask->bytes, &ask->size));
     *ret_entry = entry_of(ask, work->now_s);
     TRY(challenge_judge_ask(work->keep->room, ret_entry, work->now_s, &verdict));
+    bool full = ask->client_max && challenge_open_count(work->keep->room, ask->client) >= ask->client_max;
+    if (verdict.asked == CHALLENGE_NEW && full) return result_of(QUESTION_CLIENT_FULL);
     ask->asked = verdict.asked;
     ask->retry_after_s = verdict.retry_after_s;
     if (verdict.joined) memcpy(ask->joined, verdict.joined->id, CHALLENGE_ID_SIZE);
@@ -116,12 +119,16 @@ static struct result ask_judge(const struct work *work, struct challenge_ask *as
 
 static struct result ask_one(struct work *work, struct challenge_ask *ask)
 {
+    const struct challenge_also *also = work->keep->also;
     struct challenge_entry entry;
-    ask->result = ask_judge(work, ask, &entry);
+    ask->result = result_ok();
+    if (also) TRY(also->may_ask(also->context, work->change, ask));
+    if (!result_failed(ask->result)) ask->result = ask_judge(work, ask, &entry);
     if (result_failed(ask->result) || ask->asked != CHALLENGE_NEW) return result_ok();
     TRY(work_enter(work, &entry));
     TRY(work_record(work, "challenge.ask", &entry));
-    return row_put(work->change, work->keep->vault, entry.id, ROW_BODY, ask->bytes, ask->size);
+    TRY(row_put(work->change, work->keep->vault, entry.id, ROW_BODY, ask->bytes, ask->size));
+    return also ? also->asked(also->context, work->change, ask) : result_ok();
 }
 
 struct result challenge_keep_ask(struct challenge_keep *keep, const struct core_actor *actor,
@@ -139,19 +146,64 @@ struct result challenge_keep_ask(struct challenge_keep *keep, const struct core_
 
 /* ---- answering ---- */
 
-static struct result answer_one(struct work *work, struct challenge_reply *reply)
+static struct result withdraw_one(struct work *work, const uint8_t id[CHALLENGE_ID_SIZE], enum challenge_role role,
+                                  enum challenge_reason reason)
 {
     struct challenge_entry entry;
-    reply->result = reply->evidence_size > CHALLENGE_EVIDENCE_SIZE_MAX
-                        ? result_of(BAD_ARGUMENT)
-                        : challenge_judge_answer(work->keep->room, reply->id, &reply->answer, work->now_s,
-                                                 &reply->answered, &entry);
+    TRY(challenge_judge_act(work->keep->room, id, CHALLENGE_WITHDRAW, role, reason, work->now_s, &entry));
+    TRY(work_enter(work, &entry));
+    return work_record(work, "challenge.withdraw", &entry);
+}
+
+/* The evidence, and its commitment. */
+static struct result evidence_put(struct work *work, const struct challenge_reply *reply)
+{
+    uint8_t commitment[32];
+    struct row_key key = row_key_of(reply->id, ROW_COMMITMENT);
+    if (reply->evidence_size == 0) return result_ok();
+    TRY(row_put(work->change, work->keep->vault, reply->id, ROW_EVIDENCE, reply->evidence, reply->evidence_size));
+    vault_sha256(reply->evidence, reply->evidence_size, commitment);
+    return core_change_put(work->change, STORE_CHALLENGES,
+                           (struct store_bytes){.bytes = key.bytes, .size = sizeof key.bytes},
+                           (struct store_bytes){.bytes = commitment, .size = sizeof commitment});
+}
+
+/* What operators look for in the log. */
+static struct result alarm_raise(struct work *work, const struct challenge_entry *entry)
+{
+    if (entry->state != CHALLENGE_REFUSED || entry->reason != CHALLENGE_NOT_ME) return result_ok();
+    struct core_change_act act = {.name = "challenge.alarm", .subject = entry->device};
+    memcpy(act.account, entry->account, sizeof act.account);
+    return core_change_record(work->change, &act);
+}
+
+/* A lock, a suspension or an unbinding came between question and answer: it wins. */
+static struct result answer_shut(struct work *work, struct challenge_reply *reply)
+{
+    struct result result = withdraw_one(work, reply->id, CHALLENGE_ENGINE, reply->shut);
+    reply->answered = result.code == STORE_NOT_FOUND ? CHALLENGE_UNKNOWN : CHALLENGE_CLOSED_ALREADY;
+    return result.code == STORE_NOT_FOUND || result.code == CHALLENGE_DENIED ? result_ok() : result;
+}
+
+static struct result answer_one(struct work *work, struct challenge_reply *reply)
+{
+    const struct challenge_also *also = work->keep->also;
+    struct challenge_entry entry;
+    reply->result = result_ok();
+    reply->shut = CHALLENGE_NO_REASON;
+    if (also) TRY(also->may_answer(also->context, work->change, reply));
+    if (reply->shut) return answer_shut(work, reply);
+    if (reply->evidence_size > CHALLENGE_EVIDENCE_SIZE_MAX) reply->result = result_of(BAD_ARGUMENT);
+    if (!result_failed(reply->result))
+        reply->result =
+            challenge_judge_answer(work->keep->room, reply->id, &reply->answer, work->now_s, &reply->answered, &entry);
     if (result_failed(reply->result) || reply->answered != CHALLENGE_TAKEN) return result_ok();
     reply->state = (enum challenge_state)entry.state;
     TRY(work_enter(work, &entry));
+    TRY(alarm_raise(work, &entry));
     TRY(work_record(work, "challenge.answer", &entry));
-    if (reply->evidence_size == 0) return result_ok();
-    return row_put(work->change, work->keep->vault, entry.id, ROW_EVIDENCE, reply->evidence, reply->evidence_size);
+    TRY(evidence_put(work, reply));
+    return also ? also->answered(also->context, work->change, reply) : result_ok();
 }
 
 struct result challenge_keep_answer(struct challenge_keep *keep, const struct core_actor *actor,
@@ -170,13 +222,26 @@ struct result challenge_keep_answer(struct challenge_keep *keep, const struct co
 
 /* ---- withdrawing ---- */
 
-static struct result withdraw_one(struct work *work, const uint8_t id[CHALLENGE_ID_SIZE], enum challenge_role role,
-                                  enum challenge_reason reason)
+/* What is not to be withdrawn is said of it alone. */
+static struct result withdrawal_one(struct work *work, struct challenge_withdrawal *item)
 {
-    struct challenge_entry entry;
-    TRY(challenge_judge_act(work->keep->room, id, CHALLENGE_WITHDRAW, role, reason, work->now_s, &entry));
-    TRY(work_enter(work, &entry));
-    return work_record(work, "challenge.withdraw", &entry);
+    item->result = withdraw_one(work, item->id, item->role, item->reason);
+    bool refused = item->result.code == STORE_NOT_FOUND || item->result.code == CHALLENGE_DENIED;
+    return refused ? result_ok() : item->result;
+}
+
+struct result challenge_keep_withdraw_all(struct challenge_keep *keep, const struct core_actor *actor,
+                                          struct challenge_withdrawal *items, size_t count, size_t *ret_done)
+{
+    struct work work;
+    size_t done = 0;
+    TRY(work_begin(keep, actor, &work));
+    struct result result = result_ok();
+    for (; done < count && work_has_room(&work) && !result_failed(result); done++)
+        result = withdrawal_one(&work, &items[done]);
+    TRY(work_end(&work, result));
+    *ret_done = done;
+    return result_ok();
 }
 
 struct result challenge_keep_withdraw(struct challenge_keep *keep, const struct core_actor *actor,
@@ -213,17 +278,21 @@ static void forgotten_add(void *context, const struct challenge_entry *entry)
     memcpy(keep->forgotten[keep->forgotten_count++], entry->id, CHALLENGE_ID_SIZE);
 }
 
-static struct result forget_all(const struct challenge_keep *keep, struct core_change *change)
+/* As many as the block takes. */
+static struct result forget_some(const struct challenge_keep *keep, struct core_change *change, uint32_t *ret_done)
 {
-    static const enum row_part parts[] = {ROW_HEAD, ROW_BODY, ROW_EVIDENCE};
+    enum { FORGET_SLOTS_MAX = 4 /* the keys of four rows */ };
+    static const enum row_part parts[] = {ROW_HEAD, ROW_BODY, ROW_EVIDENCE, ROW_COMMITMENT};
     struct core_change_act act = {.name = "challenge.forget"};
     TRY(core_change_record(change, &act));
-    for (uint32_t i = 0; i < keep->forgotten_count; i++)
+    uint32_t i = 0;
+    for (; i < keep->forgotten_count && core_change_slots_left(change) >= FORGET_SLOTS_MAX; i++)
         for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
             struct row_key key = row_key_of(keep->forgotten[i], parts[p]);
             TRY(core_change_erase(change, STORE_CHALLENGES,
                                   (struct store_bytes){.bytes = key.bytes, .size = sizeof key.bytes}));
         }
+    *ret_done = i;
     return result_ok();
 }
 
@@ -232,18 +301,20 @@ struct result challenge_keep_tick(struct challenge_keep *keep, const struct core
 {
     struct core_change *change;
     bool more = true;
+    uint32_t done = 0;
     if (keep->forgotten_count == 0) more = challenge_tick(keep->room, now_s, CHALLENGE_FORGET_MAX, forgotten_add, keep);
     if (keep->forgotten_count > 0) {
         TRY(core_change_begin(keep->worker, actor, &change));
-        struct result result = forget_all(keep, change);
+        struct result result = forget_some(keep, change, &done);
         if (result_failed(result)) {
             core_change_abandon(change);
             return result;
         }
         TRY(core_change_commit(change));
-        keep->forgotten_count = 0;
+        keep->forgotten_count -= done;
+        memmove(keep->forgotten, keep->forgotten + done, keep->forgotten_count * sizeof keep->forgotten[0]);
     }
-    *ret_more = more;
+    *ret_more = more || keep->forgotten_count > 0;
     return result_ok();
 }
 

@@ -2,11 +2,14 @@
  * after a start. The bridge between the room (what may be) and core's changes (what is).
  *
  * A change takes many asks or answers in one journal block; each is its own record there: "challenge.ask",
- * "challenge.answer", "challenge.withdraw", "challenge.forget". Rows of STORE_CHALLENGES, by id and a letter:
+ * "challenge.answer", "challenge.withdraw", "challenge.forget"; and before the answer of a user who says that somebody
+ * else asked, "challenge.alarm". Rows of STORE_CHALLENGES, by id and a letter:
  *
  *   id 'h'  head: the entry, sealed       associated data: "challenge", the letter, the id
  *   id 'b'  body: as it was asked, sealed
  *   id 'e'  evidence: what the caller gave with the answer (the device's signature and what it covers), sealed
+ *   id 'c'  commitment: SHA-256 of the evidence, in clear, so that the log's own proofs (journal/PROOF.md) cover the
+ *           evidence for whoever cannot open what is sealed. It says nothing of it: a signature is in there
  *
  * Head, sealed, little-endian: version 1 (1), state 1, purpose 1, flags 1, number 1, reason 1, client 2, expires 4,
  * asked 4, closed 4, zero 4, device 8, account 16, binding 16, digest 32, content 8: 104 bytes.
@@ -21,9 +24,26 @@
 #include "challenge/room.h"
 #include "core/change.h"
 
-enum { CHALLENGE_EVIDENCE_SIZE_MAX = 512, CHALLENGE_HEAD_SIZE = 104, CHALLENGE_FORGET_MAX = 64 };
+enum { CHALLENGE_EVIDENCE_SIZE_MAX = 512, CHALLENGE_HEAD_SIZE = 104, CHALLENGE_FORGET_MAX = 1000 };
+
+struct challenge_ask;
+struct challenge_reply;
+
+/* What the room above knows of accounts and devices, judged and put in the very change that asks or answers. A failure
+ * ends the change; what is wrong with one question or answer is said in its result. */
+struct challenge_also {
+    void *context;
+    uint32_t slots_max; /* of the block, that `asked` or `answered` takes at most */
+    /* Before it is judged: may this account be asked, may this device answer? Completes the reply's answer. */
+    struct result (*may_ask)(void *context, struct core_change *change, struct challenge_ask *ask);
+    struct result (*may_answer)(void *context, struct core_change *change, struct challenge_reply *reply);
+    /* After what was NEW, and what was TAKEN: its own records and rows. */
+    struct result (*asked)(void *context, struct core_change *change, const struct challenge_ask *ask);
+    struct result (*answered)(void *context, struct core_change *change, const struct challenge_reply *reply);
+};
 
 struct challenge_keep {
+    const struct challenge_also *also; /* NULL: nothing */
     struct challenge_room *room;
     struct core_worker *worker;
     struct store *store;
@@ -42,8 +62,10 @@ struct challenge_ask {
     struct challenge_body body; /* expires_s is set; fields point to the caller's bytes */
     uint8_t account[16];        /* zeros: none */
     uint32_t life_s;
+    uint32_t client_max; /* this client may have so many open; 0: any number */
     uint16_t client;
     uint8_t number; /* 10 to 99 with CHALLENGE_MATCH_NUMBER, else 0 */
+    void *own;      /* the caller's */
     /* out */
     struct result result; /* BAD_ARGUMENT, FULL, STORE_EXISTS, CHALLENGE_*: not asked; OK: see verdict */
     enum challenge_asked asked;
@@ -64,6 +86,9 @@ struct challenge_reply {
     struct challenge_answer answer;
     const uint8_t *evidence; /* at most CHALLENGE_EVIDENCE_SIZE_MAX bytes */
     size_t evidence_size;
+    void *own; /* the caller's */
+    /* By `may_answer`: not answered but withdrawn, for this reason; 0: no */
+    enum challenge_reason shut;
     /* out */
     struct result result; /* BAD_ARGUMENT */
     enum challenge_answered answered;
@@ -74,6 +99,17 @@ struct challenge_reply {
 struct result challenge_keep_answer(struct challenge_keep *keep, const struct core_actor *actor,
                                     struct challenge_reply *replies, size_t count, size_t *ret_done) MUST_USE;
 
+struct challenge_withdrawal {
+    uint8_t id[CHALLENGE_ID_SIZE];
+    enum challenge_role role;
+    enum challenge_reason reason;
+    struct result result; /* out: STORE_NOT_FOUND, CHALLENGE_DENIED */
+    void *own;            /* the caller's */
+};
+
+/* The same for withdrawals. */
+struct result challenge_keep_withdraw_all(struct challenge_keep *keep, const struct core_actor *actor,
+                                          struct challenge_withdrawal *items, size_t count, size_t *ret_done) MUST_USE;
 /* Withdraws one. STORE_NOT_FOUND, CHALLENGE_DENIED, or as above. */
 struct result challenge_keep_withdraw(struct challenge_keep *keep, const struct core_actor *actor,
                                       const uint8_t id[CHALLENGE_ID_SIZE], enum challenge_role role,

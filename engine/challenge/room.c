@@ -57,6 +57,35 @@ uint32_t challenge_count(const struct challenge_room *room)
     return room->count;
 }
 
+uint32_t challenge_open_count(const struct challenge_room *room, uint16_t client)
+{
+    return room->open_by_client[client];
+}
+
+void challenge_on_expiry(struct challenge_room *room,
+                         void (*expired)(void *context, const struct challenge_entry *entry), void *context)
+{
+    room->expired = expired;
+    room->expired_context = context;
+}
+
+static bool entry_open(const struct challenge_entry *entry)
+{
+    return challenge_is_open((enum challenge_state)entry->state);
+}
+
+/* Its client has one more or one less open: `was` and what it is now. */
+static void count_open(struct challenge_room *room, const struct challenge_entry *entry, bool was)
+{
+    uint32_t *count = &room->open_by_client[entry->client];
+    if (was && !entry_open(entry)) {
+        CHECK(*count > 0);
+        --*count;
+    } else if (!was && entry_open(entry)) {
+        ++*count;
+    }
+}
+
 /* ---- lists ---- */
 
 /* Ids are random, whoever looks one up. */
@@ -124,6 +153,18 @@ const struct challenge_entry *challenge_open_next(const struct challenge_room *r
     return NULL;
 }
 
+const struct challenge_entry *challenge_open_any(const struct challenge_room *room, const uint8_t company[8],
+                                                 const struct challenge_entry *after, uint32_t now_s)
+{
+    for (uint32_t at = after ? index_of(room, after) + 1 : 1; at < room->fresh; at++) {
+        const struct challenge_entry *entry = &room->entries[at];
+        if (entry->purpose == PURPOSE_UNDONE || account_is_none(entry->account)) continue;
+        if (company && memcmp(entry->account, company, 8) != 0) continue;
+        if (challenge_is_open(challenge_state_at(entry, now_s))) return entry;
+    }
+    return NULL;
+}
+
 /* ---- time ---- */
 
 enum challenge_state challenge_state_at(const struct challenge_entry *entry, uint32_t now_s)
@@ -136,7 +177,9 @@ enum challenge_state challenge_state_at(const struct challenge_entry *entry, uin
 static uint64_t entry_due(const struct challenge_room *room, const struct challenge_entry *entry)
 {
     uint64_t due = entry->expires_s;
-    if (challenge_is_open((enum challenge_state)entry->state) || !entry->held) return due;
+    if (entry_open(entry)) return due;
+    if ((uint64_t)entry->closed_s + CHALLENGE_KEPT_S > due) due = (uint64_t)entry->closed_s + CHALLENGE_KEPT_S;
+    if (!entry->held) return due;
     uint64_t counted = (uint64_t)entry->asked_s + room->limits.window_s;
     uint64_t cool = entry_cools(entry) ? (uint64_t)entry->closed_s + room->limits.cool_down_s : 0;
     if (counted > due) due = counted;
@@ -183,6 +226,8 @@ bool challenge_tick(struct challenge_room *room, uint32_t now_s, uint32_t budget
         if (challenge_state_at(entry, now_s) == CHALLENGE_EXPIRED && entry->state != CHALLENGE_EXPIRED) {
             entry->state = CHALLENGE_EXPIRED;
             entry->closed_s = entry->expires_s;
+            count_open(room, entry, true);
+            if (room->expired) room->expired(room->expired_context, entry);
         }
         if (entry_due(room, entry) > room->swept_s) {
             wheel_put(room, entry);
@@ -220,6 +265,7 @@ static struct result entry_add(struct challenge_room *room, const struct challen
     *head = index_of(room, entry);
     account_link(room, entry);
     wheel_put(room, entry);
+    count_open(room, entry, false);
     return result_ok();
 }
 
@@ -235,6 +281,7 @@ struct result challenge_enter(struct challenge_room *room, const struct challeng
     entry->reason = from->reason;
     entry->device = from->device;
     entry->closed_s = from->closed_s;
+    count_open(room, entry, true);
     if (entry->state == CHALLENGE_APPROVED) account_unlink(room, entry);
     if (account_is_none(entry->account)) {
         memcpy(entry->account, from->account, sizeof entry->account);
@@ -248,11 +295,15 @@ void challenge_undo(struct challenge_room *room, const struct challenge_entry *b
     struct challenge_entry *entry = (struct challenge_entry *)challenge_find(room, before->id);
     CHECK(entry);
     account_unlink(room, entry);
+    bool was_open = entry_open(entry);
     if (new) {
         /* Out of sight; its place is free when its slot of the wheel comes up. */
         id_unlink(room, entry);
-        *entry = (struct challenge_entry){
-            .purpose = PURPOSE_UNDONE, .state = CHALLENGE_WITHDRAWN, .next_in_wheel = entry->next_in_wheel};
+        *entry = (struct challenge_entry){.purpose = PURPOSE_UNDONE,
+                                          .state = CHALLENGE_WITHDRAWN,
+                                          .client = entry->client,
+                                          .next_in_wheel = entry->next_in_wheel};
+        count_open(room, entry, was_open);
         return;
     }
     entry->state = before->state;
@@ -260,5 +311,6 @@ void challenge_undo(struct challenge_room *room, const struct challenge_entry *b
     entry->device = before->device;
     entry->closed_s = before->closed_s;
     memcpy(entry->account, before->account, sizeof entry->account);
+    count_open(room, entry, was_open);
     account_link(room, entry);
 }

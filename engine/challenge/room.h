@@ -15,8 +15,8 @@
  *     a slip; but that prompt is gone.
  *   - prompts_max within window_s, whatever became of them, but for those approved: LIMITED.
  *
- * A closed challenge stays until nothing above asks for it any more and its expiry has passed, so that who waits can
- * still be told; then it is forgotten (challenge_tick). */
+ * A closed challenge stays until nothing above asks for it any more, its expiry has passed and it has been closed for
+ * CHALLENGE_KEPT_S, so that who waits can still be told; then it is forgotten (challenge_tick). */
 #ifndef OTPRING_CHALLENGE_ROOM_H
 #define OTPRING_CHALLENGE_ROOM_H
 
@@ -32,7 +32,7 @@ struct challenge_limits {
     uint32_t prompts_max; /* at least 1 */
 };
 
-enum { CHALLENGE_CAPACITY_MAX = 1 << 26, CHALLENGE_SPAN_MAX_S = 86400 };
+enum { CHALLENGE_CAPACITY_MAX = 1 << 26, CHALLENGE_SPAN_MAX_S = 86400, CHALLENGE_KEPT_S = 60 };
 
 /* BAD_ARGUMENT, NO_MEMORY. hash_key spreads account names. */
 struct result challenge_room_open(const struct challenge_limits *limits, const uint8_t hash_key[32],
@@ -43,6 +43,12 @@ void challenge_room_close(struct challenge_room *room);
 size_t challenge_room_size(uint32_t capacity);
 /* Entries that are in it, closed ones among them. */
 uint32_t challenge_count(const struct challenge_room *room);
+/* Those of one client that are open, or whose time was up a moment ago. */
+uint32_t challenge_open_count(const struct challenge_room *room, uint16_t client);
+
+/* From now on `expired` is told each challenge that challenge_tick closes because its time is up. NULL: nobody. */
+void challenge_on_expiry(struct challenge_room *room,
+                         void (*expired)(void *context, const struct challenge_entry *entry), void *context);
 
 enum challenge_asked {
     CHALLENGE_NEW,
@@ -69,6 +75,7 @@ struct challenge_answer {
     enum challenge_act act; /* APPROVE or REFUSE */
     uint8_t number;         /* that the user entered; 0: none */
     uint8_t reason;         /* of a refusal: NOT_ME, NOT_WANTED or none */
+    bool wrong;             /* what was typed is not the response: it ends as after a wrong number */
     uint64_t device;        /* not 0 */
     uint8_t account[16];    /* that the device is bound to; the caller has checked its signature and state */
     uint8_t digest[CHALLENGE_DIGEST_SIZE]; /* of the body that it was shown */
@@ -106,6 +113,10 @@ void challenge_undo(struct challenge_room *room, const struct challenge_entry *b
 const struct challenge_entry *challenge_find(const struct challenge_room *room, const uint8_t id[CHALLENGE_ID_SIZE]);
 /* Its state at a moment: expired where it is open and its time has passed. */
 enum challenge_state challenge_state_at(const struct challenge_entry *entry, uint32_t now_s);
+/* The open challenges of all accounts of a company, or of all there are (NULL), one after the other; NULL: the first,
+ * and at the end. Walks the whole room. */
+const struct challenge_entry *challenge_open_any(const struct challenge_room *room, const uint8_t company[8],
+                                                 const struct challenge_entry *after, uint32_t now_s);
 /* The open challenges of an account, one after the other; NULL: the first, and at the end. */
 const struct challenge_entry *challenge_open_next(const struct challenge_room *room, const uint8_t account[16],
                                                   const struct challenge_entry *after, uint32_t now_s);

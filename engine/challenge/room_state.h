@@ -25,7 +25,10 @@ struct challenge_room {
     uint32_t spare;        /* head of those that were forgotten, by next_by_id */
     uint32_t swept_s;      /* the last second of which the slot was taken up; 0: time has not begun */
     uint32_t pending;      /* what is left of that slot, by next_in_wheel */
+    void (*expired)(void *context, const struct challenge_entry *entry);
+    void *expired_context;
     uint32_t wheel[WHEEL_SLOTS];
+    uint32_t open_by_client[1 << 16];
 };
 
 uint32_t room_id_bucket(const struct challenge_room *room, const uint8_t id[CHALLENGE_ID_SIZE]);

@@ -8,7 +8,7 @@
 enum { ROW_KEY_SIZE = CHALLENGE_ID_SIZE + 1, ROW_VALUE_SIZE_MAX = CHALLENGE_BODY_SIZE_MAX + VAULT_SEAL_EXTRA };
 static_assert((int)CHALLENGE_EVIDENCE_SIZE_MAX <= (int)CHALLENGE_BODY_SIZE_MAX, "the body is the longest part");
 
-enum row_part { ROW_HEAD = 'h', ROW_BODY = 'b', ROW_EVIDENCE = 'e' };
+enum row_part { ROW_HEAD = 'h', ROW_BODY = 'b', ROW_EVIDENCE = 'e', ROW_COMMITMENT = 'c' };
 
 struct row_key {
     uint8_t bytes[ROW_KEY_SIZE];

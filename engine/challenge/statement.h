@@ -11,13 +11,16 @@
  *    8  device number
  *    8  the device's own counter, greater with each answer of it
  *
- * Proof: the statement, then kind of key 1, size of key 1, size of signature 1, key, signature. */
+ * Proof: the statement, then kind of key 1, size of key 1, size of signature 1, key, signature. Where a response was
+ * typed instead (the page's "Answering offline"), kind is CHALLENGE_PROOF_TYPED, key is the OCRA suite's text and
+ * signature the digits that were typed; the statement, with counter 0, is then the engine's own. */
 #ifndef OTPRING_CHALLENGE_STATEMENT_H
 #define OTPRING_CHALLENGE_STATEMENT_H
 
 #include "challenge/room.h"
 
 enum {
+    CHALLENGE_PROOF_TYPED = 128,
     CHALLENGE_STATEMENT_SIZE = 90,
     CHALLENGE_DEVICE_KEY_SIZE_MAX = 128,
     CHALLENGE_DEVICE_SIGNATURE_SIZE_MAX = 128,
@@ -36,7 +39,7 @@ struct result challenge_statement_read(const uint8_t bytes[CHALLENGE_STATEMENT_S
 /* A signed statement. When read, key and signature point into the bytes read. */
 struct challenge_proof {
     uint8_t statement[CHALLENGE_STATEMENT_SIZE];
-    uint8_t key_kind; /* enum device_algorithm; not 0 */
+    uint8_t key_kind; /* enum device_algorithm, or CHALLENGE_PROOF_TYPED; not 0 */
     const uint8_t *key;
     size_t key_size;
     const uint8_t *signature;

@@ -104,7 +104,8 @@ struct core_client {
     char name[CORE_CLIENT_NAME_SIZE];
     uint32_t uid;
     uint32_t rights;
-    uint32_t company_count; /* 0: every company */
+    uint32_t challenges_max; /* questions to devices that it may have open; 0: any number */
+    uint32_t company_count;  /* 0: every company */
     uint8_t companies[CORE_CLIENT_COMPANIES_MAX][8];
 };
 

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
@@ -70,6 +71,13 @@ void machine_short_slice(void)
     now.runtime_ns = SHORT_SLICE_NS;
     /* An older kernel, or a sandbox, refuses or ignores it: then the usual slice stays. */
     (void)!syscall(SYS_sched_setattr, 0, &now, 0);
+}
+
+void machine_thread_yields(void)
+{
+    enum { NICER = 10 };
+    /* Of the thread, not of the process, on Linux; where it is refused, all have the same share. */
+    (void)!setpriority(PRIO_PROCESS, 0, NICER);
 }
 
 uint64_t machine_resident_size(void)

@@ -24,6 +24,9 @@ void machine_random(void *ret_bytes, size_t size);
  * its slice (3 ms, counted by a tick of 4) has passed: Linux 6.12 and later; elsewhere nothing changes. What finishes a
  * write to the disk is such a thread. */
 void machine_short_slice(void);
+/* The calling thread gives way to those of the process that were not told so: what it does may take longer, what they
+ * do may not. */
+void machine_thread_yields(void);
 /* As os_list. */
 struct result machine_list(const char *folder, void (*each)(void *context, const char *name, uint64_t size),
                            void *context) MUST_USE;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { SLOTS_DEFAULT = 16 };
+
 static enum server_taken fault_at(struct wire_fault *ret_fault, uint16_t code, const struct wire_frame *frame,
                                   uint32_t offset)
 {
@@ -111,6 +113,23 @@ static enum server_taken take_hello(struct server_worker *worker, struct connect
     return SERVER_LATER;
 }
 
+/* Without sessions: what is asked is told by its own name. */
+enum server_taken server_take_ask_hello(struct server_worker *worker, struct connection *connection,
+                                        const struct wire_frame *frame, struct wire_fault *ret_fault)
+{
+    struct otpring_wire_hello hello;
+    enum server_taken begun = hello_begin(connection, frame, &hello, ret_fault);
+    if (begun != SERVER_TAKEN) return begun;
+    struct otpring_wire_hello_answer answer = {.version = OTPRING_WIRE_VERSION,
+                                               .slots = hello.slots ? hello.slots : SLOTS_DEFAULT,
+                                               .items_max = hello.items_max,
+                                               .server_time_ms = (uint64_t)os_time(worker->os).wall_ms};
+    if (answer.items_max == 0 || answer.items_max > OTPRING_WIRE_QUESTIONS_MAX)
+        answer.items_max = OTPRING_WIRE_QUESTIONS_MAX;
+    greet(connection, &answer);
+    return SERVER_TAKEN;
+}
+
 static enum server_taken take_admin_hello(struct server_worker *worker, struct connection *connection,
                                           const struct wire_frame *frame, struct wire_fault *ret_fault)
 {
@@ -189,7 +208,7 @@ static enum server_taken take_ocra(struct server_worker *worker, struct connecti
     return take_queries(worker, connection, frame, ret_fault);
 }
 
-static enum server_taken take_ping(struct server_worker *worker, struct connection *connection,
+enum server_taken server_take_ping(struct server_worker *worker, struct connection *connection,
                                    const struct wire_frame *frame, struct wire_fault *ret_fault)
 {
     (void)worker;
@@ -235,13 +254,13 @@ const struct server_kind server_verify_kinds[] = {
     {.kind = OTPRING_WIRE_VERIFY, .right = CORE_RIGHT_VERIFY, .take = take_queries},
     {.kind = OTPRING_WIRE_RESYNC, .right = CORE_RIGHT_VERIFY, .take = take_queries},
     {.kind = OTPRING_WIRE_OCRA, .right = CORE_RIGHT_VERIFY, .take = take_ocra},
-    {.kind = OTPRING_WIRE_PING, .take = take_ping},
+    {.kind = OTPRING_WIRE_PING, .take = server_take_ping},
 };
 const uint32_t server_verify_kind_count = sizeof server_verify_kinds / sizeof server_verify_kinds[0];
 
 const struct server_kind server_admin_kinds[] = {
     {.kind = OTPRING_WIRE_HELLO, .before_hello = true, .take = take_admin_hello},
     {.kind = OTPRING_WIRE_ADMIN, .take = take_admin},
-    {.kind = OTPRING_WIRE_PING, .take = take_ping},
+    {.kind = OTPRING_WIRE_PING, .take = server_take_ping},
 };
 const uint32_t server_admin_kind_count = sizeof server_admin_kinds / sizeof server_admin_kinds[0];

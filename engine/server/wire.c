@@ -20,6 +20,7 @@ struct shape {
     bool counted;    /* count items of item_size; else count is 0 */
     bool longer;     /* of at least item_size, each as long as it says: wire_check_ocra */
     bool in_session; /* session, sequence and slot are meant; else they are 0 */
+    bool listed;     /* count says how many items the text has */
     uint32_t item_size;
     uint32_t body_min, body_max; /* when not counted */
 };
@@ -35,6 +36,10 @@ static const struct shape shapes[] = {
                            .longer = true,
                            .in_session = true,
                            .item_size = sizeof(struct otpring_wire_ocra)},
+    [OTPRING_WIRE_QUESTION] = {.known = true,
+                               .listed = true,
+                               .body_min = 1,
+                               .body_max = OTPRING_WIRE_ASK_SIZE_MAX - WIRE_HEADER_SIZE},
 };
 
 static bool fault_at(struct wire_fault *ret_fault, uint16_t code, uint16_t kind, uint32_t offset)
@@ -68,6 +73,9 @@ static bool check_count_and_size(const struct shape *shape, const struct otpring
             return fault_at(ret_fault, OTPRING_ERROR_TOO_MANY, kind, AT_COUNT);
         body_min = body_max = header->count * shape->item_size;
         if (shape->longer) body_max = size_max - WIRE_HEADER_SIZE;
+    } else if (shape->listed) {
+        if (header->count == 0 || header->count > OTPRING_WIRE_QUESTIONS_MAX)
+            return fault_at(ret_fault, OTPRING_ERROR_TOO_MANY, kind, AT_COUNT);
     } else if (header->count != 0) {
         return fault_at(ret_fault, OTPRING_ERROR_SIZE, kind, AT_COUNT);
     }

@@ -38,16 +38,30 @@ struct server_kind {
                               const struct wire_frame *frame, struct wire_fault *ret_fault);
 };
 
-/* verify.sock: HELLO, VERIFY, RESYNC, PING. admin.sock: HELLO, ADMIN, PING. */
+/* verify.sock: HELLO, VERIFY, RESYNC, PING. admin.sock: HELLO, ADMIN, PING. ask.sock: HELLO, QUESTION, PING. */
 extern const struct server_kind server_verify_kinds[];
 extern const uint32_t server_verify_kind_count;
 extern const struct server_kind server_admin_kinds[];
 extern const uint32_t server_admin_kind_count;
+extern const struct server_kind server_ask_kinds[];
+extern const uint32_t server_ask_kind_count;
 
 /* Answers one admin request: JSON text in, JSON text out, at most answer_size_max bytes; gives its size (0: nothing to
  * say, the connection closes). Runs on the worker's thread and may block it. */
 typedef uint32_t server_admin_handler(void *context, const struct socket_peer *peer, const uint8_t *json,
                                       uint32_t json_size, uint8_t *ret_answer, uint32_t answer_size_max);
+
+/* A QUESTION frame: client and bytes stay until the tick of the same turn has ended. */
+struct server_question {
+    const struct core_client *client;
+    uint64_t owner;
+    uint64_t tag;
+    uint16_t count;
+    const uint8_t *json;
+    uint32_t size;
+};
+/* Takes one, to be answered by server_question_answer; false: not in this turn. Runs on the worker's thread. */
+typedef bool server_question_handler(void *context, const struct server_question *question);
 
 struct server_worker_options {
     struct os *os;
@@ -68,6 +82,9 @@ struct server_worker_options {
     uint32_t hold_timeout_ms;
     server_admin_handler *admin;
     void *admin_context;
+    server_question_handler *question;
+    uint32_t (*question_answer_max)(uint32_t count); /* bytes of the answer to so many items, at most */
+    void *question_context;
     void (*tick)(void *context); /* may be NULL: called in server_worker_run after each turn, at least once a second */
     void *tick_context;
 };
@@ -90,6 +107,12 @@ void server_worker_reload(struct server_worker *worker);
 
 /* A connected socket from elsewhere; the worker's from now on, also on failure. FULL, and no permission. */
 struct result server_worker_adopt(struct server_worker *worker, int file) MUST_USE;
+
+/* The answer of a question that was taken (client and bytes are not looked at); once. The connection may be gone. */
+void server_question_answer(struct server_worker *worker, const struct server_question *question, const void *json,
+                            uint32_t size);
+/* What nobody asked for now. False: that connection has no room for it yet. */
+bool server_question_event(struct server_worker *worker, uint64_t owner, uint64_t tag, const void *json, uint32_t size);
 
 struct server_counts {
     uint64_t connections; /* open now */

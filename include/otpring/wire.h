@@ -1,4 +1,5 @@
-/* The wire: frames over verify.sock and admin.sock (Unix stream sockets), version 1. PROTOCOL.md is the page to read.
+/* The wire: frames over verify.sock, ask.sock and admin.sock (Unix stream sockets), version 1. PROTOCOL.md is the page
+ * to read.
  *
  * All integers little-endian; reserved bytes and bits zero (else WIRE_RESERVED_SET). Every frame begins with a 32-byte
  * header. */
@@ -13,22 +14,28 @@ enum {
     OTPRING_WIRE_FRAME_SIZE_MAX = 32 + 4096 * 40, /* bytes of one frame on verify.sock */
     OTPRING_WIRE_ADMIN_SIZE_MAX = 4 << 20,        /* bytes of one frame on admin.sock */
     OTPRING_WIRE_SLOTS_MAX = 1024,                /* slots of one session */
+    OTPRING_WIRE_QUESTIONS_MAX = 256,             /* items of one frame on ask.sock */
+    OTPRING_WIRE_ASK_SIZE_MAX = 1 << 20,          /* bytes of one frame to the daemon on ask.sock */
+    OTPRING_WIRE_ASK_ANSWER_SIZE_MAX = 4 << 20,   /* bytes of one frame from it */
 };
 
 enum otpring_wire_kind {
-    OTPRING_WIRE_HELLO = 1,         /* struct otpring_wire_hello; first frame of a connection; count 0 */
-    OTPRING_WIRE_HELLO_ANSWER = 2,  /* struct otpring_wire_hello_answer */
-    OTPRING_WIRE_VERIFY = 3,        /* count x struct otpring_wire_query */
-    OTPRING_WIRE_VERIFY_ANSWER = 4, /* count x struct otpring_wire_answer, in the order of the queries */
-    OTPRING_WIRE_RESYNC = 5,        /* count x struct otpring_wire_pair */
-    OTPRING_WIRE_RESYNC_ANSWER = 6, /* count x struct otpring_wire_answer */
-    OTPRING_WIRE_ERROR = 7,         /* struct otpring_wire_error; the connection closes after it */
-    OTPRING_WIRE_ADMIN = 8,         /* admin.sock: JSON text (UTF-8) after the header; count 0 */
-    OTPRING_WIRE_ADMIN_ANSWER = 9,  /* admin.sock: JSON text */
-    OTPRING_WIRE_PING = 10,         /* header alone */
-    OTPRING_WIRE_PONG = 11,         /* header alone */
-    OTPRING_WIRE_OCRA = 20,         /* count x struct otpring_wire_ocra with what follows each */
-    OTPRING_WIRE_OCRA_ANSWER = 21,  /* count x struct otpring_wire_answer */
+    OTPRING_WIRE_HELLO = 1,            /* struct otpring_wire_hello; first frame of a connection; count 0 */
+    OTPRING_WIRE_HELLO_ANSWER = 2,     /* struct otpring_wire_hello_answer */
+    OTPRING_WIRE_VERIFY = 3,           /* count x struct otpring_wire_query */
+    OTPRING_WIRE_VERIFY_ANSWER = 4,    /* count x struct otpring_wire_answer, in the order of the queries */
+    OTPRING_WIRE_RESYNC = 5,           /* count x struct otpring_wire_pair */
+    OTPRING_WIRE_RESYNC_ANSWER = 6,    /* count x struct otpring_wire_answer */
+    OTPRING_WIRE_ERROR = 7,            /* struct otpring_wire_error; the connection closes after it */
+    OTPRING_WIRE_ADMIN = 8,            /* admin.sock: JSON text (UTF-8) after the header; count 0 */
+    OTPRING_WIRE_ADMIN_ANSWER = 9,     /* admin.sock: JSON text */
+    OTPRING_WIRE_PING = 10,            /* header alone */
+    OTPRING_WIRE_PONG = 11,            /* header alone */
+    OTPRING_WIRE_QUESTION = 12,        /* ask.sock: JSON text; count: its items */
+    OTPRING_WIRE_QUESTION_ANSWER = 13, /* ask.sock: JSON text */
+    OTPRING_WIRE_QUESTION_EVENT = 14,  /* ask.sock: JSON text, unasked: a challenge was closed; count 0 */
+    OTPRING_WIRE_OCRA = 20,            /* count x struct otpring_wire_ocra with what follows each */
+    OTPRING_WIRE_OCRA_ANSWER = 21,     /* count x struct otpring_wire_answer */
 };
 
 struct otpring_wire_header {

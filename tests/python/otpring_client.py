@@ -1,6 +1,6 @@
 """A client of otpringd written from include/otpring/PROTOCOL.md alone, with nothing but the standard library (Python 3.11).
 
-VerifyClient speaks to verify.sock, AdminClient to admin.sock. Both block; one thread at a time. A VerifyClient goes on with its session
+VerifyClient speaks to verify.sock, AskClient to ask.sock, AdminClient to admin.sock. All block; one thread at a time. A VerifyClient goes on with its session
 after a lost connection and sends what is unanswered again, byte for byte. The pieces (Connection, frame, query) are public, so
 that tests can break the rules on purpose.
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 HELLO, HELLO_ANSWER, VERIFY, VERIFY_ANSWER, RESYNC, RESYNC_ANSWER = 1, 2, 3, 4, 5, 6
 ERROR, ADMIN, ADMIN_ANSWER, PING, PONG = 7, 8, 9, 10, 11
+QUESTION, QUESTION_ANSWER, QUESTION_EVENT = 12, 13, 14
 OCRA, OCRA_ANSWER = 20, 21
 
 VERDICTS = {
@@ -336,6 +337,68 @@ class VerifyClient:
     def verify_ocra(self, items: list[bytes]) -> list[Answer]:
         """Responses to challenges, made by `ocra`; at most items_max, in one frame."""
         return self.exchange(OCRA, [(len(items), b"".join(items))])[0]
+
+
+class AskClient:
+    """Questions to devices. Every item of a call gets its own answer, a dict with "ok"; `events` collects what was closed meanwhile."""
+
+    def __init__(self, path: str, slots: int = 16, items_max: int = 256, timeout_s: float = 30.0):
+        self.connection = Connection(path, timeout_s)
+        try:
+            self.granted = self.connection.greet(slots, items_max)
+        except BaseException:
+            self.connection.close()
+            raise
+        self.tag = 0
+        self.events: list[dict] = []
+
+    def __enter__(self) -> AskClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def send(self, act: str, items: list[dict]) -> int:
+        """One frame on its way; gives its tag."""
+        self.tag += 1
+        text = json.dumps({"act": act, "items": items}).encode()
+        self.connection.send(frame(QUESTION, text, count=len(items), tag=self.tag))
+        return self.tag
+
+    def receive(self, tag: int) -> list[dict]:
+        """The answers to the frame of this tag; one refused as a whole is raised as AdminError."""
+        while True:
+            answer = self.connection.receive()
+            said = json.loads(answer.body)
+            if answer.kind == QUESTION_EVENT:
+                self.events.append(said)
+                continue
+            if answer.kind != QUESTION_ANSWER or answer.tag != tag:
+                raise ProtocolError("an answer to nothing that was asked", answer.kind)
+            if said["ok"] is not True:
+                raise AdminError(str(said.get("code")), str(said.get("error")))
+            return said["items"]
+
+    def batch(self, act: str, items: list[dict]) -> list[dict]:
+        return self.receive(self.send(act, items))
+
+    def one(self, act: str, **item: object) -> dict:
+        return self.batch(act, [item])[0]
+
+    def closed(self, challenge: str) -> dict:
+        """Waits until the daemon says by itself what became of it."""
+        while True:
+            for event in self.events:
+                if event["challenge"] == challenge:
+                    self.events.remove(event)
+                    return event
+            answer = self.connection.receive()
+            if answer.kind != QUESTION_EVENT:
+                raise ProtocolError("no event", answer.kind)
+            self.events.append(json.loads(answer.body))
 
 
 class AdminClient:

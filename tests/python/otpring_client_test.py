@@ -33,6 +33,8 @@ class WorkedExample(unittest.TestCase):
         self.assertEqual(client.frame(client.OCRA, client.ocra("Demo Bank", "ana", "237653", "00000000"), count=1, tag=4096,
                                       session=SESSION, sequence=4), example("ocra"))
         self.assertEqual(client.frame(client.ADMIN, b'{"act":"status"}', tag=5), example("admin"))
+        wait = b'{"act":"wait","items":[{"challenge":"AAECAwQFBgcICQoLDA0ODw","session":"s1"}]}'
+        self.assertEqual(client.frame(client.QUESTION, wait, count=1, tag=6), example("question"))
 
     def test_a_lost_connection_is_retried_with_the_same_bytes(self):
         with tempfile.TemporaryDirectory() as folder:

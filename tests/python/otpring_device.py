@@ -1,10 +1,13 @@
-"""A device written from include/otpring/DEVICE.md alone: python3-cryptography for the primitives, HPKE by hand.
+"""A device written from include/otpring/DEVICE.md and QR.md alone: python3-cryptography for the primitives, HPKE and OCRA by hand.
 
     device = Device("ES256", name="Ana's phone")
     device.run(send, activation, statement, code)     # send(document) -> answer
 
 `send` carries one document to the auth server and gives the answer back; whatever it raises leaves the device where it was,
 and the same call goes on. `store` (a dict) is all that must outlive a crash.
+
+    for asked in device.questions(send):               # or device.read(uri), off a QR code
+        device.answer(send, asked, number=42)           # or refuse=NOT_ME
 """
 
 from __future__ import annotations
@@ -15,11 +18,17 @@ import hmac
 import json
 import os
 import struct
+import time
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+import qr_device
+
+APPROVED, REFUSED = 1, 2
+NO_REASON, NOT_ME, NOT_WANTED = 0, 1, 2
 
 RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 POINT = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
@@ -163,6 +172,40 @@ class Device:
         digest = hmac.new(self.store["seed"], struct.pack(">Q", step), profile["algorithm"]).digest()
         at = digest[-1] & 15
         return str((struct.unpack(">I", digest[at:at + 4])[0] & 0x7FFFFFFF) % 10**profile["digits"]).zfill(profile["digits"])
+
+    # ---- questions ----
+
+    def questions_document(self, unix_s=None) -> dict:
+        unix_s = int(time.time() if unix_s is None else unix_s)
+        signed = statement("otpring device questions 1", struct.pack(">Q", self.store["device"]), struct.pack(">Q", unix_s))
+        return {"v": 1, "step": "questions", "device": self.store["device"], "time": unix_s, "signature": self.sign(signed)}
+
+    def read(self, uri: str) -> dict:
+        """What a challenge asks, once the bank's signature holds; with the bytes that were signed under `body`."""
+        body, said = qr_device.uri_read(uri, unb64(self.store["profile"]["bank_key"]))
+        return {**said, "body": body}
+
+    def questions(self, send) -> list[dict]:
+        return [self.read(question["uri"]) for question in self._ask(send, self.questions_document())["questions"]]
+
+    def answer_document(self, asked: dict, number=0, refuse=None, counter=None) -> dict:
+        if counter is None:
+            counter = self.store["counter"] = self.store.get("counter", 0) + 1
+        decision, reason = (APPROVED, NO_REASON) if refuse is None else (REFUSED, refuse)
+        signed = qr_device.statement(hashlib.sha256(asked["body"]).digest(), decision, reason, number, self.store["device"], counter)
+        return {"v": 1, "step": "answer", "challenge": b64(asked["body"][12:28]), "statement": b64(signed), "signature": self.sign(signed)}
+
+    def answer(self, send, asked: dict, **how) -> dict:
+        return self._ask(send, self.answer_document(asked, **how))
+
+    def response(self, asked: dict) -> str:
+        """The digits that the user types: OCRA (RFC 6287) under the suite of DEVICE.md."""
+        algorithm = self.store["profile"]["algorithm"]
+        suite = f"OCRA-1:HOTP-{algorithm.upper()}-8:QH40"
+        question = bytes.fromhex(hashlib.sha256(asked["body"]).hexdigest()[:40]).ljust(128, b"\0")
+        digest = hmac.new(self.store["seed"], suite.encode() + b"\0" + question, algorithm).digest()
+        at = digest[-1] & 15
+        return str((struct.unpack(">I", digest[at:at + 4])[0] & 0x7FFFFFFF) % 10**8).zfill(8)
 
     # ---- the whole way ----
 

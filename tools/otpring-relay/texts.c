@@ -114,14 +114,15 @@ static bool text_read(const char *path, char **ret_text, char ret_error[TEXTS_ER
     return true;
 }
 
-/* Every field must be shown: a link without its code is of no use to anybody. */
+/* Every field must be shown, but for the app's own: a link without its code is of no use to anybody. */
 static bool fields_shown(const char *text, const char *fields, char ret_name[PLACE_NAME_MAX + 3])
 {
     for (const char *at = fields + 1; *at;) {
-        const char *name = *at == '@' ? at + 1 : at;
+        bool shown = *at != '#';
+        const char *name = *at == '@' || !shown ? at + 1 : at;
         size_t size = strcspn(name, " ");
         snprintf(ret_name, PLACE_NAME_MAX + 3, "{%.*s}", (int)size, name);
-        if (!strstr(text, ret_name)) return false;
+        if (shown && !strstr(text, ret_name)) return false;
         at = name + size + 1;
     }
     return true;

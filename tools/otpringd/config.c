@@ -123,6 +123,8 @@ static const struct setting settings[] = {
     {.name = "connections-max", .type = SETTING_NUMBER, .offset = FIELD(connections_max), .min = 1, .max = 32768},
     {.name = "verify-mode", .type = SETTING_MODE, .offset = FIELD(verify_mode)},
     {.name = "admin-mode", .type = SETTING_MODE, .offset = FIELD(admin_mode)},
+    {.name = "ask-mode", .type = SETTING_MODE, .offset = FIELD(ask_mode)},
+    {.name = "challenges-max", .type = SETTING_SIZE, .offset = FIELD(challenges_max), .min = 1, .max = 1 << 26},
     {.name = "operators", .type = SETTING_SWITCH, .offset = FIELD(operators)},
 };
 
@@ -209,7 +211,7 @@ struct result config_set(struct config *config, const char *name, const char *va
 
 void config_defaults(struct config *ret_config)
 {
-    *ret_config = (struct config){.verify_mode = 0600, .admin_mode = 0600};
+    *ret_config = (struct config){.verify_mode = 0600, .admin_mode = 0600, .ask_mode = 0600};
 }
 
 /* ---- clients ---- */
@@ -395,8 +397,15 @@ static struct result client_set(struct parsing *parsing, const char *name, const
         return each_part(copy, "|,", add_right, parsing->client, parsing->error);
     }
     if (!strcmp(name, "companies")) return each_part(copy, ",", add_company, parsing->client, parsing->error);
-    return refuse(parsing->error, "unknown key \"%s\" in [client %s]; it takes uid, companies, rights", name,
-                  parsing->client->name);
+    if (!strcmp(name, "challenges")) {
+        uint64_t number;
+        if (!parse_size(value, &number) || number == 0 || number > UINT32_MAX)
+            return refuse(parsing->error, "challenges: \"%.80s\" is not a number of questions", value);
+        parsing->client->challenges_max = (uint32_t)number;
+        return result_ok();
+    }
+    return refuse(parsing->error, "unknown key \"%s\" in [client %s]; it takes uid, companies, rights, challenges",
+                  name, parsing->client->name);
 }
 
 static struct result daemon_set(struct parsing *parsing, const char *name, const char *value)

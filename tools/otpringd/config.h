@@ -1,8 +1,8 @@
 /* What otpringd is told: defaults, then the configuration file, then flags. The parser is pure; the file's text may be
  * anything.
  *
- * The file is INI: [otpringd] takes the names of the flags; [client NAME] takes uid=, companies=, rights=. Unknown
- * sections, keys and bad values are refused by name and line. */
+ * The file is INI: [otpringd] takes the names of the flags; [client NAME] takes uid=, companies=, rights=, challenges=.
+ * Unknown sections, keys and bad values are refused by name and line. */
 #ifndef TOOLS_OTPRINGD_CONFIG_H
 #define TOOLS_OTPRINGD_CONFIG_H
 
@@ -34,7 +34,9 @@ struct config {
     uint32_t connections_max; /* of one worker */
     unsigned verify_mode;
     unsigned admin_mode;
-    bool operators; /* of any user id, on admin.sock */
+    unsigned ask_mode;
+    uint64_t challenges_max; /* questions to devices, open and just closed */
+    bool operators;          /* of any user id, on admin.sock */
     uint32_t client_count;
     struct core_client clients[CONFIG_CLIENTS_MAX];
 };

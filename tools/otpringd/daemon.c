@@ -9,13 +9,14 @@
 #include "admin/admin.h"
 #include "os/os_uring.h"
 #include "otpringd/log.h"
+#include "otpringd/threads.h"
 #include "server/limits.h"
 
 enum { KEEP_WAIT_MS = 100, KEEP_HURRY_MS = 5, SPARES_LOW = 2, WORKER_SPIN_NS = 0 };
 
 /* ---- what all threads do ---- */
 
-static void thread_serving(struct daemon_thread *thread, struct os *os, struct server_worker *server)
+void thread_serving(struct daemon_thread *thread, struct os *os, struct server_worker *server)
 {
     struct daemon *daemon = thread->daemon;
     pthread_mutex_lock(&daemon->mutex);
@@ -26,8 +27,7 @@ static void thread_serving(struct daemon_thread *thread, struct os *os, struct s
     pthread_mutex_unlock(&daemon->mutex);
 }
 
-/* Before the thread's os goes: nobody wakes it any more. */
-static void thread_leaving(struct daemon_thread *thread)
+void thread_leaving(struct daemon_thread *thread)
 {
     pthread_mutex_lock(&thread->daemon->mutex);
     thread->os = NULL;
@@ -35,7 +35,7 @@ static void thread_leaving(struct daemon_thread *thread)
     pthread_mutex_unlock(&thread->daemon->mutex);
 }
 
-static void *thread_ended(struct daemon_thread *thread, struct result result)
+void *thread_ended(struct daemon_thread *thread, struct result result)
 {
     struct daemon *daemon = thread->daemon;
     pthread_mutex_lock(&daemon->mutex);
@@ -100,9 +100,8 @@ static void nobody_greeted(void *context, const struct core_hello_answer *answer
     (void)answer;
 }
 
-/* A part in the engine for a thread that verifies nothing, or now and then a code for itself: then with an inbox. */
-static struct result plain_worker_create(struct core *core, struct os *os, struct admin_inbox *inbox,
-                                         struct core_worker **ret_worker)
+struct result plain_worker_create(struct core *core, struct os *os, struct admin_inbox *inbox,
+                                  struct core_worker **ret_worker)
 {
     struct core_worker_options options = {.os = os,
                                           .turn_count = 1,
@@ -196,8 +195,14 @@ static struct result admin_serve(struct daemon_thread *thread, struct os *os)
     struct core_worker *worker;
     struct admin *admin;
     TRY(plain_worker_create(daemon->engine->core, os, &daemon->inbox, &worker));
-    struct admin_options options = {
-        .engine = daemon->engine, .worker = worker, .os = os, .inbox = &daemon->inbox, .owner_uid = geteuid()};
+    struct admin_options options = {.engine = daemon->engine,
+                                    .worker = worker,
+                                    .os = os,
+                                    .inbox = &daemon->inbox,
+                                    .touched = asking_touched,
+                                    .tell_status = asking_tell_status,
+                                    .context = daemon,
+                                    .owner_uid = geteuid()};
     struct result result = admin_create(&options, &admin);
     if (!result_failed(result)) {
         result = admin_serve_with(thread, os, admin);
@@ -346,6 +351,7 @@ bool daemon_start(struct daemon *daemon)
     bool started = thread_start(daemon, &daemon->housekeeper, "housekeeper", housekeeper_main);
     for (uint32_t i = 0; started && i < daemon->worker_count; i++)
         started = thread_start(daemon, &daemon->verify[i], "verify", verify_main);
+    if (started) started = thread_start(daemon, &daemon->asking, "asking", asking_main);
     if (started) started = thread_start(daemon, &daemon->admin, "admin", admin_main);
     if (!started) daemon_stop(daemon);
     return started;
@@ -356,8 +362,10 @@ bool daemon_stop(struct daemon *daemon)
     bool well = true;
     for (uint32_t i = 0; i < daemon->worker_count; i++)
         if (thread_made(&daemon->verify[i])) thread_tell(&daemon->verify[i], server_worker_stop);
+    if (thread_made(&daemon->asking)) thread_tell(&daemon->asking, server_worker_stop);
     if (thread_made(&daemon->admin)) thread_tell(&daemon->admin, server_worker_stop);
     for (uint32_t i = 0; i < daemon->worker_count; i++) well &= thread_join(&daemon->verify[i]);
+    well &= thread_join(&daemon->asking);
     well &= thread_join(&daemon->admin);
     if (thread_made(&daemon->housekeeper)) {
         atomic_store(&daemon->finish, true);
@@ -375,6 +383,7 @@ const struct daemon_thread *daemon_casualty(struct daemon *daemon)
     pthread_mutex_lock(&daemon->mutex);
     for (uint32_t i = 0; i < daemon->worker_count; i++)
         if (daemon->verify[i].state == THREAD_ENDED) found = &daemon->verify[i];
+    if (daemon->asking.state == THREAD_ENDED) found = &daemon->asking;
     if (daemon->admin.state == THREAD_ENDED) found = &daemon->admin;
     if (daemon->housekeeper.state == THREAD_ENDED) found = &daemon->housekeeper;
     pthread_mutex_unlock(&daemon->mutex);
@@ -417,6 +426,7 @@ struct result daemon_reload_clients(struct daemon *daemon, const struct config *
     pthread_mutex_unlock(&daemon->mutex);
     atomic_store(&daemon->names_due, true);
     for (uint32_t i = 0; i < daemon->worker_count; i++) thread_tell(&daemon->verify[i], server_worker_reload);
+    thread_tell(&daemon->asking, server_worker_reload);
     thread_tell(&daemon->admin, server_worker_reload);
     return result_ok();
 }

@@ -1,6 +1,7 @@
 /* The running daemon: its threads, each with a ring of its own, round one open engine.
  *
  *   N verify workers   verify.sock: frames into turns (server/worker.h)
+ *   asking             ask.sock: questions to devices, a turn's at a time (approval/approval.h)
  *   administrator      admin.sock: one request after the other, each durable before its answer (admin/admin.h)
  *   housekeeper        spares, seals, checkpoints (core_keep); the last to end: core_finish
  *   main               signals, notices to systemd, reloads
@@ -22,6 +23,7 @@ enum { DAEMON_VERIFY_WORKERS_MAX = 60, DAEMON_ADMIN_CONNECTIONS = 16, DAEMON_ADM
 enum { DAEMON_ADMINISTRATORS_MAX = CONFIG_CLIENTS_MAX + 3 };
 
 struct daemon;
+struct approvals;
 
 enum thread_state { THREAD_NONE, THREAD_STARTING, THREAD_SERVING, THREAD_ENDED };
 
@@ -40,14 +42,16 @@ struct daemon {
     struct engine *engine;
     struct server_clients *clients;
     struct server_clients *administrators;
-    int verify_file, admin_file;  /* listening */
-    bool verify_ours, admin_ours; /* made by us, so removed by us */
-    char verify_path[CONFIG_PATH_SIZE + 16], admin_path[CONFIG_PATH_SIZE + 16];
+    int verify_file, admin_file, ask_file;  /* listening */
+    bool verify_ours, admin_ours, ask_ours; /* made by us, so removed by us */
+    char verify_path[CONFIG_PATH_SIZE + 16], admin_path[CONFIG_PATH_SIZE + 16], ask_path[CONFIG_PATH_SIZE + 16];
     struct admin_inbox inbox; /* of the administrator's thread */
     uint32_t worker_count;
     double opened_s; /* what opening the store and replaying the journal took */
     struct daemon_thread verify[DAEMON_VERIFY_WORKERS_MAX];
     struct daemon_thread admin;
+    struct daemon_thread asking;
+    struct approvals *approvals; /* under the mutex; while ask.sock is served */
     struct daemon_thread housekeeper;
     pthread_mutex_t mutex;
     pthread_cond_t changed;

@@ -112,7 +112,7 @@ static bool engine_start(struct daemon *daemon)
                  .session_idle_s = config->session_idle_s,
                  .sessions_max = SESSIONS_MAX,
                  .sessions_per_client = SESSIONS_PER_CLIENT,
-                 .workers_max = daemon->worker_count + 3,
+                 .workers_max = daemon->worker_count + 4,
                  .kernel = kernel,
                  .take_over = config->take_over,
                  .restore_now_ms = config->restore_now_ms,
@@ -133,7 +133,7 @@ static bool names_socket(const char *name, const char *path, const char *wanted)
            (size > wanted_size + 6 && !strncmp(path + size - wanted_size - 5, wanted, wanted_size));
 }
 
-/* Sockets that systemd passed in, by the name "verify" or "admin" or a path ending in verify.sock or admin.sock. */
+/* Sockets that systemd passed in, by the name "verify", "ask" or "admin" or a path ending in that and .sock. */
 static bool sockets_adopt(struct daemon *daemon)
 {
     char **names = NULL;
@@ -147,11 +147,13 @@ static bool sockets_adopt(struct daemon *daemon)
             daemon->verify_file = file;
         else if (well && names_socket(names[i], path, "admin"))
             daemon->admin_file = file;
+        else if (well && names_socket(names[i], path, "ask"))
+            daemon->ask_file = file;
         else
             well = false;
         if (!well)
             log_line(LOG_LEVEL_ERROR,
-                     "the inherited socket %d (%s) is not a listening Unix socket named verify or admin", file,
+                     "the inherited socket %d (%s) is not a listening Unix socket named verify, ask or admin", file,
                      names[i]);
     }
     for (int i = 0; i < count; i++) free(names[i]);
@@ -176,8 +178,10 @@ static bool sockets_make(struct daemon *daemon)
     const struct config *config = &daemon->config;
     snprintf(daemon->verify_path, sizeof daemon->verify_path, "%s/verify.sock", config->store);
     snprintf(daemon->admin_path, sizeof daemon->admin_path, "%s/admin.sock", config->store);
+    snprintf(daemon->ask_path, sizeof daemon->ask_path, "%s/ask.sock", config->store);
     return sockets_adopt(daemon) &&
            socket_make(daemon->verify_path, config->verify_mode, &daemon->verify_file, &daemon->verify_ours) &&
+           socket_make(daemon->ask_path, config->ask_mode, &daemon->ask_file, &daemon->ask_ours) &&
            socket_make(daemon->admin_path, config->admin_mode, &daemon->admin_file, &daemon->admin_ours);
 }
 
@@ -185,8 +189,10 @@ static void sockets_remove(struct daemon *daemon)
 {
     if (daemon->verify_ours) unlink(daemon->verify_path);
     if (daemon->admin_ours) unlink(daemon->admin_path);
+    if (daemon->ask_ours) unlink(daemon->ask_path);
     socket_close(daemon->verify_file);
     socket_close(daemon->admin_file);
+    socket_close(daemon->ask_file);
 }
 
 static bool clients_make(struct daemon *daemon)
@@ -337,7 +343,7 @@ int main(int argc, char **argv)
     sigset_t signals;
     options_parse(argc, argv, &options);
     struct daemon *daemon = &daemon_state;
-    daemon->verify_file = daemon->admin_file = -1;
+    daemon->verify_file = daemon->admin_file = daemon->ask_file = -1;
     log_start("otpringd");
     bool applied = options_apply(&options, &daemon->config, error, sizeof error);
     if (options.version) return print_version(&daemon->config);

@@ -19,6 +19,7 @@ static const struct argp_option flags[] = {
     {"connections-max", 'n', "N", 0, "Connections of one worker (default: 1024)", 2},
     {"session-idle", 'i', "SECONDS", 0, "A session without frames is forgotten after this (default: 600)", 2},
     {"tokens-max", 't', "N", 0, "Tokens that fit in memory (default: 4M); K and M may follow", 2},
+    {"challenges-max", 'C', "N", 0, "Questions to devices that fit in memory (default: 128K); K and M may follow", 2},
     {"segment-size", 'S', "BYTES", 0, "Size of a journal segment (default: 64M)", 3},
     {"checkpoint-bytes", 'B', "BYTES", 0, "Journal bytes between checkpoints (default: 256M); more makes starts longer",
      3},
@@ -26,6 +27,7 @@ static const struct argp_option flags[] = {
     {"journal-keep-days", 'D', "DAYS", 0, "And no longer than this (default: whatever its age)", 3},
     {"verify-mode", 'v', "MODE", 0, "File mode of DIR/verify.sock (default: 0600)", 4},
     {"admin-mode", 'a', "MODE", 0, "File mode of DIR/admin.sock (default: 0600)", 4},
+    {"ask-mode", 'q', "MODE", 0, "File mode of DIR/ask.sock (default: 0600)", 4},
     {"operators", 'o', NULL, 0,
      "Let any user that admin.sock's mode lets in speak there; each says which operator it is", 4},
     {"insecure-memory", 'm', NULL, 0, "Start even if memory cannot be locked: seeds may reach the swap", 5},
@@ -62,10 +64,11 @@ void options_parse(int argc, char **argv, struct options *ret_options)
         .options = flags,
         .parser = parse_flag,
         .doc =
-            "Verifies one-time passwords: serves DIR/verify.sock and DIR/admin.sock until SIGTERM."
+            "Verifies one-time passwords: serves DIR/verify.sock, DIR/ask.sock and DIR/admin.sock until SIGTERM."
             "\vSIGTERM and SIGINT answer what is in flight, make a checkpoint and end with status 0. SIGHUP reads the "
             "[client] "
-            "sections again. Sockets may be passed in by systemd, named verify and admin. Whoever is neither the owner "
+            "sections again. Sockets may be passed in by systemd, named verify, ask and admin. Whoever is neither the "
+            "owner "
             "of the process nor root, nor a configured client, is refused; operators with --operators are told apart "
             "by their keys.",
     };

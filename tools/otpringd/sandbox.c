@@ -91,6 +91,7 @@ static const int allowed[] = {
     SCMP_SYS(sched_getaffinity),
     SCMP_SYS(sched_getattr),
     SCMP_SYS(sched_setattr),
+    SCMP_SYS(setpriority),
     SCMP_SYS(getcpu),
     SCMP_SYS(rseq),
     SCMP_SYS(set_robust_list),

@@ -24,7 +24,7 @@ static struct result story_start(struct story *story)
 {
     const uint8_t key[32] = {3};
     const struct challenge_limits limits = {
-        .capacity = 512, .life_max_s = LIFE, .cool_down_s = COOL, .window_s = WINDOW, .prompts_max = 3};
+        .capacity = 2048, .life_max_s = LIFE, .cool_down_s = COOL, .window_s = WINDOW, .prompts_max = 3};
     story->keep = (struct challenge_keep){
         .worker = story->state->worker, .store = story->state->store, .vault = story->state->vault};
     state_ok(challenge_room_open(&limits, key, &story->keep.room));
@@ -307,7 +307,7 @@ static void what_the_room_forgets_is_gone_from_the_store(void **unused)
     struct story story;
     story_begin(&story, 9);
     for (uint32_t i = 0; i < COUNT; i++) {
-        uint8_t account[16] = {1, (uint8_t)i};
+        uint8_t account[16] = {1, (uint8_t)i, (uint8_t)(i >> 8)};
         asks[i] = payment(i + 1, account);
     }
     for (size_t at = 0, done; at < COUNT; at += done)

@@ -62,13 +62,13 @@ static void answer_one(struct fake *fake)
 /* The page's own example: ana answers 237653 to the challenge 00000000. */
 static void answer_ocra(struct fake *fake)
 {
-    static const uint8_t expected[] = {0x40, 0, 6, 8, 0, 0, 0, 0, '2', '3', '7', '6', '5', '3', '0', '0'};
+    static const uint8_t expected[] = {0x38, 0, 6, 8, 0, 0, 0, 0, '2', '3', '7', '6', '5', '3', '0', '0'};
     struct fake_frame *frame = frames_create(1);
     fake_hello(fake, false);
     fake_read(fake, frame);
     const uint8_t *item = frame->bytes + sizeof frame->header;
     fake_require(frame->header.kind == OTPRING_WIRE_OCRA && frame->header.count == 1, "one item of an OCRA frame");
-    fake_require(frame->size == sizeof frame->header + 64 && item[29] == OTPRING_QUERY_OCRA, "an item of 64 bytes");
+    fake_require(frame->header.size == sizeof frame->header + 56 && item[29] == OTPRING_QUERY_OCRA, "an item of 56 bytes");
     fake_require(memcmp(item + 32, expected, sizeof expected) == 0, "sizes, response and challenge as laid out");
     fake_answer(fake, frame, OTPRING_ACCEPTED, 5);
     fake_require(fake_sees_end(fake), "the client closes");

@@ -98,7 +98,7 @@ static void unknown_keys_and_sections_are_refused_by_name_and_line(void **state)
     assert_refused("[otpring]\nworkers=1\n", "line 2: unknown section [otpring]");
     assert_refused("workers=1\n", "line 1: a key before any section; [otpringd] comes first");
     assert_refused("[client web]\nuid=1\nright=verify\n",
-                   "line 3: unknown key \"right\" in [client web]; it takes uid, companies, rights");
+                   "line 3: unknown key \"right\" in [client web]; it takes uid, companies, rights, challenges");
     assert_refused("[otpringd]\nworkers\n", "line 2: neither [section] nor key = value");
     assert_refused("[otpringd\nworkers=1\n", "line 1: neither [section] nor key = value");
 }

@@ -130,7 +130,7 @@ static void the_greatest_frames_pass_and_one_item_more_does_not(void **state)
 static void unknown_kinds_and_kinds_of_servers_are_refused(void **state)
 {
     (void)state;
-    static const uint16_t kinds[] = {0, 2, 4, 6, 7, 9, 11, 12, 255, 256, 65535};
+    static const uint16_t kinds[] = {0, 2, 4, 6, 7, 9, 11, 13, 14, 15, 255, 256, 65535};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         uint8_t bytes[32];
         header_make(bytes, 32, kinds[i], 0);
@@ -179,14 +179,38 @@ static void frames_past_the_socket_s_limit_are_refused(void **state)
     assert_good(bytes, OTPRING_WIRE_FRAME_SIZE_MAX);
 }
 
+static void a_question_says_how_many_items_its_text_has(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t size;
+        uint16_t count, code, offset;
+    } cases[] = {
+        {33, 1, 0, 0},
+        {1 << 20, 256, 0, 0},
+        {33, 0, OTPRING_ERROR_TOO_MANY, 6},
+        {33, 257, OTPRING_ERROR_TOO_MANY, 6},
+        {32, 1, OTPRING_ERROR_SIZE, 0},
+        {(1 << 20) + 1, 1, OTPRING_ERROR_SIZE, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t bytes[32];
+        header_make(bytes, cases[i].size, 12, cases[i].count);
+        if (cases[i].code)
+            assert_fault(bytes, 4 << 20, cases[i].code, cases[i].offset);
+        else
+            assert_good(bytes, 4 << 20);
+    }
+}
+
 static void each_reserved_bit_of_a_header_is_refused(void **state)
 {
     (void)state;
-    static const uint16_t kinds[] = {1, 3, 5, 8, 10};
+    static const uint16_t kinds[] = {1, 3, 5, 8, 10, 12};
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
         uint16_t kind = kinds[k];
-        uint16_t count = kind == 3 || kind == 5;
-        uint32_t size = kind == 1 ? 64 : kind == 3 ? 64 : kind == 5 ? 72 : kind == 8 ? 33 : 32;
+        uint16_t count = kind == 3 || kind == 5 || kind == 12;
+        uint32_t size = kind == 1 ? 64 : kind == 3 ? 64 : kind == 5 ? 72 : kind == 8 || kind == 12 ? 33 : 32;
         for (unsigned bit = 0; bit < 32 * 8; bit++) {
             uint32_t byte = bit / 8;
             if (byte < 16) continue;
@@ -194,7 +218,7 @@ static void each_reserved_bit_of_a_header_is_refused(void **state)
             uint8_t bytes[32];
             header_make(bytes, size, kind, count);
             bytes[byte] = (uint8_t)(1U << bit % 8);
-            if (count && byte < 30)
+            if (count && kind != 12 && byte < 30)
                 assert_good(bytes, 4096);
             else
                 assert_fault(bytes, 4096, OTPRING_ERROR_RESERVED, session ? 16 : sequence ? 24 : slot ? 28 : 30);
@@ -320,6 +344,7 @@ int main(void)
         cmocka_unit_test(sizes_that_do_not_fit_kind_and_count_are_refused),
         cmocka_unit_test(frames_without_items_are_refused),
         cmocka_unit_test(frames_past_the_socket_s_limit_are_refused),
+        cmocka_unit_test(a_question_says_how_many_items_its_text_has),
         cmocka_unit_test(each_reserved_bit_of_a_header_is_refused),
         cmocka_unit_test(a_hello_within_the_limits_passes),
         cmocka_unit_test(a_hello_without_a_common_version_is_refused),
