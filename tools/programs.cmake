@@ -35,4 +35,5 @@ otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client otpri
 otpring_program(otpring-log USES core journal table otp store vault os base
                 LIBRARIES PkgConfig::JANSSON Threads::Threads m PkgConfig::ZSTD)
 
-otpring_program(otpring-token USES otp kernel vault os base LIBRARIES otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON)
+otpring_program(otpring-token USES challenge otp kernel vault os base
+                LIBRARIES otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON PkgConfig::MOSQUITTO PkgConfig::PNG PkgConfig::ZBAR)

@@ -68,7 +68,8 @@ static void answer_ocra(struct fake *fake)
     fake_read(fake, frame);
     const uint8_t *item = frame->bytes + sizeof frame->header;
     fake_require(frame->header.kind == OTPRING_WIRE_OCRA && frame->header.count == 1, "one item of an OCRA frame");
-    fake_require(frame->header.size == sizeof frame->header + 56 && item[29] == OTPRING_QUERY_OCRA, "an item of 56 bytes");
+    fake_require(frame->header.size == sizeof frame->header + 56 && item[29] == OTPRING_QUERY_OCRA,
+                 "an item of 56 bytes");
     fake_require(memcmp(item + 32, expected, sizeof expected) == 0, "sizes, response and challenge as laid out");
     fake_answer(fake, frame, OTPRING_ACCEPTED, 5);
     fake_require(fake_sees_end(fake), "the client closes");
