@@ -32,7 +32,7 @@ endif()
 
 otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
 
-otpring_program(otpring-log USES core journal table otp store vault os base
+otpring_program(otpring-log USES core journal table otp kernel store vault os base
                 LIBRARIES PkgConfig::JANSSON Threads::Threads m PkgConfig::ZSTD)
 
 otpring_program(otpring-token USES challenge otp kernel vault os base

@@ -38,11 +38,6 @@ static void fingerprint_pass(void *argument)
     vault_fingerprint(vault, seed, sizeof(seed), mac);
 }
 
-static void frame_pass(void *argument)
-{
-    vault_frame_mac(vault, frame, 16, frame, *(const size_t *)argument * 32, mac);
-}
-
 static void sign_pass(void *argument)
 {
     (void)argument;
@@ -97,7 +92,6 @@ static void device_seal_pass(void *argument)
 
 int main(int argc, char **argv)
 {
-    static const size_t one = 1, many = 1024;
     char folder[] = "/tmp/otpring-bench-XXXXXX", path[64];
     uint8_t store_id[VAULT_STORE_ID_SIZE], row[VAULT_KEYS_ROW_SIZE_MAX];
     size_t row_size;
@@ -113,8 +107,6 @@ int main(int argc, char **argv)
     bench_register("seal a seed of 20 bytes", seal_pass, NULL, 1);
     bench_register("open it", unseal_pass, NULL, 1);
     bench_register("fingerprint of a seed", fingerprint_pass, NULL, 1);
-    bench_register("MAC of a frame of 1 query", frame_pass, (void *)(uintptr_t)&one, 1);
-    bench_register("MAC of a frame of 1024 queries", frame_pass, (void *)(uintptr_t)&many, 1);
     bench_register("sign a checkpoint", sign_pass, NULL, 1);
     device_make(&es256);
     device_make(&ed25519);

@@ -114,13 +114,13 @@ act_function act_token_add, act_token_add_batch, act_token_remove, act_token_sus
     act_token_unlock, act_token_resync, act_company_purge;
 act_function act_token_list, act_token_show;
 act_function act_profile_add, act_profile_list, act_profile_set;
-act_function act_enrol_invite, act_enrol_status, act_enrol_cancel, act_enrol_rollback, act_enrol_vouch,
+act_function act_enrol_invite, act_enrol_list, act_enrol_status, act_enrol_cancel, act_enrol_rollback, act_enrol_vouch,
     act_enrol_device;
 act_function act_device_list, act_device_unbind;
 act_function act_import;
 act_function act_company_add, act_company_activate, act_company_suspend, act_company_show, act_company_list;
-act_function act_user_add, act_user_set, act_user_deactivate, act_user_reactivate, act_user_release, act_user_unlock,
-    act_user_reset, act_user_erase, act_user_show, act_user_list;
+act_function act_user_add, act_user_add_batch, act_user_set, act_user_deactivate, act_user_reactivate, act_user_release,
+    act_user_unlock, act_user_reset, act_user_erase, act_user_show, act_user_list;
 act_function act_stock_add, act_stock_add_batch, act_stock_give, act_stock_assign, act_stock_assign_batch,
     act_stock_take, act_stock_suspend, act_stock_resume, act_stock_lost, act_stock_replace, act_stock_retire,
     act_stock_list;

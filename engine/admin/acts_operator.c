@@ -87,38 +87,6 @@ static struct result operator_name(struct people *people, const char **ret_name)
     return act_detail(people->act, BAD_NAME, "name");
 }
 
-static struct result operator_add(struct people *people)
-{
-    struct operator_row row = {.role = ROLE_BANK, .uid = UINT32_MAX, .created_ms = people->now_ms}, other;
-    const char *name;
-    uint64_t id;
-    unsigned next;
-    TRY(operator_name(people, &name));
-    struct result got = people_operator_find(people, name, &other);
-    if (got.code != STORE_NOT_FOUND) return result_failed(got) ? got : result_of(STORE_EXISTS);
-    TRY(account_get(people, &row));
-    TRY(grants_get(people, &row.grants));
-    TRY(uid_get(people, &row));
-    if (row.role == ROLE_COMPANY && row.grants) {
-        return act_detail(people->act, BAD_ARGUMENT, "an administrator of a company may what the rules say, no more");
-    }
-    TRY(people_judge(people, MACHINE_OPERATOR, OPERATOR_NONE, DO_OPERATOR_ADD, row.account, 0, &next));
-    TRY(people_record(people, DO_OPERATOR_ADD, row.account, 0));
-    TRY(people_number(people, "operator", &id));
-    if (id >= UINT32_MAX) return result_of(FULL);
-    row.id = (uint32_t)id;
-    row.state = (uint8_t)next;
-    strcpy(row.name, name);
-    key_make(people, &row);
-    json_object_set_new(people->act->answer, "id", json_integer(row.id));
-    return people_operator_put(people, &row);
-}
-
-struct result act_operator_add(struct act *act)
-{
-    return people_change(act, operator_add);
-}
-
 static bool grants_others(const struct operator_row *row)
 {
     return row->state == OPERATOR_ACTIVE && row->role == ROLE_BANK && row->grants >> GRANT_OPERATORS & 1;
@@ -141,6 +109,42 @@ static struct result another_grants(struct people *people, uint32_t id, bool *re
         *ret_another = row.id != id && grants_others(&row);
     }
     return result_ok();
+}
+
+static struct result operator_add(struct people *people)
+{
+    struct operator_row row = {.role = ROLE_BANK, .uid = UINT32_MAX, .created_ms = people->now_ms}, other;
+    const char *name;
+    uint64_t id;
+    unsigned next;
+    TRY(operator_name(people, &name));
+    struct result got = people_operator_find(people, name, &other);
+    if (got.code != STORE_NOT_FOUND) return result_failed(got) ? got : result_of(STORE_EXISTS);
+    TRY(account_get(people, &row));
+    TRY(grants_get(people, &row.grants));
+    TRY(uid_get(people, &row));
+    if (row.role == ROLE_COMPANY && row.grants) {
+        return act_detail(people->act, BAD_ARGUMENT, "an administrator of a company may what the rules say, no more");
+    }
+    /* With the first operator the owner is served no more: somebody must be there who may name others. */
+    bool granting = row.role == ROLE_BANK && row.grants >> GRANT_OPERATORS & 1;
+    if (!granting) TRY(another_grants(people, 0, &granting));
+    TRY(people_judge(people, MACHINE_OPERATOR, OPERATOR_NONE, DO_OPERATOR_ADD, row.account,
+                     granting ? 1u << RULE_NOT_LAST : 0, &next));
+    TRY(people_record(people, DO_OPERATOR_ADD, row.account, 0));
+    TRY(people_number(people, "operator", &id));
+    if (id >= UINT32_MAX) return result_of(FULL);
+    row.id = (uint32_t)id;
+    row.state = (uint8_t)next;
+    strcpy(row.name, name);
+    key_make(people, &row);
+    json_object_set_new(people->act->answer, "id", json_integer(row.id));
+    return people_operator_put(people, &row);
+}
+
+struct result act_operator_add(struct act *act)
+{
+    return people_change(act, operator_add);
 }
 
 /* What a grant may change besides grants: disabling, a fresh key, the user id. A grant enables. */
@@ -269,12 +273,24 @@ static struct result request_open(struct people *people, struct request_row *ret
     return got.code == STORE_NOT_FOUND ? act_detail(people->act, STORE_NOT_FOUND, "request") : got;
 }
 
+/* Two operators that are one administrator's are one person. */
+static struct result other_person(struct people *people, const struct request_row *row, bool *ret_other)
+{
+    struct operator_row asker;
+    *ret_other = row->asked_by != people->act->actor.operator_id;
+    if (!*ret_other || people->act->who.role != ROLE_COMPANY || row->asked_by == 0) return result_ok();
+    TRY(people_operator_get(people, row->asked_by, &asker));
+    *ret_other = asker.role != ROLE_COMPANY || memcmp(asker.account, people->act->who.self, sizeof(asker.account)) != 0;
+    return result_ok();
+}
+
 static struct result decide(struct people *people, enum rule_act act, struct request_row *row)
 {
     struct request_row before = *row;
     unsigned next;
-    uint32_t held = (row->asked_by != people->act->actor.operator_id ? 1u << RULE_OTHER_PERSON : 0) |
-                    (in_time(people, row) ? 1u << RULE_IN_TIME : 0);
+    bool other;
+    TRY(other_person(people, row, &other));
+    uint32_t held = (other ? 1u << RULE_OTHER_PERSON : 0) | (in_time(people, row) ? 1u << RULE_IN_TIME : 0);
     TRY(people_judge(people, MACHINE_REQUEST, row->state, act, row->account, held, &next));
     row->state = (uint8_t)next;
     row->decided_by = people->act->actor.operator_id;

@@ -6,7 +6,7 @@ static const char *reason_text(enum otpring_reason reason)
 {
     switch (reason) {
     case OTPRING_REASON_CLOCK:
-        return "the wall clock cannot be trusted; see clock.consent";
+        return "the wall clock cannot be trusted; see otpring clock consent";
     case OTPRING_REASON_NO_ROOM:
         return "no space for the journal";
     case OTPRING_REASON_POISONED:

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admin/people.h"
+#include "admin/outbox.h"
 #include "os/arena.h"
 
-enum { DAY_MS = 86400000, REMIND_DAYS = 14, ASSIGN_BATCH_MAX = 1000, ASSIGN_CHANGE_MAX = 64, SERIALS_MAX = 1000 };
+enum { DAY_MS = 86400000, REMIND_DAYS = 14, SERIALS_MAX = 1000 };
 
 /* ---- naming tokens ---- */
 
@@ -101,7 +101,8 @@ static struct result step(struct people *people, const char *serial, enum rule_a
     TRY(held_of(people, &stock, &held));
     account_of(&stock, account);
     TRY(people_judge(people, MACHINE_STOCK, stock.state, act, account, held, &next));
-    return stock_step(people, act, &stock, next, NULL);
+    TRY(stock_step(people, act, &stock, next, NULL));
+    return act == DO_STOCK_LOST ? stock_notice(people, MESSAGE_TOKEN_LOST, &stock) : result_ok();
 }
 
 static struct result step_each(struct people *people, const char *serial, void *context)
@@ -303,6 +304,7 @@ static struct result stock_replace(struct people *people)
     memcpy(assigning.name, old.holder, sizeof(assigning.name));
     old.replaced_by = new.number;
     TRY(stock_step(people, DO_STOCK_REPLACE, &old, next, &old));
+    TRY(stock_notice(people, MESSAGE_TOKEN_REPLACED, &old));
     /* Also the bank: what a user had before is made good, whoever the company's first administrator is. */
     held = 1u << RULE_FIRST_ADMINISTRATOR;
     if (memcmp(new.company, assigning.name, sizeof(new.company)) == 0) held |= 1u << RULE_SAME_COMPANY;
@@ -321,18 +323,7 @@ struct result act_stock_replace(struct act *act)
 
 /* ---- many at once ---- */
 
-/* Pairs of user and serial, each taken or refused on its own, but many of them in one change: whatever refuses one does
- * so before anything of it is put. */
-struct bulk {
-    const json_t *items;
-    size_t from;
-    size_t end;
-    json_int_t assigned;
-    json_t *refused; /* of this change */
-    struct result first;
-};
-
-static struct result bulk_one(struct people *people, const json_t *item)
+static struct result assign_item(struct people *people, const json_t *item)
 {
     struct assigning assigning = {.user_text = json_string_value(json_array_get(item, 0))};
     const char *serial = json_string_value(json_array_get(item, 1)), *unused;
@@ -343,77 +334,9 @@ static struct result bulk_one(struct people *people, const json_t *item)
     return assign(people, &assigning, serial);
 }
 
-static void bulk_refused(struct act *act, struct bulk *bulk, size_t index, struct result result)
-{
-    json_t *item = json_pack("{s:I,s:s}", "index", (json_int_t)index, "code", result_name(result));
-    json_t *rule = json_object_get(act->answer, "rule");
-    if (rule) json_object_set(item, "rule", rule);
-    char text[sizeof(act->admin->detail) + 300];
-    const char *detail = act->admin->detail;
-    snprintf(text, sizeof(text), "%s%s%s", result_text(result), detail[0] ? ": " : "", detail);
-    json_object_set_new(item, "error", json_string(text));
-    json_object_del(act->answer, "rule");
-    json_array_append_new(bulk->refused, item);
-    if (!result_failed(bulk->first)) bulk->first = result;
-}
-
-static struct result bulk_assign(struct people *people)
-{
-    struct act *act = people->act;
-    struct bulk *bulk = act->context;
-    bulk->assigned = 0;
-    bulk->first = result_ok();
-    json_array_clear(bulk->refused);
-    for (size_t i = bulk->from; i < bulk->end; i++) {
-        act->admin->detail[0] = 0;
-        struct result result = bulk_one(people, json_array_get(bulk->items, i));
-        if (result_failed(result) && result_class(result) != RESULT_REFUSE) return result;
-        if (result_failed(result)) bulk_refused(act, bulk, i, result);
-        bulk->assigned += !result_failed(result);
-    }
-    act->admin->detail[0] = 0;
-    return result_ok();
-}
-
-/* One change's worth; where the change itself fails, none of it is assigned, and all of it is told so. */
-static struct result bulk_step(struct act *act, struct bulk *bulk)
-{
-    struct result result;
-    do result = people_change(act, bulk_assign);
-    while (act_again(act, result));
-    if (!result_failed(result)) return bulk->first;
-    bulk->assigned = 0;
-    json_array_clear(bulk->refused);
-    for (size_t i = bulk->from; i < bulk->end; i++) bulk_refused(act, bulk, i, result);
-    return result;
-}
-
 struct result act_stock_assign_batch(struct act *act)
 {
-    struct bulk bulk = {.items = json_object_get(act->request, "items"), .refused = json_array()};
-    struct result first = result_ok();
-    json_int_t assigned = 0;
-    size_t count = json_array_size(bulk.items);
-    json_t *refused = json_array();
-    json_object_set_new(act->answer, "refused", refused);
-    if (!json_is_array(bulk.items) || count == 0 || count > ASSIGN_BATCH_MAX) {
-        json_decref(bulk.refused);
-        return act_detail(act, BAD_JSON, "items must be a list of 1 to %d pairs", ASSIGN_BATCH_MAX);
-    }
-    act->context = &bulk;
-    for (; bulk.from < count; bulk.from = bulk.end) {
-        bulk.end = count - bulk.from < ASSIGN_CHANGE_MAX ? count : bulk.from + ASSIGN_CHANGE_MAX;
-        struct result result = bulk_step(act, &bulk);
-        if (result_failed(result) && !result_failed(first)) first = result;
-        assigned += bulk.assigned;
-        act->partly |= assigned > 0;
-        json_array_extend(refused, bulk.refused);
-    }
-    act->context = NULL;
-    act->admin->detail[0] = 0;
-    json_decref(bulk.refused);
-    json_object_set_new(act->answer, "assigned", json_integer(assigned));
-    return first;
+    return people_bulk(act, "assigned", assign_item);
 }
 
 /* ---- adding ---- */
@@ -549,7 +472,11 @@ static struct result stock_put(struct people *people, const struct store_bytes *
     (void)value;
     TRY(people_stock_get(people, load_be64((const uint8_t *)key->bytes + key->size - 8), &stock));
     TRY(act_number(people->act, "older_days", false, 0, 36500, &older));
-    if (people->now_ms - stock.since_ms < (int64_t)older * DAY_MS) return result_ok();
+    if (people->now_ms - stock.since_ms < (int64_t)older * DAY_MS) {
+        /* The longest in one state comes first, so all that follow are too young as well. */
+        people->list_over = json_object_get(people->act->request, "state") != NULL;
+        return result_ok();
+    }
     return json_array_append_new(list, people_stock_json(people, &stock, true)) == 0 ? result_ok()
                                                                                      : result_of(NO_MEMORY);
 }

@@ -1,8 +1,10 @@
 /* Acts on users. */
 #include <string.h>
 
-#include "admin/people.h"
+#include "admin/enrol.h"
+#include "admin/outbox.h"
 #include "core/gate.h"
+#include "os/arena.h"
 
 enum { UNLOCK_ALONE_MAX = 10 }; /* failures that one person may forgive */
 
@@ -39,46 +41,48 @@ static struct result subject_put(struct people *people, struct subject *subject)
 
 /* ---- a person's data ---- */
 
-/* What the request says of the person, over what is known; ret_changed where it says anything. */
-static struct result person_take(struct people *people, struct person *person, bool *ret_changed)
+/* What a request says of a person; NULL: nothing. */
+struct told {
+    const char *name;
+    const char *phone;
+    const char *language;
+};
+
+static struct result told_get(struct act *act, struct told *ret_told)
 {
-    struct act *act = people->act;
-    const char *name = NULL, *phone = NULL;
-    TRY(act_text(act, "name", false, &name));
-    TRY(act_text(act, "phone", false, &phone));
-    if (name) {
-        if (!core_text_valid(name, 0, PEOPLE_PERSON_NAME_MAX)) return act_detail(act, BAD_NAME, "name");
-        strcpy(person->name, name);
-    }
-    if (phone && !*phone) person->phone[0] = 0;
-    if (phone && *phone && result_failed(person_phone_parse(phone, person->phone))) {
+    *ret_told = (struct told){0};
+    TRY(act_text(act, "name", false, &ret_told->name));
+    TRY(act_text(act, "phone", false, &ret_told->phone));
+    return act_text(act, "language", false, &ret_told->language);
+}
+
+/* Refused before anything is put. */
+static struct result told_check(struct act *act, const struct told *told)
+{
+    char phone[PEOPLE_PHONE_MAX + 1];
+    if (told->name && !core_text_valid(told->name, 0, PEOPLE_PERSON_NAME_MAX)) return act_detail(act, BAD_NAME, "name");
+    if (told->phone && *told->phone && result_failed(person_phone_parse(told->phone, phone))) {
         return act_detail(act, BAD_NAME, "phone: + and 7 to 15 digits, with the country's code");
     }
-    *ret_changed = name || phone;
+    if (told->language && strcmp(told->language, "es") != 0 && strcmp(told->language, "en") != 0) {
+        return act_detail(act, BAD_ARGUMENT, "language is es or en");
+    }
     return result_ok();
 }
 
-static struct result person_change(struct people *people, struct subject *subject)
+/* Over what is known. */
+static struct result person_change(struct people *people, struct subject *subject, const struct told *told)
 {
     struct person person;
-    bool changed = false;
+    if (told->language) strcpy(subject->user.language, told->language);
+    if (!told->name && !told->phone) return result_ok();
     TRY(person_open(people, subject->name, &subject->user, &person));
-    struct result result = person_take(people, &person, &changed);
-    if (!result_failed(result) && changed) result = person_seal(people, subject->name, &person, &subject->user);
-    memset(&person, 0, sizeof(person));
+    if (told->name) strcpy(person.name, told->name);
+    if (told->phone) person.phone[0] = 0;
+    struct result result = told->phone && *told->phone ? person_phone_parse(told->phone, person.phone) : result_ok();
+    if (!result_failed(result)) result = person_seal(people, subject->name, &person, &subject->user);
+    secret_wipe(&person, sizeof(person));
     return result;
-}
-
-static struct result language_take(struct people *people, struct user_row *user)
-{
-    const char *language = NULL;
-    TRY(act_text(people->act, "language", false, &language));
-    if (!language) return result_ok();
-    if (strcmp(language, "es") != 0 && strcmp(language, "en") != 0) {
-        return act_detail(people->act, BAD_ARGUMENT, "language is es or en");
-    }
-    strcpy(user->language, language);
-    return result_ok();
 }
 
 /* ---- adding and changing ---- */
@@ -96,38 +100,84 @@ static struct result account_exists(struct people *people, const struct subject 
                : result_of(NAME_TAKEN);
 }
 
+/* A user who is new, or was erased and comes back. */
+static struct result new_user(struct people *people, struct subject *subject)
+{
+    struct user_row *user = &subject->user;
+    bool required = false;
+    struct result got = people_user_get(people, subject->name, user);
+    if (got.code == STORE_NOT_FOUND) {
+        *user = (struct user_row){.state = USER_NONE, .language = "es", .created_ms = people->now_ms};
+        strcpy(user->user, subject->user_text);
+    } else {
+        TRY(got);
+        if (strcmp(user->user, subject->user_text) != 0) return result_of(NAME_TAKEN);
+        if (user->state != USER_ERASED) return result_of(STORE_EXISTS);
+    }
+    TRY(account_exists(people, subject, &required));
+    if (required) user->flags |= USER_WAS_REQUIRED;
+    return result_ok();
+}
+
+/* The company is open; texts and name are set. */
+static struct result add(struct people *people, struct subject *subject, const struct told *told)
+{
+    unsigned next;
+    TRY(told_check(people->act, told));
+    TRY(new_user(people, subject));
+    TRY(people_judge(people, MACHINE_USER, subject->user.state, DO_USER_ADD, subject->name, held_of(subject), &next));
+    subject->user.state = (uint8_t)next;
+    TRY(people_record(people, DO_USER_ADD, subject->name, 0));
+    TRY(person_change(people, subject, told));
+    /* Known, and without a token: passes without a code until one is assigned. */
+    if (!(subject->user.flags & USER_WAS_REQUIRED)) TRY(gate_waive(people, subject->name));
+    return subject_put(people, subject);
+}
+
 static struct result user_add(struct people *people)
 {
     struct subject subject = {0};
-    bool required = false;
-    unsigned next;
+    struct told told;
     TRY(people_names(people, true, &subject.company_text, &subject.user_text, subject.name));
     TRY(people_company_open(people, subject.company_text, subject.name, &subject.company));
-    struct result got = people_user_get(people, subject.name, &subject.user);
-    if (got.code == STORE_NOT_FOUND) {
-        subject.user = (struct user_row){.state = USER_NONE, .language = "es", .created_ms = people->now_ms};
-        strcpy(subject.user.user, subject.user_text);
-        TRY(account_exists(people, &subject, &required));
-    } else {
-        TRY(got);
-        if (strcmp(subject.user.user, subject.user_text) != 0) return result_of(NAME_TAKEN);
-        if (subject.user.state != USER_ERASED) return result_of(STORE_EXISTS);
-        TRY(account_exists(people, &subject, &required));
-    }
-    if (required) subject.user.flags |= USER_WAS_REQUIRED;
-    TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_ADD, subject.name, held_of(&subject), &next));
-    subject.user.state = (uint8_t)next;
-    TRY(people_record(people, DO_USER_ADD, subject.name, 0));
-    TRY(language_take(people, &subject.user));
-    TRY(person_change(people, &subject));
-    /* Known, and without a token: passes without a code until one is assigned. */
-    if (!(subject.user.flags & USER_WAS_REQUIRED)) TRY(gate_waive(people, subject.name));
-    return subject_put(people, &subject);
+    TRY(told_get(people->act, &told));
+    return add(people, &subject, &told);
 }
 
 struct result act_user_add(struct act *act)
 {
     return people_change(act, user_add);
+}
+
+/* [user, name, phone, language]: what is empty, or left out at the end, is not known. */
+static struct result add_item(struct people *people, const json_t *item)
+{
+    enum { FIELDS = 4 };
+    struct subject subject = {0};
+    const char *texts[FIELDS] = {NULL}, *unused;
+    size_t count = json_array_size(item);
+    if (count == 0 || count > FIELDS) return result_of(BAD_JSON);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *field = json_array_get(item, i);
+        if (!json_is_string(field) || strlen(json_string_value(field)) != json_string_length(field)) {
+            return act_detail(people->act, BAD_JSON, "an item is a list of texts");
+        }
+        if (i == 0 || json_string_length(field) > 0) texts[i] = json_string_value(field);
+    }
+    struct told told = {.name = texts[1], .phone = texts[2], .language = texts[3]};
+    subject.user_text = texts[0];
+    TRY(people_names(people, false, &subject.company_text, &unused, subject.name));
+    if (!core_text_valid(texts[0], 1, SCHEMA_NAME_MAX)) return act_detail(people->act, BAD_NAME, "user");
+    TRY(people_company_open(people, subject.company_text, subject.name, &subject.company));
+    core_name(subject.company_text, strlen(subject.company_text), texts[0], strlen(texts[0]), subject.name);
+    TRY(add(people, &subject, &told));
+    json_object_del(people->act->answer, "state");
+    return result_ok();
+}
+
+struct result act_user_add_batch(struct act *act)
+{
+    return people_bulk(act, "added", add_item);
 }
 
 static struct result administrator_take(struct people *people, struct subject *subject)
@@ -148,14 +198,13 @@ static struct result administrator_take(struct people *people, struct subject *s
 
 static struct result user_set(struct people *people)
 {
-    static const char *const fields[] = {"name", "phone", "language"};
     struct subject subject;
+    struct told told;
     unsigned next;
-    bool sets = false;
     TRY(subject_open(people, &subject));
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        sets |= json_object_get(people->act->request, fields[i]) != NULL;
-    }
+    TRY(told_get(people->act, &told));
+    TRY(told_check(people->act, &told));
+    bool sets = told.name || told.phone || told.language;
     if (!sets && !json_object_get(people->act->request, "administrator")) {
         return act_detail(people->act, BAD_JSON, "nothing to set");
     }
@@ -163,8 +212,7 @@ static struct result user_set(struct people *people)
         TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_SET, subject.name, held_of(&subject),
                          &next));
         TRY(people_record(people, DO_USER_SET, subject.name, 0));
-        TRY(language_take(people, &subject.user));
-        TRY(person_change(people, &subject));
+        TRY(person_change(people, &subject, &told));
     }
     TRY(administrator_take(people, &subject));
     return subject_put(people, &subject);
@@ -188,8 +236,8 @@ static struct result suspend_each(struct people *people, struct stock_row *stock
     return stock_step(people, DO_STOCK_SUSPEND, stock, next, NULL);
 }
 
-/* Lines that are of no token in stock. */
-static struct result plain_lines_suspend(struct people *people, const uint8_t name[16])
+/* Lines that are of no token in stock: suspended or removed. */
+static struct result plain_lines(struct people *people, const uint8_t name[16], enum core_act act)
 {
     struct admin *admin = people->act->admin;
     struct account_row account;
@@ -200,11 +248,11 @@ static struct result plain_lines_suspend(struct people *people, const uint8_t na
     TRY(got);
     for (unsigned i = 0; i < account.token_count; i++) {
         TRY(admin_token_get(admin, people->txn, account.tokens[i], &token));
-        if (token.state != TOKEN_ACTIVE) continue;
+        if (token.state == TOKEN_REMOVED || (act == ACT_TOKEN_SUSPEND && token.state != TOKEN_ACTIVE)) continue;
         got = people_stock_of_ordinal(people, token.ordinal, &stock);
         if (!result_failed(got)) continue;
         if (got.code != STORE_NOT_FOUND) return got;
-        TRY(core_change_token(people->change, ACT_TOKEN_SUSPEND, token.ordinal));
+        TRY(core_change_token(people->change, act, token.ordinal));
     }
     return result_ok();
 }
@@ -217,7 +265,8 @@ static struct result user_deactivate(struct people *people)
     TRY(people_judge(people, MACHINE_USER, subject.user.state, DO_USER_DEACTIVATE, subject.name, held_of(&subject),
                      &next));
     TRY(stock_each(people, subject.name, suspend_each, NULL));
-    TRY(plain_lines_suspend(people, subject.name));
+    TRY(plain_lines(people, subject.name, ACT_TOKEN_SUSPEND));
+    TRY(enrol_end(people, subject.name, false));
     TRY(people_record(people, DO_USER_DEACTIVATE, subject.name, 0));
     /* Who may pass without a code must be active: whether this one may is not known until then. */
     bool waived = (subject.user.flags & USER_IS_RELEASED) || !(subject.user.flags & USER_WAS_REQUIRED);
@@ -301,6 +350,9 @@ static struct result user_erase(struct people *people)
     subject.user.flags &= (uint8_t)~USER_IS_ADMINISTRATOR;
     subject.user.sealed_size = 0;
     subject.user.phone_known = false;
+    /* Whoever comes by this name next does not go on with what this person began. */
+    TRY(enrol_end(people, subject.name, true));
+    TRY(outbox_forget(people, subject.name));
     TRY(people_record(people, DO_USER_ERASE, subject.name, 0));
     TRY(core_change_erase(people->change, STORE_PERSON_KEYS, (struct store_bytes){subject.name, 16}));
     return subject_put(people, &subject);
@@ -337,13 +389,16 @@ static struct result reset_each(struct people *people, struct stock_row *stock, 
     }
     TRY(people_judge_as(people, people->act->who.role, MACHINE_STOCK, stock->state, DO_STOCK_LOST, stock->holder,
                         UINT32_MAX, &next));
-    return stock_step(people, DO_STOCK_LOST, stock, next, NULL);
+    TRY(stock_step(people, DO_STOCK_LOST, stock, next, NULL));
+    return stock_notice(people, MESSAGE_TOKEN_LOST, stock);
 }
 
 /* Everything that the user could prove themselves with goes; a code is needed all the same. */
 struct result user_reset_apply(struct people *people, const uint8_t name[16])
 {
+    TRY(enrol_end(people, name, true));
     TRY(stock_each(people, name, reset_each, NULL));
+    TRY(plain_lines(people, name, ACT_TOKEN_REMOVE));
     TRY(people_record(people, DO_USER_RESET, name, 0));
     struct result unlocked = core_change_unlock(people->change, name);
     return unlocked.code == STORE_NOT_FOUND ? result_ok() : unlocked;
@@ -409,7 +464,7 @@ static struct result user_json(struct people *people, const uint8_t name[16], co
         "{s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:I}", "user", row->user, "state", rule_state_name(MACHINE_USER, row->state),
         "administrator", row->flags & USER_IS_ADMINISTRATOR ? 1 : 0, "name", person.name, "phone", person.phone,
         "language", row->language, "code", code_text(people, name), "created_ms", (json_int_t)row->created_ms);
-    memset(&person, 0, sizeof(person));
+    secret_wipe(&person, sizeof(person));
     *ret_json = user;
     return user ? result_ok() : result_of(NO_MEMORY);
 }

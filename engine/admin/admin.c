@@ -56,6 +56,7 @@ static const struct {
     {"company.activate", act_company_activate, GRANT_NOTHING, " company trained "},
     {"company.suspend", act_company_suspend, GRANT_NOTHING, " company "},
     {"user.add", act_user_add, GRANT_NOTHING, " company user name phone language "},
+    {"user.add-batch", act_user_add_batch, GRANT_NOTHING, " company items "},
     {"user.list", act_user_list, GRANT_NOTHING, " company state after limit "},
     {"user.show", act_user_show, GRANT_NOTHING, " company user "},
     {"user.set", act_user_set, GRANT_NOTHING, " company user name phone language administrator "},
@@ -82,6 +83,7 @@ static const struct {
     {"operator.list", act_operator_list, GRANT_NOTHING, " after limit "},
     {"enrol.invite", act_enrol_invite, GRANT_NOTHING,
      " company user overlap overlap_days valid_hours rollback_hours link deliver" PROFILE_KEYS},
+    {"enrol.list", act_enrol_list, GRANT_NOTHING, " company state after limit "},
     {"enrol.status", act_enrol_status, GRANT_NOTHING, " company user "},
     {"enrol.cancel", act_enrol_cancel, GRANT_NOTHING, " company user "},
     {"enrol.rollback", act_enrol_rollback, GRANT_NOTHING, " company user "},
@@ -239,11 +241,16 @@ bool act_again(struct act *act, struct result result)
     return act->waits < WAITS_MAX;
 }
 
-/* An auth server is served what devices and it say in an enrolment, and nothing else; there it is whoever hands a
- * document on that asks, so operators are not asked for. */
+/* An auth server is served what devices and it say in an enrolment, and nothing else. A statement that a password has
+ * passed is as good as a token, so of administrators only the owner, or an operator who may add tokens, stands in for
+ * an auth server. */
 static struct result asker_check(struct act *act, act_function *serve)
 {
-    if (serve == act_enrol_vouch || serve == act_enrol_device) return result_ok();
+    if (serve == act_enrol_vouch || serve == act_enrol_device) {
+        if (act->client || people_owner(act)) return result_ok();
+        TRY(people_who(act));
+        return people_granted(act, GRANT_ENGINE);
+    }
     /* Whoever says which operator asks, and proves it, is that operator. */
     if (act->client && !json_object_get(act->request, "operator"))
         return act_detail(act, OS_PERMISSION, "this client is served acts of enrolment alone");

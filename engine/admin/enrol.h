@@ -171,6 +171,9 @@ struct result enrol_old_resume(struct enrolling *enrolling, enum rule_act act) M
 struct result enrol_old_remove(struct enrolling *enrolling, enum rule_act act) MUST_USE;
 /* The new token and its device go. */
 struct result enrol_token_leave(struct enrolling *enrolling, enum rule_act act) MUST_USE;
+/* What the user has under way ends, in the change of an act that ends it: an enrolment is cancelled; `device_too`: one
+ * that is bound is unbound, and its token retired. */
+struct result enrol_end(struct people *people, const uint8_t name[16], bool device_too) MUST_USE;
 /* What is due by now: states that end, old tokens that go. At most a few at a call; once a second. */
 void enrol_tend(struct admin *admin);
 

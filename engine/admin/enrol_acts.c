@@ -167,59 +167,6 @@ struct result act_enrol_invite(struct act *act)
     return enrol_change(act, invite);
 }
 
-/* ---- status ---- */
-
-static void time_answer(json_t *answer, const char *key, int64_t ms)
-{
-    if (ms != 0) json_object_set_new(answer, key, json_integer(ms / 1000));
-}
-
-static struct result device_json(struct people *people, const struct device_row *row, json_t **ret_json)
-{
-    struct enrol_about about;
-    TRY(enrol_about_open(people, row->name, &row->device, &about));
-    json_t *json = json_object();
-    json_object_set_new(json, "device", json_integer((json_int_t)row->number));
-    json_object_set_new(json, "state", json_string(row->state == ENROL_DEVICE_BOUND ? "bound" : "unbound"));
-    json_object_set_new(json, "name", json_string(about.name));
-    json_object_set_new(json, "platform", json_string(row->device.platform));
-    json_object_set_new(json, "algorithm",
-                        json_string(device_algorithm_name((enum device_algorithm)row->device.sign_key.algorithm)));
-    time_answer(json, "bound", row->bound_ms);
-    time_answer(json, "unbound", row->unbound_ms);
-    *ret_json = json;
-    return result_ok();
-}
-
-static struct result status(struct people *people)
-{
-    static const char *const overlaps[] = {"", "at-once", "first-use", "days"};
-    struct enrolling enrolling;
-    json_t *answer = people->act->answer;
-    TRY(opened(people, &enrolling));
-    const struct enrolment_row *row = &enrolling.row;
-    if (row->state == ENROLMENT_NONE) return act_detail(people->act, STORE_NOT_FOUND, "the user was never invited");
-    state_answer(&enrolling);
-    json_object_set_new(answer, "enrolment", json_integer((json_int_t)row->number));
-    json_object_set_new(answer, "overlap", json_string(overlaps[row->overlap]));
-    json_object_set_new(answer, "needs_code", json_boolean(row->needs_code));
-    if (row->state == ENROLMENT_INVITED) json_object_set_new(answer, "tries", json_integer(row->tries));
-    if (row->device_number != 0) {
-        json_object_set_new(answer, "device", json_integer((json_int_t)row->device_number));
-    }
-    time_answer(answer, "invited", row->invited_ms);
-    time_answer(answer, "changed", row->changed_ms);
-    time_answer(answer, row->state < ENROLMENT_ACTIVE ? "expires" : "due", row->due_ms);
-    time_answer(answer, "active", row->active_ms);
-    time_answer(answer, "rollback_until", row->rollback_until_ms);
-    return result_ok();
-}
-
-struct result act_enrol_status(struct act *act)
-{
-    return people_read(act, status);
-}
-
 /* ---- cancel, roll back, unbind ---- */
 
 static struct result cancel(struct people *people, struct result *ret_refusal)
@@ -285,78 +232,6 @@ static struct result unbind(struct people *people, struct result *ret_refusal)
 struct result act_device_unbind(struct act *act)
 {
     return enrol_change(act, unbind);
-}
-
-/* ---- devices ---- */
-
-struct listing {
-    json_t *devices;
-    size_t limit;
-    struct order_key key; /* the last one shown, or where to begin */
-    size_t prefix;
-    bool more;
-};
-
-static struct result listing_begin(struct people *people, struct listing *listing)
-{
-    const char *company, *user = NULL;
-    uint8_t name[16];
-    uint64_t after = 0, limit = 100;
-    struct company_row row;
-    TRY(act_text(people->act, "user", false, &user));
-    TRY(people_names(people, user != NULL, &company, &user, name));
-    TRY(people_company_open(people, company, name, &row));
-    TRY(act_number(people->act, "limit", false, 1, LIST_LIMIT_MAX, &limit));
-    TRY(act_number(people->act, "after", false, 0, INT64_MAX, &after));
-    listing->limit = (size_t)limit;
-    listing->key = order_begin(ORDER_DEVICE);
-    order_bytes(&listing->key, name, user ? 16 : 8);
-    listing->prefix = listing->key.size;
-    if (after == 0) return result_ok();
-    struct device_row device;
-    TRY(enrol_device_get(people, after, &device));
-    listing->key.size = 1;
-    order_bytes(&listing->key, device.name, 16);
-    order_u64(&listing->key, after);
-    return result_ok();
-}
-
-static struct result list(struct people *people)
-{
-    struct listing listing = {0};
-    struct store_bytes found, value;
-    struct device_row device;
-    uint64_t last = 0;
-    TRY(listing_begin(people, &listing));
-    uint8_t prefix[STORE_KEY_SIZE_MAX];
-    memcpy(prefix, listing.key.bytes, listing.prefix);
-    listing.devices = json_array();
-    json_object_set_new(people->act->answer, "devices", listing.devices);
-    for (;;) {
-        struct result got = store_next(people->store, people->txn, STORE_ORDER, order_done(&listing.key),
-                                       listing.key.size == listing.prefix, &found, &value);
-        if (got.code == STORE_NOT_FOUND) break;
-        TRY(got);
-        if (found.size != 1 + 16 + 8 || memcmp(found.bytes, prefix, listing.prefix) != 0) break;
-        if (json_array_size(listing.devices) == listing.limit) {
-            listing.more = true;
-            break;
-        }
-        memcpy(listing.key.bytes, found.bytes, found.size);
-        listing.key.size = found.size;
-        last = load_be64(listing.key.bytes + 17);
-        TRY(enrol_device_get(people, last, &device));
-        json_t *json;
-        TRY(device_json(people, &device, &json));
-        json_array_append_new(listing.devices, json);
-    }
-    json_object_set_new(people->act->answer, "next", listing.more ? json_integer((json_int_t)last) : json_null());
-    return result_ok();
-}
-
-struct result act_device_list(struct act *act)
-{
-    return people_read(act, list);
 }
 
 /* ---- the auth server's statement ---- */

@@ -296,6 +296,8 @@ static struct result prove_begin(struct people *people, struct result *ret_refus
         return result_ok();
     }
     TRY(statement_check(&enrolling, &proving));
+    /* A token that the user was given since the invitation is asked for as well. */
+    if (!enrolling.row.needs_code) TRY(enrol_armed(people, enrolling.name, &enrolling.row.needs_code));
     if (!enrolling.row.needs_code) {
         TRY(proven(&enrolling));
         state_answer(&enrolling);

@@ -74,7 +74,8 @@ struct result enrol_about_open(struct people *people, const uint8_t name[16], co
     if (device->about_size <= VAULT_SEAL_EXTRA) return result_of(STORE_DAMAGED);
     size_t size = (size_t)device->about_size - VAULT_SEAL_EXTRA;
     struct result opened = person_open_bytes(people, name, device->about, device->about_size, about);
-    if (opened.code == STORE_NOT_FOUND) return result_ok();
+    /* Erased; or erased, and known anew since, under another key. */
+    if (opened.code == STORE_NOT_FOUND || opened.code == VAULT_BAD_SEAL) return result_ok();
     TRY(opened);
     size_t name_size = strnlen(about, size), rest = size - name_size - 1;
     if (name_size >= sizeof(ret_about->name) || name_size + 1 >= size || about[size - 1] != 0 ||

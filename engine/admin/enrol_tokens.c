@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "os/arena.h"
+
 enum { TEND_MS = 1000, TEND_DUE_MAX = 16, TEND_WATCH_MAX = 64 };
 
 /* ---- the account's tokens ---- */
@@ -94,6 +96,21 @@ struct result enrol_old_remove(struct enrolling *enrolling, enum rule_act act)
 
 /* ---- the new one ---- */
 
+/* A delivery of physical tokens may have brought one of that name. */
+static struct result serial_make(struct people *people, struct stock_row *stock)
+{
+    struct stock_row other;
+    uint32_t more;
+    int size = snprintf(stock->serial, sizeof(stock->serial), "virtual-%llu", (unsigned long long)stock->number);
+    struct result got = people_stock_find(people, stock->serial, &other);
+    while (!result_failed(got)) {
+        os_random(people->act->admin->options.os, &more, sizeof(more));
+        snprintf(stock->serial + size, sizeof(stock->serial) - (size_t)size, "-%08x", more);
+        got = people_stock_find(people, stock->serial, &other);
+    }
+    return got.code == STORE_NOT_FOUND ? result_ok() : got;
+}
+
 static struct result stock_make(struct enrolling *enrolling, struct stock_row *ret_stock)
 {
     uint8_t seed[ENROL_SEED_SIZE_MAX];
@@ -106,10 +123,10 @@ static struct result stock_make(struct enrolling *enrolling, struct stock_row *r
                                 .since_ms = enrolling->people->now_ms};
     memcpy(stock->company, enrolling->name, sizeof(stock->company));
     TRY(people_number(enrolling->people, "stock", &stock->number));
-    snprintf(stock->serial, sizeof(stock->serial), "virtual-%llu", (unsigned long long)stock->number);
+    TRY(serial_make(enrolling->people, stock));
     TRY(enrol_seed_open(enrolling, seed));
     struct result result = stock_seed_seal(enrolling->people, stock, seed, enrolling->row.seed_size);
-    memset(seed, 0, sizeof(seed));
+    secret_wipe(seed, sizeof(seed));
     enrolling->row.stock_number = stock->number;
     return result;
 }
@@ -136,6 +153,25 @@ struct result enrol_token_leave(struct enrolling *enrolling, enum rule_act act)
     device.unbound_ms = people->now_ms;
     TRY(people_record(people, act, enrolling->name, device.number));
     return enrol_device_put(people, &device);
+}
+
+struct result enrol_end(struct people *people, const uint8_t name[16], bool device_too)
+{
+    struct enrolling enrolling;
+    TRY(enrolling_open(people, NULL, NULL, name, &enrolling));
+    uint8_t state = enrolling.row.state;
+    bool bound = state == ENROLMENT_ACTIVE || state == ENROLMENT_FINAL;
+    bool under_way = state > ENROLMENT_NONE && state < ENROLMENT_ACTIVE;
+    if (!under_way && !(bound && device_too)) return result_ok();
+    enum rule_act act = bound ? DO_DEVICE_UNBIND : DO_ENROL_CANCEL;
+    /* The act that this is part of has been judged; here only the step is. */
+    TRY(enrolling_step(&enrolling, (enum rule_role)people->act->who.role, act, UINT32_MAX, 0));
+    if (bound) {
+        TRY(enrol_token_leave(&enrolling, act));
+        TRY(enrol_old_remove(&enrolling, act));
+    }
+    enrolling.row.seed_size = 0;
+    return enrolling_put(&enrolling, act);
 }
 
 /* ---- what is due ---- */

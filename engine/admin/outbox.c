@@ -9,7 +9,11 @@
 
 enum { COUNTS_VERSION = 1, COUNTS_SIZE = 21 };
 
+/* Slots of a change that are left to the act that forgets a person. */
+enum { FORGET_SLOTS_LEFT = 256 };
+
 static const char counter_key[] = "outbox";
+static const char erased[] = "the person's data was erased";
 
 /* ---- keys ---- */
 
@@ -336,7 +340,9 @@ struct result outbox_hand(struct people *people, size_t limit, uint32_t lease_s,
         TRY(got);
         const char *over = over_reason(people, &row);
         got = over ? result_ok() : outbox_open(people, &row, &content);
-        if (got.code == STORE_NOT_FOUND) over = "the person's data was erased";
+        if (got.code == STORE_NOT_FOUND) over = erased;
+        /* One message that nobody can open does not hold up all others. */
+        if (got.code == VAULT_BAD_SEAL) over = "what it says cannot be opened";
         if (over) {
             bool urgent = outbox_is_urgent((enum message_kind)row.kind);
             TRY(urgent ? vanish(people, &row, over) : die(people, &row, over));
@@ -388,6 +394,26 @@ struct result outbox_sweep(struct people *people, size_t limit)
         TRY(vanish(people, &row, "expired before it could be delivered"));
     }
     return result_ok();
+}
+
+/* One record a message; where they do not all fit the change, what is left cannot be opened any more either. */
+struct result outbox_forget(struct people *people, const uint8_t name[16])
+{
+    struct order_key prefix = outbox_order('U', name, 16), key;
+    struct outbox_row row;
+    struct result got = key_first(people, &prefix, &key);
+    for (; !result_failed(got) && core_change_slots_left(people->change) > FORGET_SLOTS_LEFT;
+         got = key_next(people, prefix.size, &key)) {
+        TRY(outbox_get(people, key_number(bytes_of(key.bytes, key.size)), &row));
+        if (row.state == OUTBOX_DELIVERED) continue;
+        if (outbox_is_urgent((enum message_kind)row.kind)) {
+            TRY(vanish(people, &row, erased));
+            continue;
+        }
+        TRY(is_open(&row) ? die(people, &row, erased) : record(people, "outbox.forget", &row));
+        TRY(outbox_content_erase(people, row.number));
+    }
+    return got.code == STORE_NOT_FOUND ? result_ok() : got;
 }
 
 /* Only so many delivered ones are kept: the oldest goes. */

@@ -134,6 +134,11 @@ struct result outbox_retry(struct people *people, uint64_t number) MUST_USE;
 bool outbox_is_urgent(enum message_kind kind);
 /* Takes away urgent messages that have expired, at most `limit`: nobody has to settle them. */
 struct result outbox_sweep(struct people *people, size_t limit) MUST_USE;
+/* Of a person who is erased: what waits is dead, and what any of it says is gone. */
+struct result outbox_forget(struct people *people, const uint8_t name[16]) MUST_USE;
+/* Tells the user who has, or had, a token what became of it (MESSAGE_TOKEN_LOST, MESSAGE_TOKEN_REPLACED), where the
+ * user is active and has a phone number: stock_notice.c. */
+struct result stock_notice(struct people *people, enum message_kind kind, const struct stock_row *stock) MUST_USE;
 
 /* ---- reading alone ---- */
 

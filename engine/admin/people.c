@@ -19,6 +19,12 @@ static struct result operators_exist(struct people *people, bool *ret_exist)
     return result_ok();
 }
 
+bool people_owner(const struct act *act)
+{
+    const struct admin_options *options = &act->admin->options;
+    return options->alone || act->actor.uid == 0 || act->actor.uid == options->owner_uid;
+}
+
 static void owner_set(struct act *act)
 {
     act->who = (struct admin_who){.role = ROLE_BANK, .grants = UINT32_MAX};
@@ -75,8 +81,7 @@ static struct result who(struct people *people)
     if (exist && !act->admin->options.alone && !act->anybody) {
         return act_detail(act, OPERATOR, "this store has operators: say which one asks");
     }
-    bool owner = act->actor.uid == 0 || act->actor.uid == act->admin->options.owner_uid;
-    if (!owner && !act->admin->options.alone) return act_detail(act, OPERATOR, "say which operator asks");
+    if (!people_owner(act)) return act_detail(act, OPERATOR, "say which operator asks");
     owner_set(act);
     return result_ok();
 }
@@ -149,8 +154,9 @@ struct result people_judge_as(struct people *people, enum rule_role role, enum r
     if (other && machine != MACHINE_OPERATOR) held |= 1u << RULE_NOT_SELF;
     if (!line) {
         json_object_set_new(people->act->answer, "rule", json_string("NO_STEP"));
-        return act_detail(people->act, RULE, "%s by %s is no step of a %s in the state %s", rule_act_name(act),
-                          rule_role_name(role), rule_machine_name(machine), rule_state_name(machine, state));
+        return act_detail(people->act, RULE, "%s by %s is no step of %s %s in the state %s", rule_act_name(act),
+                          rule_role_name(role), rule_machine_article(machine), rule_machine_name(machine),
+                          rule_state_name(machine, state));
     }
     enum rule broken = rule_broken(line, held);
     if (broken != RULE_COUNT) return refuse(people, rule_name(broken), rule_refusal(broken));

@@ -32,7 +32,7 @@ enum order_kind {
     ORDER_ADMINISTRATOR = 'M',    /* name 16: a user who is an administrator */
     ORDER_USER_BY_NAME = 'N',     /* company 8, the user's first 40 bytes, account 8 */
     ORDER_OUTBOX = 'O',           /* the outbox's own */
-    ORDER_OPERATOR_BY_NAME = 'P', /* the name's first 48 bytes, number 4 */
+    ORDER_OPERATOR_BY_NAME = 'P', /* name -> number 4 */
     ORDER_STOCK_BY_ORDINAL = 'Q', /* ordinal 4 -> number of the token in stock whose line it is */
     ORDER_REQUEST_BY_STATE = 'R', /* state 1, number 8 */
     ORDER_STOCK_BY_SERIAL = 'S',  /* serial -> number */
@@ -141,18 +141,26 @@ struct people {
     struct store_txn *txn;      /* of the change, or for reading alone */
     struct core_change *change; /* NULL: only reads */
     int64_t now_ms;
+    bool list_over; /* nothing behind the row looked at belongs to the list: set by what puts a row into it */
 };
 
 /* Who asks, into act->who: `operator` and `key` of the request against the store, and the peer's user id. In a store
  * without operators, and for whoever opens the store without a daemon, the owner: the bank with every grant. OPERATOR.
  */
 struct result people_who(struct act *act) MUST_USE;
+/* By the peer alone: root, the daemon's own user, or whoever opened the store without a daemon. */
+bool people_owner(const struct act *act);
 /* RULE where the actor is no operator of the bank with this grant. */
 struct result people_granted(struct act *act, enum rule_grant grant) MUST_USE;
 
 /* Serves an act that changes: a change is begun, `serve` judges and puts rows, the change is committed; a failure of
  * serve abandons it. */
 struct result people_change(struct act *act, struct result (*serve)(struct people *people)) MUST_USE;
+/* Serves an act on the `items` of its request (1 to 1000), each taken or refused on its own: as many changes as it
+ * takes, 64 items in each. The answer counts those that are done under done_key, and lists `refused` with their index;
+ * the result is that of the first one refused. A class other than refusal fails the whole change. */
+struct result people_bulk(struct act *act, const char *done_key,
+                          struct result (*one)(struct people *people, const json_t *item)) MUST_USE;
 /* Serves one that only reads; needs the grant `read` of an operator of the bank. */
 struct result people_read(struct act *act, struct result (*serve)(struct people *people)) MUST_USE;
 

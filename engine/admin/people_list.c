@@ -64,6 +64,7 @@ struct result people_list(struct people *people, const char *field, const struct
         inclusive = false;
         struct store_bytes at = order_done(&key);
         TRY(put(people, &at, value, list));
+        if (people->list_over) return result_ok();
     }
 }
 
@@ -72,7 +73,8 @@ struct result people_state_filter(struct people *people, enum rule_machine machi
     const char *text = NULL;
     TRY(act_text(people->act, "state", false, &text));
     if (!text || rule_state_parse(machine, text, ret_state)) return result_ok();
-    return act_detail(people->act, BAD_ARGUMENT, "a %s has no state \"%.20s\"", rule_machine_name(machine), text);
+    return act_detail(people->act, BAD_ARGUMENT, "%s %s has no state \"%.20s\"", rule_machine_article(machine),
+                      rule_machine_name(machine), text);
 }
 
 json_t *people_operator_json(struct people *people, uint32_t id)

@@ -1,6 +1,7 @@
 /* Rows of people in the store, with the secondary keys that go with each. */
 #include "admin/people.h"
 
+#include <assert.h>
 #include <string.h>
 
 static struct store_bytes bytes_of(const void *bytes, size_t size)
@@ -76,7 +77,9 @@ static void order_text(struct order_key *key, const char *text, size_t size_max)
     if (size < size_max) order_u8(key, 0);
 }
 
-enum { COMPANY_PREFIX = 48, USER_PREFIX = 40, OPERATOR_PREFIX = 48 };
+/* An operator is found by the whole name; companies and users have what is left of theirs in the hash behind it. */
+enum { COMPANY_PREFIX = 48, USER_PREFIX = 40, OPERATOR_PREFIX = PEOPLE_OPERATOR_NAME_MAX };
+static_assert(1 + (int)OPERATOR_PREFIX <= (int)STORE_KEY_SIZE_MAX, "an operator's name is a key");
 
 struct order_key people_company_order(const char *name, const uint8_t company[8])
 {

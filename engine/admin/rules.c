@@ -125,6 +125,11 @@ const char *rule_role_name(enum rule_role role)
     return roles[role];
 }
 
+const char *rule_machine_article(enum rule_machine machine)
+{
+    return strchr("eo", machines[machine].name[0]) ? "an" : "a"; /* "a user" */
+}
+
 const char *rule_machine_name(enum rule_machine machine)
 {
     return machines[machine].name;

@@ -85,6 +85,8 @@ enum rule_grant rule_act_grant(enum rule_act act);
 const char *rule_name(enum rule rule); /* "OWN_COMPANY" */
 const char *rule_refusal(enum rule rule);
 const char *rule_role_name(enum rule_role role);
+/* "a" or "an", before the name of a machine. */
+const char *rule_machine_article(enum rule_machine machine);
 const char *rule_machine_name(enum rule_machine machine);
 const char *rule_grant_name(enum rule_grant grant);
 bool rule_grant_parse(const char *text, size_t size, enum rule_grant *ret_grant);

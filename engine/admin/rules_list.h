@@ -75,7 +75,7 @@
     RULE(NO_TOKENS, "the user still has tokens; take them back first")                                                 \
     RULE(OTHER_PERSON, "whoever asked cannot decide: another person does")                                             \
     RULE(IN_TIME, "the request has expired")                                                                           \
-    RULE(NOT_LAST, "somebody must be left who may grant; give another operator the grant first")                       \
+    RULE(NOT_LAST, "somebody must be there who may grant; give another operator the grant \"operators\" first")        \
     RULE(PHYSICAL, "a virtual token stays with its device; unbind the device instead")                                 \
     RULE(SCHEME_ACTIVE, "the company's scheme is not active")                                                          \
     RULE(PHONE_KNOWN, "the user has no phone number; set one first")                                                   \
@@ -149,6 +149,8 @@
     LINE(ACTIVE, STOCK_TAKE, COMPANY, CUSTODY, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(PHYSICAL))                         \
     LINE(SUSPENDED, STOCK_TAKE, BANK, CUSTODY, R(PHYSICAL))                                                            \
     LINE(SUSPENDED, STOCK_TAKE, COMPANY, CUSTODY, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(PHYSICAL))                      \
+    LINE(REPLACED, STOCK_TAKE, BANK, CUSTODY, R(PHYSICAL))                                                             \
+    LINE(REPLACED, STOCK_TAKE, COMPANY, CUSTODY, R(OWN_COMPANY) | R(COMPANY_OPEN) | R(PHYSICAL))                       \
     LINE(ASSIGNED, STOCK_SUSPEND, BANK, SUSPENDED, 0)                                                                  \
     LINE(ASSIGNED, STOCK_SUSPEND, COMPANY, SUSPENDED, R(OWN_COMPANY) | R(COMPANY_OPEN))                                \
     LINE(ACTIVE, STOCK_SUSPEND, BANK, SUSPENDED, 0)                                                                    \
@@ -182,7 +184,7 @@
     STATE(DISABLED, "disabled")
 
 #define OPERATOR_LINES(LINE)                                                                                           \
-    LINE(NONE, OPERATOR_ADD, BANK, ACTIVE, 0)                                                                          \
+    LINE(NONE, OPERATOR_ADD, BANK, ACTIVE, R(NOT_LAST))                                                                \
     LINE(ACTIVE, OPERATOR_GRANT, BANK, ACTIVE, R(NOT_SELF) | R(NOT_LAST))                                              \
     LINE(ACTIVE, OPERATOR_DISABLE, BANK, DISABLED, R(NOT_SELF) | R(NOT_LAST))                                          \
     LINE(DISABLED, OPERATOR_GRANT, BANK, ACTIVE, R(NOT_SELF))

@@ -236,6 +236,19 @@ static void words_raise(struct core_change *change, int64_t journal_ms)
     }
 }
 
+/* Whether a record's word is taken only when the block is begun: its row cannot be final before. */
+static bool words_open(const struct core_change *change)
+{
+    for (uint32_t at = 0; at < batch_of(change)->slot_count;) {
+        const struct slot_act *slot = record_of(change, at);
+        at += 1u + slot->slot_count;
+        if (slot->act == ACT_TOKEN_REMOVE || slot->act == ACT_TOKEN_SUSPEND || slot->act == ACT_TOKEN_RESUME) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct result change_write(struct core_change *change)
 {
     struct journal_block *block;
@@ -290,7 +303,13 @@ struct result core_change_commit(struct core_change *change)
         return failure;
     }
     record_end(change);
-    store_abort(core->store, change->adding.txn);
+    /* What the judging has put is committed as it stands, unless rows are still to change, or keys go to the store
+     * before the journal speaks: then the rows are put again, from the records. */
+    struct store_txn *txn = change->adding.txn;
+    if (change->key_count > 0 || words_open(change)) {
+        store_abort(core->store, txn);
+        txn = NULL;
+    }
     struct result result = keys_write(change);
     if (result_failed(result)) {
         adding_give_back(&change->adding);
@@ -299,8 +318,12 @@ struct result core_change_commit(struct core_change *change)
     }
     result = change_write(change);
     if (!result_failed(result)) {
-        act_settle(core, NULL, false);
-    } else if (result.code == JOURNAL_NO_ROOM || result.code == FULL) {
+        act_settle(core, txn, txn != NULL);
+        act_leave(core);
+        return result;
+    }
+    if (txn) store_abort(core->store, txn);
+    if (result.code == JOURNAL_NO_ROOM || result.code == FULL) {
         /* Of a block that failed under way nobody knows what is on the disk. */
         adding_give_back(&change->adding);
     }

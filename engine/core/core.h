@@ -304,6 +304,16 @@ struct table *core_table(struct core *core);
 void core_act_lock(struct core *core);
 void core_act_unlock(struct core *core);
 
+/* ---- running a recorded log again: a core of its own on a simulated os, with one thread (rerun.c) ---- */
+
+/* Does what a recorded act did, without judging it anew and without a record. in_store: its rows are in the store
+ * already, only words are raised. BAD_ARGUMENT: an act RESTORE, which says too little to be done again; VAULT_BAD_SEAL:
+ * a seed that these keys do not open; JOURNAL_CORRUPT, STORE_*. */
+struct result core_rerun_act(struct core *core, const struct slot_act *act, const uint8_t *payload,
+                             bool in_store) MUST_USE;
+/* Takes a verification's words and drift, or its mark, as they were recorded. NO_MEMORY. */
+struct result core_rerun_verify(struct core *core, const struct slot_verify *slot) MUST_USE;
+
 /* The 16-byte name of DESIGN.md: 8 of SHA-256(company), 8 of SHA-256(company, 0, user). */
 void core_name(const char *company, size_t company_size, const char *user, size_t user_size, uint8_t ret_name[16]);
 /* What a company's, user's or label's text must be: UTF-8 (shortest form), no control characters, size_min to size_max

@@ -7,9 +7,10 @@
  *   above it, in order               raised         applied to store and      applied
  *                                                   table if above the
  *                                                   admin position
- *   intact past a torn tail          raised, and journaled    not applied:    not applied: a retry is
- *   (salvaged)                       again as ACT_BURN        nobody was      judged afresh, against the
- *                                                             answered        burned words
+ *   intact past a torn tail          raised, and journaled    not applied,    not applied: a retry is
+ *   (salvaged)                       again as ACT_BURN; so    nobody was      judged afresh, against the
+ *                                    is the word of a pair    answered; but   burned words
+ *                                    typed at the desk        see words
  *
  * Crash story:
  *   1. while folding: nothing was changed but acts applied to the store with their position; the next start folds
@@ -70,7 +71,7 @@ static void token_fold(struct core *core, const struct slot_verify *slot)
     }
 }
 
-static struct result verify_fold(struct core *core, const struct slot_verify *slot)
+struct result recover_verify(struct core *core, const struct slot_verify *slot)
 {
     struct table_hit hit;
     if (slot->method == METHOD_OCRA_MARKED)
@@ -99,7 +100,7 @@ static struct result items_fold(struct core *core, const struct slot_verify *ite
             prefetch_line(core, items[i + PREFETCH_AHEAD].first_ordinal);
             prefetch_line(core, items[i + PREFETCH_AHEAD].ordinal);
         }
-        TRY(verify_fold(core, &items[i]));
+        TRY(recover_verify(core, &items[i]));
     }
     return result_ok();
 }
@@ -115,7 +116,28 @@ static struct result burn_note(struct recovery *recovery, const struct slot_veri
         recovery->burned_capacity = capacity;
     }
     recovery->burned[recovery->burned_count++] = *slot;
-    return verify_fold(recovery->core, slot);
+    return recover_verify(recovery->core, slot);
+}
+
+/* An act that is salvaged is not applied. What it used up is: codes burned before, and the two of a resynchronisation
+ * at the desk, whose answer may have been given where it was not power but rot that took a block before it. */
+static struct result act_salvage(struct recovery *recovery, const struct slot_act *act, const uint8_t *payload)
+{
+    struct act_resync resync;
+    if (act->act == ACT_BURN && act->payload_size == sizeof(struct slot_verify)) {
+        return burn_note(recovery, (const struct slot_verify *)payload);
+    }
+    if (act->act != ACT_TOKEN_RESYNC || act->payload_size != sizeof(resync)) return result_ok();
+    memcpy(&resync, payload, sizeof(resync));
+    if (resync.verdict != OTPRING_ACCEPTED) return result_ok();
+    struct slot_verify slot = {.token = act->token,
+                               .ordinal = act->ordinal,
+                               .first_ordinal = UINT32_MAX,
+                               .verdict = OTPRING_ACCEPTED,
+                               .drift = resync.drift,
+                               .kind = SLOT_VERIFY};
+    memcpy(slot.name, act->name, sizeof(slot.name));
+    return burn_note(recovery, &slot);
 }
 
 /* ---- acts ---- */
@@ -144,7 +166,7 @@ static struct result txn_commit(struct recovery *recovery)
 }
 
 /* The row has this drift, but the checkpoint's, which is older, was loaded over it. */
-static struct result resync_fold(const struct table_hit *hit, const struct slot_act *act, const uint8_t *payload)
+struct result recover_resync(const struct table_hit *hit, const struct slot_act *act, const uint8_t *payload)
 {
     struct act_resync resync;
     if (act->payload_size != sizeof(resync)) return result_of(JOURNAL_CORRUPT);
@@ -169,7 +191,7 @@ static struct result act_fold(struct recovery *recovery, const struct slot_act *
         struct slot_verify slot;
         if (act->payload_size != sizeof(slot)) return result_of(JOURNAL_CORRUPT);
         memcpy(&slot, payload, sizeof(slot));
-        return verify_fold(core, &slot);
+        return recover_verify(core, &slot);
     }
     if (header->position > core->admin_position) {
         TRY(txn_open(core));
@@ -182,7 +204,7 @@ static struct result act_fold(struct recovery *recovery, const struct slot_act *
     if (act->ordinal != UINT32_MAX && table_line(core->table, act->ordinal, &hit)) {
         word_raise(&hit.tail->token, act->token);
         word_raise(&hit.tail->budget, act->budget);
-        if (act->act == ACT_TOKEN_RESYNC) return resync_fold(&hit, act, payload);
+        if (act->act == ACT_TOKEN_RESYNC) return recover_resync(&hit, act, payload);
     }
     return result_ok();
 }
@@ -232,7 +254,7 @@ static struct result record_fold(struct recovery *recovery, const struct journal
     case SLOT_VERIFY:
         *ret_slots = 1;
         if (view->salvaged) return burn_note(recovery, (const struct slot_verify *)slot);
-        return verify_fold(recovery->core, (const struct slot_verify *)slot);
+        return recover_verify(recovery->core, (const struct slot_verify *)slot);
     case SLOT_ACT: {
         const struct slot_act *act = (const struct slot_act *)slot;
         if (act->slot_count >= left || act->payload_size > (uint32_t)act->slot_count * JOURNAL_SLOT_SIZE) {
@@ -240,11 +262,7 @@ static struct result record_fold(struct recovery *recovery, const struct journal
         }
         *ret_slots = 1u + act->slot_count;
         const uint8_t *payload = slot + JOURNAL_SLOT_SIZE;
-        if (!view->salvaged) return act_fold(recovery, act, payload, view->header);
-        if (act->act == ACT_BURN && act->payload_size == sizeof(struct slot_verify)) {
-            return burn_note(recovery, (const struct slot_verify *)payload);
-        }
-        return result_ok();
+        return view->salvaged ? act_salvage(recovery, act, payload) : act_fold(recovery, act, payload, view->header);
     }
     default:
         *ret_slots = 0;

@@ -295,13 +295,11 @@ static enum session_admit offer(struct session *session, const struct otpring_wi
     *ret_error = fault_of(session, header, client);
     if (*ret_error) return SESSION_REFUSED;
     struct kept_slot *slot = session_slot(session, header->slot);
-    if (slot->in_flight) {
-        if (header->sequence != slot->flight_sequence || same_mac(mac, slot->flight_mac)) return SESSION_IN_FLIGHT;
-        *ret_error = OTPRING_ERROR_CHANGED_CONTENT;
-        return SESSION_REFUSED;
-    }
+    /* Whether it is the same frame is asked when that one has ended. */
+    if (slot->in_flight) return SESSION_IN_FLIGHT;
     enum session_admit admit = SESSION_NEW;
     if (slot->used && header->sequence == slot->sequence) {
+        if (!mac) return SESSION_WANTS_MAC;
         if (header->count != slot->count || !same_mac(mac, slot->mac)) {
             *ret_error = OTPRING_ERROR_CHANGED_CONTENT;
             return SESSION_REFUSED;
@@ -313,7 +311,6 @@ static enum session_admit offer(struct session *session, const struct otpring_wi
     }
     slot->in_flight = true;
     slot->flight_sequence = header->sequence;
-    memcpy(slot->flight_mac, mac, 16);
     session->flights++;
     return admit;
 }
@@ -334,7 +331,7 @@ enum session_admit sessions_offer(struct sessions *sessions, const struct otprin
                                               .count = header->count,
                                               .recorded = session->recorded,
                                               .act = session->act};
-        memcpy(ret_ticket->mac, mac, 16);
+        if (mac) memcpy(ret_ticket->mac, mac, 16);
     }
     session_unlock(session);
     return admit;
@@ -357,7 +354,7 @@ void sessions_settle(struct sessions *sessions, const struct session_ticket *tic
     slot->used = true;
     slot->sequence = slot->flight_sequence;
     slot->count = ticket->count;
-    memcpy(slot->mac, slot->flight_mac, 16);
+    memcpy(slot->mac, ticket->mac, 16);
     memcpy(session_answers(session, ticket->slot), answers, ticket->count * sizeof *answers);
     if (now_ms > session->last_ms) session->last_ms = now_ms;
     session->recorded = true;

@@ -14,10 +14,9 @@ struct kept_slot {
     bool used; /* sequence, mac and answers are of a frame */
     bool in_flight;
     uint8_t mac[16];
-    uint8_t flight_mac[16];
     uint8_t reserved[4];
 };
-_Static_assert(sizeof(struct kept_slot) == 48, "the first answer is in the slot's own cache line");
+_Static_assert(sizeof(struct kept_slot) == 32, "the first two answers are in the slot's own cache line");
 
 struct session {
     pthread_mutex_t mutex;

@@ -239,6 +239,12 @@ struct result recover_map(struct core *core, struct store_txn *txn, enum store_m
 
 /* The journal after the checkpoint: opened, folded, torn tail burned, ACT_START written. */
 struct result recover_journal(struct core *core, struct os *os, const struct checkpoint_row *checkpoint) MUST_USE;
+/* What one verification's record does: its words, and the drift it taught. Also of records that are run again
+ * (rerun.c).
+ */
+struct result recover_verify(struct core *core, const struct slot_verify *slot) MUST_USE; /* NO_MEMORY */
+/* The drift that ACT_TOKEN_RESYNC set. */
+struct result recover_resync(const struct table_hit *hit, const struct slot_act *act, const uint8_t *payload) MUST_USE;
 /* For core_open, which has no worker: slots into the journal on a writer of its own; waits until durable. */
 struct open_writer;
 struct result open_writer_create(struct core *core, struct os *os, struct open_writer **ret_writer) MUST_USE;

@@ -10,7 +10,6 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
-#include "base/checksum.h"
 
 enum { ROOM_WAIT_MS = 250 };
 
@@ -69,29 +68,6 @@ static struct turn *collect(struct core_worker *worker)
     return turn;
 }
 
-static size_t content_size(const struct otpring_wire_header *header)
-{
-    if (header->kind == OTPRING_WIRE_OCRA) return header->size - sizeof *header;
-    return header->count *
-           (header->kind == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query));
-}
-
-/* What tells a retry from another frame under the same number: HMAC-SHA256 over the header and a keyed 128-bit hash of
- * the content. Without the store's key nobody can test a code against the log, whatever hashed the content; and the one
- * client that could profit from two contents with one hash does not see the hash, nor anybody's answers but its own. */
-static void frame_mac(const struct core_worker *worker, const struct core_frame *frame, uint8_t ret_mac[16])
-{
-    const struct otpring_wire_header *header = frame->header;
-    uint8_t head[34];
-    store_le16(head, header->kind);
-    store_le16(head + 2, header->count);
-    store_le64(head + 4, header->session);
-    store_le16(head + 12, header->slot);
-    store_le32(head + 14, header->sequence);
-    checksum128_keyed(frame->items, content_size(header), worker->turns->content_secret, head + 18);
-    vault_frame_mac(worker->core->vault, head, sizeof head, NULL, 0, ret_mac);
-}
-
 static enum core_admit give_kept(struct core_worker *worker, const struct core_frame *frame)
 {
     struct core_answer answer = {.owner = frame->owner,
@@ -138,11 +114,15 @@ enum core_admit core_frame(struct core_worker *worker, const struct core_frame *
         return CORE_ERROR;
     }
     if (!has_room(worker, header->count, 1u + header->count + SESSION_RECORD_SLOTS)) return CORE_FULL;
-    uint8_t mac[16];
-    frame_mac(worker, frame, mac);
     struct session_ticket ticket;
     enum session_admit admit =
-        sessions_offer(core->sessions, header, frame->client->id, mac, &ticket, worker->turns->scratch, ret_error);
+        sessions_offer(core->sessions, header, frame->client->id, NULL, &ticket, worker->turns->scratch, ret_error);
+    if (admit == SESSION_WANTS_MAC) {
+        uint8_t mac[16];
+        frame_mac(worker, header, frame->items, mac);
+        admit =
+            sessions_offer(core->sessions, header, frame->client->id, mac, &ticket, worker->turns->scratch, ret_error);
+    }
     if (admit == SESSION_KEPT) return give_kept(worker, frame);
     if (admit == SESSION_IN_FLIGHT) return CORE_JOIN_LATER;
     if (admit == SESSION_REFUSED) return CORE_ERROR;
@@ -362,6 +342,7 @@ static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_
     turn->number = progress_begin(worker);
     judge_prepare(turns->judge, worker, now, turn->journal_ms, turn->answer_count);
     turns->group->slots = turn->block->slots;
+    frame_macs(worker, turn);
     bool needs_others = false;
     for (uint32_t i = 0; i < turn->hello_count; i++) {
         act_session_write(turn->block->slots + (size_t)turn->slot_count * JOURNAL_SLOT_SIZE, &turn->hellos[i].act,

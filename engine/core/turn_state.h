@@ -73,6 +73,7 @@ struct turns {
     struct otpring_wire_answer *scratch; /* kept answers on their way out */
     struct group *group;
     struct judge *judge;
+    _Alignas(8) uint8_t frame_key[KERNEL_SHA256_MIDSTATES];
     uint8_t content_secret[CHECKSUM_SECRET_SIZE]; /* keys the hash of a frame's content; the same in every run */
 };
 
@@ -87,6 +88,11 @@ void progress_waiting_set(struct core_worker *worker, bool waiting);
 
 /* The journal is poisoned: all is UNAVAILABLE from now on. */
 void core_poisoned(struct core *core);
+
+/* frame_mac.c: of one frame; and of a turn's new frames, into their tickets. */
+void frame_mac(const struct core_worker *worker, const struct otpring_wire_header *header, const uint8_t *items,
+               uint8_t ret_mac[16]);
+void frame_macs(const struct core_worker *worker, struct turn *turn);
 
 /* leave.c */
 void turn_settled(struct block_owner *owner, struct result result);

@@ -306,6 +306,7 @@ enum session_admit {
                     */
     SESSION_KEPT,  /* ret_answers has all */
     SESSION_IN_FLIGHT, /* ask again later */
+    SESSION_WANTS_MAC, /* the slot's last sequence once more: offer again with the frame's MAC */
     SESSION_REFUSED,   /* see ret_error */
 };
 
@@ -316,9 +317,10 @@ struct session_ticket {
     uint16_t count;
     bool recorded; /* the session's record is in the journal */
     struct act_session act;
-    uint8_t mac[16];
+    uint8_t mac[16]; /* of a new frame set by frame_macs, before it is settled */
 };
 
+/* mac: of the frame (frame_mac.c), or NULL: only a retry is compared, so of most frames it is not wanted here. */
 enum session_admit sessions_offer(struct sessions *sessions, const struct otpring_wire_header *header, uint16_t client,
                                   const uint8_t mac[16], struct session_ticket *ret_ticket,
                                   struct otpring_wire_answer *ret_answers, enum otpring_wire_error_code *ret_error);

@@ -130,6 +130,7 @@ static void turns_free(struct turns *turns)
     if (turns->judge) free(turns->judge->profiles);
     free(turns->judge);
     secret_wipe(turns->content_secret, CHECKSUM_SECRET_SIZE);
+    secret_wipe(turns->frame_key, sizeof turns->frame_key);
     free(turns);
 }
 
@@ -167,6 +168,7 @@ static struct result worker_fill(struct core_worker *worker)
     if (turns->slots_max > JOURNAL_SLOTS_MAX) turns->slots_max = JOURNAL_SLOTS_MAX;
     turns->frames_max = turns->slots_max / 2;
     checksum_secret(vault_table_secret(worker->core->vault), turns->content_secret);
+    vault_frame_key(worker->core->vault, turns->frame_key);
     if (!turns_take(turns, worker)) return result_of(NO_MEMORY);
     TRY(take_place(worker->core, worker));
     struct journal_writer_options options = {

@@ -170,18 +170,26 @@ void source_refresh(struct source *source)
     source->have = 0;
 }
 
+/* Bytes to read at once, of `most` (whole blocks). Direct reads take whole blocks alone, also where the file ends
+ * within one (its growth was cut short): asked for less, the kernel refuses, and a file that has nothing to say would
+ * stop whoever reads it. */
+static uint32_t ask_for(const struct source *source, uint64_t offset, uint32_t most)
+{
+    uint64_t left = source->size - offset;
+    return left < most ? ((uint32_t)left + OS_BLOCK_SIZE - 1) / OS_BLOCK_SIZE * OS_BLOCK_SIZE : most;
+}
+
 /* Begins to read what follows the window into the other room. */
 static void look_ahead(struct source *source)
 {
     uint64_t next = source->at + source->have;
     if (!source->rooms[0] || next >= source->size || next % OS_BLOCK_SIZE != 0) return;
-    uint64_t left = source->size - next;
     source->op_result = READ_PENDING;
     source->ahead = true;
     source->op = (struct os_op){.kind = OS_READ,
                                 .file = source->file,
                                 .buffer = source->rooms[!source->room] + SOURCE_HEADROOM,
-                                .size = left < source->window_size ? (uint32_t)left : source->window_size,
+                                .size = ask_for(source, next, source->window_size),
                                 .offset = next,
                                 .done = ahead_done,
                                 .owner = source};
@@ -212,9 +220,7 @@ static bool turn_over(struct source *source, uint64_t offset)
 
 static struct result fill(struct source *source, uint64_t offset, uint32_t size)
 {
-    uint64_t left = source->size - offset;
-    uint32_t want = size > source->read_size ? size : source->read_size;
-    if (left < want) want = (uint32_t)left;
+    uint32_t want = ask_for(source, offset, size > source->read_size ? size : source->read_size);
     uint32_t kept = 0;
     settle(source);
     if (source->rooms[0]) {

@@ -72,7 +72,7 @@ static struct result header_take(const struct reading *reading, struct folder_fi
     struct segment_header *header = malloc(sizeof *header);
     if (!header) return result_of(NO_MEMORY);
     memcpy(header, bytes, sizeof *header);
-    enum header_state state = format_header_check(header, file->number, reading->all ? UINT64_MAX : file->size);
+    enum header_state state = format_header_check(header, file->number);
     struct result passed = result_ok();
     if (state == HEADER_VERSION) passed = result_of(JOURNAL_VERSION);
     if (state == HEADER_VALID && header->size > file->size) passed = result_of(JOURNAL_CORRUPT);

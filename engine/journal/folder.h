@@ -19,7 +19,7 @@ struct folder_file {
     /* Positions from here on are not this segment's: where the next run, or the next segment of this run, begins.
      * UINT64_MAX: open end. */
     uint64_t limit;
-    struct result passed;          /* folder_read_all: why the file is not read, or not believed in full */
+    struct result passed;          /* why the file is not read, or not believed in full */
     bool limit_committed;          /* a later run began at limit, so everything below it was read whole once */
     struct segment_header *header; /* when valid */
 };
@@ -41,7 +41,8 @@ struct folder {
     bool no_memory;
 };
 
-/* JOURNAL_FOREIGN (where store_id is given), JOURNAL_VERSION, NO_MEMORY, os. */
+/* JOURNAL_FOREIGN (where store_id is given), JOURNAL_VERSION, NO_MEMORY, os. A segment whose file is shorter than its
+ * header says is read as far as it goes, and `passed` is JOURNAL_CORRUPT. */
 struct result folder_read(struct os *os, const char *path, const uint8_t *store_id, struct folder *ret_folder) MUST_USE;
 /* For reading what can be read: a segment of another version or store is left out, one whose file is cut short is read
  * as far as it goes, and one whose header is damaged by what its first block says; `passed` of each says so

@@ -15,13 +15,13 @@ void format_header_finish(struct segment_header *header)
     header->header_checksum = XXH3_64bits(header, SEGMENT_HEADER_CHECKED);
 }
 
-enum header_state format_header_check(const struct segment_header *header, uint64_t number, uint64_t file_size)
+enum header_state format_header_check(const struct segment_header *header, uint64_t number)
 {
     if (header->magic != SEGMENT_MAGIC) return HEADER_NONE;
     bool whole = header->header_checksum == XXH3_64bits(header, SEGMENT_HEADER_CHECKED);
     if (!whole) return HEADER_NONE;
     if (header->version != JOURNAL_FORMAT_VERSION) return HEADER_VERSION;
-    if (header->segment != number || header->size > file_size || header->size < SEGMENT_HEADER_SIZE) return HEADER_NONE;
+    if (header->segment != number || header->size < SEGMENT_HEADER_SIZE) return HEADER_NONE;
     if (header->size % JOURNAL_BLOCK_ALIGNMENT != 0) return HEADER_NONE;
     if (header->first_position == 0 || header->depth_max == 0 || header->depth_max > JOURNAL_DEPTH_LIMIT)
         return HEADER_NONE;

@@ -51,7 +51,8 @@ enum header_state {
     HEADER_NONE, /* no header, a torn one, or one that names another segment: the file is a spare, or was never used */
     HEADER_VERSION, /* of another version */
 };
-enum header_state format_header_check(const struct segment_header *header, uint64_t number, uint64_t file_size);
+/* Whether the file is as large as the header says is for the caller to look at. */
+enum header_state format_header_check(const struct segment_header *header, uint64_t number);
 
 /* Bytes on disk of a block with that many slots. */
 static inline uint32_t format_block_size(uint32_t slot_count)

@@ -103,7 +103,7 @@ static struct result begin(struct index_keep *keep, struct os *os, const char *f
     TRY(source_get(&keep->source, 0, SEGMENT_HEADER_SIZE, &bytes));
     if (!bytes) return result_of(JOURNAL_MISSING);
     memcpy(&header, bytes, sizeof header);
-    if (format_header_check(&header, number, UINT64_MAX) != HEADER_VALID) return result_of(JOURNAL_CORRUPT);
+    if (format_header_check(&header, number) != HEADER_VALID) return result_of(JOURNAL_CORRUPT);
     if (!result_failed(index_file_open(os, folder, &header, &there))) {
         index_file_close(os, &there);
         return result_of(STORE_EXISTS);
@@ -227,10 +227,12 @@ struct result journal_index_make(struct os *os, const char *folder, uint64_t seg
 {
     struct folder read;
     TRY(folder_read(os, folder, NULL, &read));
-    const struct folder_file *file = NULL;
-    for (size_t i = 0; i < read.count; i++)
-        if (read.files[i].number == segment && read.files[i].chain) file = &read.files[i];
-    uint64_t limit = file ? file->limit : UINT64_MAX;
+    uint64_t limit = UINT64_MAX;
+    for (size_t i = 0; i < read.count; i++) {
+        const struct folder_file *file = &read.files[i];
+        /* A closed one that holds something. */
+        if (file->number == segment && file->chain && file->header->first_position < file->limit) limit = file->limit;
+    }
     folder_release(&read);
     if (limit == UINT64_MAX) return result_of(JOURNAL_MISSING);
     struct index_keep keep = {.file = -1, .index_file = -1, .last = limit - 1};

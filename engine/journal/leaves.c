@@ -151,11 +151,6 @@ struct result leaves_add(struct leaves *leaves, uint64_t position, const uint8_t
     return result_ok();
 }
 
-bool leaves_have(const struct leaves *leaves, uint64_t first, uint64_t last)
-{
-    return leaves->count > 0 && leaves->items[0].position <= first && last <= leaves->items[leaves->count - 1].position;
-}
-
 void leaves_root(struct leaves *leaves, uint64_t first, uint64_t last, uint8_t ret_root[32])
 {
     struct merkle merkle;

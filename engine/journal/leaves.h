@@ -17,9 +17,7 @@ struct result leaves_create(bool thread, struct leaves **ret_leaves) MUST_USE;
 void leaves_destroy(struct leaves *leaves);
 /* A block's pages; its bytes are done with after the call. Positions rise by one. NO_MEMORY. */
 struct result leaves_add(struct leaves *leaves, uint64_t position, const uint8_t *bytes, uint32_t page_count) MUST_USE;
-/* Whether all blocks of the range are here. */
-bool leaves_have(const struct leaves *leaves, uint64_t first, uint64_t last);
-/* The root over the pages of these blocks, which are here. */
+/* The root over the pages of those of these blocks that are here: of others than a seal was made over, another root. */
 void leaves_root(struct leaves *leaves, uint64_t first, uint64_t last, uint8_t ret_root[32]);
 /* Blocks through this position are no longer needed. */
 void leaves_drop(struct leaves *leaves, uint64_t through);

@@ -80,6 +80,8 @@ static struct result walk_all(struct recovery *recovery)
     recovery->position = walk->position;
     recovery->journal->predecessor = walk->predecessor;
     recovery->journal->time_ms = walk->time_ms;
+    /* A file that was cut short after its header was written: what stood in the rest of it, nobody can say. */
+    TRY(walk->file->passed);
     TRY(run_ended(recovery, walk->file, walk->offset, walk->position));
     for (size_t i = 0; i < recovery->end_count && recovery->visit; i++) {
         const struct run_end *end = &recovery->ends[i];

@@ -194,6 +194,14 @@ KERNEL_INLINE uint32_t sha256_truncate(__m128i abef, __m128i cdgh)
     return truncate_digest(digest, 32);
 }
 
+/* The outer hash's block, of an inner digest. */
+KERNEL_INLINE void sha256_outer_in(const struct sha256_streams *inner, int s, __m128i w[4][SHA_NI_STREAMS])
+{
+    sha256_words(inner->abef[s], inner->cdgh[s], &w[0][s], &w[1][s]);
+    w[2][s] = _mm_set_epi32(0, 0, 0, (int)0x80000000);
+    w[3][s] = _mm_set_epi32(SHA256_OUTER_BITS, 0, 0, 0);
+}
+
 KERNEL_INLINE void sha256_batch(const struct kernel_match *match, uint32_t *ret_truncated, size_t first,
                                 const int streams)
 {
@@ -211,21 +219,31 @@ KERNEL_INLINE void sha256_batch(const struct kernel_match *match, uint32_t *ret_
     }
     sha256_block(&inner, w, streams, &spread);
     spread.part += spread.parts / 2;
-    EACH_STREAM
-    {
-        sha256_words(inner.abef[s], inner.cdgh[s], &w[0][s], &w[1][s]);
-        w[2][s] = _mm_set_epi32(0, 0, 0, (int)0x80000000);
-        w[3][s] = _mm_set_epi32(SHA256_OUTER_BITS, 0, 0, 0);
-    }
+    EACH_STREAM sha256_outer_in(&inner, s, w);
     sha256_block(&outer, w, streams, &spread);
     EACH_STREAM give(match, ret_truncated, first + s, sha256_truncate(outer.abef[s], outer.cdgh[s]));
 }
 
 /* ---- whole messages ---- */
 
-KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_t first, const int streams)
+KERNEL_INLINE void sha256_hash_out(const struct sha256_streams *state, int s, uint8_t ret_hash[32])
 {
     const __m128i swap = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+    __m128i abcd, efgh;
+    sha256_words(state->abef[s], state->cdgh[s], &abcd, &efgh);
+    _mm_storeu_si128((__m128i *)(void *)ret_hash, _mm_shuffle_epi8(abcd, swap));
+    _mm_storeu_si128((__m128i *)(void *)(ret_hash + 16), _mm_shuffle_epi8(efgh, swap));
+}
+
+KERNEL_INLINE void sha256_block_in(const uint8_t *block, int s, __m128i w[4][SHA_NI_STREAMS])
+{
+    const __m128i swap = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+    for (int i = 0; i < 4; i++)
+        w[i][s] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(block + (size_t)i * 16)), swap);
+}
+
+KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_t first, const int streams)
+{
     const struct spread nothing = {0};
     struct sha256_streams state;
     __m128i w[4][SHA_NI_STREAMS];
@@ -235,20 +253,11 @@ KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_
         {
             uint8_t room[SHA256_BLOCK];
             const uint8_t *block = message_block(messages, messages->bytes[first + (size_t)s], b, room);
-            for (int i = 0; i < 4; i++)
-                w[i][s] =
-                    _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(block + (size_t)i * 16)), swap);
+            sha256_block_in(block, s, w);
         }
         sha256_block(&state, w, streams, &nothing);
     }
-    EACH_STREAM
-    {
-        __m128i abcd, efgh;
-        uint8_t *hash = messages->ret_hashes[first + (size_t)s];
-        sha256_words(state.abef[s], state.cdgh[s], &abcd, &efgh);
-        _mm_storeu_si128((__m128i *)(void *)hash, _mm_shuffle_epi8(abcd, swap));
-        _mm_storeu_si128((__m128i *)(void *)(hash + 16), _mm_shuffle_epi8(efgh, swap));
-    }
+    EACH_STREAM sha256_hash_out(&state, s, messages->ret_hashes[first + (size_t)s]);
 }
 
 void sha_ni_sha256_many(const struct kernel_messages *messages)
@@ -257,6 +266,31 @@ void sha_ni_sha256_many(const struct kernel_messages *messages)
     for (; i + 4 <= messages->count; i += 4) sha256_messages(messages, i, 4);
     for (; i + 2 <= messages->count; i += 2) sha256_messages(messages, i, 2);
     if (i < messages->count) sha256_messages(messages, i, 1);
+}
+
+KERNEL_INLINE void sha256_macs(const struct kernel_macs *macs, size_t first, const int streams)
+{
+    const struct spread nothing = {0};
+    struct sha256_streams inner, outer;
+    __m128i w[4][SHA_NI_STREAMS];
+    EACH_STREAM
+    {
+        sha256_load(&inner, s, macs->midstates);
+        sha256_load(&outer, s, (const uint8_t *)macs->midstates + 32);
+        sha256_block_in(macs->blocks[first + (size_t)s], s, w);
+    }
+    sha256_block(&inner, w, streams, &nothing);
+    EACH_STREAM sha256_outer_in(&inner, s, w);
+    sha256_block(&outer, w, streams, &nothing);
+    EACH_STREAM sha256_hash_out(&outer, s, macs->ret_macs[first + (size_t)s]);
+}
+
+void sha_ni_sha256_macs(const struct kernel_macs *macs)
+{
+    size_t i = 0;
+    for (; i + 4 <= macs->count; i += 4) sha256_macs(macs, i, 4);
+    for (; i + 2 <= macs->count; i += 2) sha256_macs(macs, i, 2);
+    if (i < macs->count) sha256_macs(macs, i, 1);
 }
 
 /* ---- single blocks ---- */

@@ -191,12 +191,10 @@ void vault_fingerprint(const struct vault *vault, const uint8_t *seed, size_t se
     secret_wipe(mac, sizeof(mac));
 }
 
-void vault_frame_mac(const struct vault *vault, const void *head, size_t head_size, const void *content, size_t size,
-                     uint8_t ret_mac[16])
+void vault_frame_key(const struct vault *vault, uint8_t ret_midstates[VAULT_FRAME_KEY_SIZE])
 {
-    uint8_t mac[VAULT_MAC_SIZE];
-    hmac_pieces(&vault->retry, head, head_size, content, size, mac);
-    memcpy(ret_mac, mac, 16);
+    memcpy(ret_midstates, vault->retry.inner.h, VAULT_FRAME_KEY_SIZE / 2);
+    memcpy(ret_midstates + VAULT_FRAME_KEY_SIZE / 2, vault->retry.outer.h, VAULT_FRAME_KEY_SIZE / 2);
 }
 
 uint64_t vault_mac_segment(const struct vault *vault)

@@ -79,10 +79,10 @@ enum { VAULT_FINGERPRINT_SIZE = 16 };
 void vault_fingerprint(const struct vault *vault, const uint8_t *seed, size_t seed_size,
                        uint8_t ret_fingerprint[VAULT_FINGERPRINT_SIZE]);
 
-/* HMAC-SHA256 under the retry key over what names a frame and its content, first 16 bytes. Up to 55 bytes take two
- * compressions. */
-void vault_frame_mac(const struct vault *vault, const void *head, size_t head_size, const void *content, size_t size,
-                     uint8_t ret_mac[16]);
+/* The retry key, which names frames by their content, as HMAC-SHA256 wants it: the states after the key block xor ipad
+ * and xor opad, 8 words each. As secret as the key. */
+enum { VAULT_FRAME_KEY_SIZE = 64 };
+void vault_frame_key(const struct vault *vault, uint8_t ret_midstates[VAULT_FRAME_KEY_SIZE]);
 
 /* Plain SHA-256; and Merkle hashing of RFC 6962 section 2.1: leaf = SHA-256(0 || bytes), node = SHA-256(1 || left ||
  * right). */

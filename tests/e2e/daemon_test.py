@@ -134,13 +134,13 @@ def status_tells_rates_by_verdict(store):
     store.start()
     wire = store.wire()
     time.sleep(1.2)
-    wire.ask(0, 1, [query(COMPANY, "u0", 0)] * 40)
-
-    def told():
-        return store.tool("status", want_json=True)["rates"]
-
-    wait_for("rates", lambda: told()["REJECTED"] > 0)
-    rates = told()
+    rates = {"REJECTED": 0}
+    # Rates are of the last second: on a busy machine it may be over before it is asked for.
+    for number in range(1, 20):
+        if rates["REJECTED"] == 0:
+            wire.ask(0, number, [query(COMPANY, f"u{number}", 0)] * 40)
+            time.sleep(0.3)
+            rates = store.tool("status", want_json=True)["rates"]
     assert rates["THROTTLED"] > rates["REJECTED"] and rates["ACCEPTED"] == 0, rates
     wire.close()
     store.tool("token", "unlock", "--company", COMPANY, "--user", "u0")

@@ -2,7 +2,9 @@
  * Nth allocation fails, once or from then on, for every N until the phase gets by without meeting it. After each the
  * machine is started again without faults, after a power cut and after the death of the process, and the model judges.
  *
- *   exhaust [PHASE... | subsets | two-starts]     Without words: all. subsets alone: by sector of all three blocks.
+ *   exhaust [PHASE... | reads | subsets | two-starts]
+ *
+ * Without words: all. subsets alone: by sector of all three blocks.
  * Exit 1 when a promise was broken; prints phase, fault and N. */
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@
 #include "core/state.h"
 #include "genesis.h"
 #include "memory.h"
+#include "reading.h"
 
 enum fault {
     FAULT_OP,
@@ -35,7 +38,7 @@ static const char *const fault_names[] = {
 enum { N_MAX = 5000, SETTLE_STEPS = 3000, IMPORTED = 24, EVERY_REASON = 0xffffff };
 
 static const struct machine_shape shape = {
-    .segment_size = 64 << 10, .depth_max = 4, .keep_size = 64 << 10, .checkpoint_bytes = 1 << 20};
+    .segment_size = 64 << 10, .depth_max = 4, .keep_size = 64 << 10, .checkpoint_bytes = 1 << 20, .index = true};
 
 struct trial {
     struct os_sim_world *world;
@@ -382,6 +385,43 @@ static void phase_exhaust(const struct phase *phase)
     }
 }
 
+/* ---- every single fault beneath those that read the log ---- */
+
+/* They change nothing, so one log will do: of closed segments, each with its index. */
+static void reads(void)
+{
+    static const enum fault faults[] = {FAULT_OP, FAULT_OP_STICKY, FAULT_MEMORY, FAULT_MEMORY_STICKY};
+    struct trial *of = &trial;
+    struct os_sim_world *log;
+    struct reading reading;
+    trial_prepare(of, &(const struct phase){"rotate", phase_rotate, false}, 1);
+    phase_rotate(of);
+    keep(of, 500);
+    CHECK(os_sim_world_fork(of->world, 1, true, &log).code == OK);
+    reading_prepare(log, of->machine.vault, &reading);
+    take_apart(of);
+    of->world = log;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        uint64_t n = 0, met;
+        do {
+            uint64_t ops = os_sim_op_count(log);
+            snprintf(now_trying, sizeof now_trying, "read, %s %llu fails", fault_names[faults[i]],
+                     (unsigned long long)++n);
+            faults_on(of, faults[i], n, false);
+            reading_run(&reading, &of->model);
+            met = faults[i] >= FAULT_MEMORY ? memory_count() : os_sim_op_count(log) - ops;
+            faults_off(of);
+            tried++;
+            if (of->model.broken[0]) {
+                printf("broken: %s: %s\n", now_trying, of->model.broken);
+                exit(1);
+            }
+        } while (met >= n);
+        printf("counted: read: each %s, %llu\n", fault_names[faults[i]], (unsigned long long)n - 1);
+    }
+    os_sim_world_destroy(log);
+}
+
 /* ---- every subset of what was in flight ---- */
 
 enum { SUBSET_BLOCKS = 3, SUBSET_SECTORS = 8 };
@@ -541,6 +581,7 @@ int main(int count, char **texts)
         for (int j = 1; j < count; j++) wanted = wanted || strcmp(texts[j], phases[i].name) == 0;
         if (wanted) phase_exhaust(&phases[i]);
     }
+    if (count == 1 || strcmp(texts[1], "reads") == 0) reads();
     if (count == 1) subsets(1);
     if (count > 1 && strcmp(texts[1], "subsets") == 0) subsets(SUBSET_BLOCKS);
     if (count == 1 || strcmp(texts[1], "two-starts") == 0) two_starts();

@@ -14,6 +14,7 @@ struct machine_shape {
     uint64_t keep_size;
     uint64_t checkpoint_bytes;
     uint32_t checkpoint_blocks;
+    bool index;
 };
 
 struct machine {

@@ -33,3 +33,5 @@ add_test(NAME sim/exhaust COMMAND exhaust)
 add_test(NAME sim/canary COMMAND ${sim_folder}/canary.py ${CMAKE_BINARY_DIR})
 set_tests_properties(sim/promises sim/canary PROPERTIES RUN_SERIAL ON TIMEOUT 3600)
 set_tests_properties(sim/promises sim/repeats sim/exhaust sim/canary PROPERTIES LABELS heavy)
+# The long ones begin first, so that none runs alone at the end.
+set_tests_properties(sim/exhaust PROPERTIES COST 100)

@@ -107,11 +107,17 @@ static struct result archive_all(struct work *work, struct os *os)
     TRY(folder_read(os, work->from, NULL, &folder));
     const struct folder_file *newest = folder_newest(&folder);
     uint64_t closed = newest ? newest->header->closed_segment : 0;
-    struct result result = result_ok();
-    for (size_t i = 0; i < folder.count && !result_failed(result); i++)
-        if (folder.files[i].chain && folder.files[i].number <= closed) result = archive_one(work, &folder.files[i]);
+    struct result result = result_ok(), cut_short = result_ok();
+    for (size_t i = 0; i < folder.count && !result_failed(result); i++) {
+        const struct folder_file *segment = &folder.files[i];
+        if (!segment->chain || segment->number > closed) continue;
+        if (result_failed(segment->passed))
+            cut_short = segment->passed; /* the others are archived all the same */
+        else
+            result = archive_one(work, segment);
+    }
     folder_release(&folder);
-    return result;
+    return result_failed(result) ? result : cut_short;
 }
 
 static int run(struct work *work, struct os *os)

@@ -11,32 +11,39 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"archive", command_archive},
-    {"check", command_check},
-    {"checkpoint", command_checkpoint},
-    {"key", command_key},
-    {"prove", command_prove},
-    {"prune", command_prune},
-    {"verify-proof", command_verify_proof},
+    {"archive", command_archive},       {"check", command_check},
+    {"checkpoint", command_checkpoint}, {"key", command_key},
+    {"prove", command_prove},           {"prune", command_prune},
+    {"rerun", command_rerun},           {"verify-proof", command_verify_proof},
 };
 
-/* The command is the first word that is no option, nor the value of --store or --archive. */
-static const char *command_word(int argc, char **argv)
+/* All options but these take a value, of whichever command. A word that begins one of them is short for it. */
+static bool takes_value(const char *word)
+{
+    static const char *const flags[] = {"all",      "follow",   "help", "insecure-memory", "json",  "no-follow",
+                                        "no-index", "no-names", "own",  "quiet",           "usage", "version"};
+    if (word[1] != '-') return strcmp(word, "-n") == 0;
+    if (strchr(word, '=')) return false;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (strncmp(flags[i], word + 2, strlen(word + 2)) == 0) return false;
+    return true;
+}
+
+int command_at(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--store") == 0 || strcmp(argv[i], "--archive") == 0)
-            i++;
-        else if (argv[i][0] != '-')
-            return argv[i];
+        if (argv[i][0] != '-' || argv[i][1] == '\0') return i;
+        if (strcmp(argv[i], "--") == 0) return i + 1 < argc ? i + 1 : 0;
+        i += takes_value(argv[i]);
     }
-    return NULL;
+    return 0;
 }
 
 int command_run(int argc, char **argv)
 {
-    const char *word = command_word(argc, argv);
-    for (size_t i = 0; word && i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(word, commands[i].name) == 0) return command_end(commands[i].run(argc, argv));
+    int at = command_at(argc, argv);
+    for (size_t i = 0; at && i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[at], commands[i].name) == 0) return command_end(commands[i].run(argc, argv));
     return -1;
 }
 

@@ -15,12 +15,16 @@
 /* The exit code of the command that the words name; -1: none of these. */
 int command_run(int argc, char **argv);
 
+/* Which word is the command: the first that is no option, nor an option's value. 0: none. */
+int command_at(int argc, char **argv);
+
 int command_archive(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_checkpoint(int argc, char **argv);
 int command_key(int argc, char **argv);
 int command_prove(int argc, char **argv);
 int command_prune(int argc, char **argv);
+int command_rerun(int argc, char **argv);
 int command_verify_proof(int argc, char **argv);
 
 /* What all of them share. The command word itself is taken for granted; up to one more word is kept as `file`, where

@@ -19,6 +19,7 @@ enum {
     KEY_AFTER,
     KEY_SINCE,
     KEY_UNTIL,
+    KEY_DAY,
     KEY_AT,
     KEY_COMPANY,
     KEY_USER,
@@ -58,6 +59,8 @@ static const struct argp_option options[] = {
     {"source", KEY_SOURCE, "HEX", 0, "From this source; more than one may be given", GROUP_WHICH},
     {"since", KEY_SINCE, "TIME", 0, "From this moment on", GROUP_WHICH},
     {"until", KEY_UNTIL, "TIME", 0, "Before this moment", GROUP_WHICH},
+    {"day", KEY_DAY, "TIME", 0, "Of the whole day that this moment lies in, local time: yesterday, 2026-01-31",
+     GROUP_WHICH},
     {"from", KEY_FROM, "POSITION", 0, "From this position on", GROUP_WHICH},
     {"to", KEY_TO, "POSITION", 0, "Up to this position", GROUP_WHICH},
     {"own", KEY_OWN, NULL, 0, "Seals, checkpoints and removals too", GROUP_WHICH},
@@ -101,6 +104,19 @@ static int64_t moment(const char *option, const char *text)
     int64_t ms;
     if (!when_parse(text, now_ms(), &ms)) exit(complain(EXIT_USAGE, "%s: not a time: %s; " WHEN_HELP, option, text));
     return ms;
+}
+
+/* From midnight to midnight: 23 or 25 hours where clocks are changed. */
+static void take_day(struct record_filter *filter, const char *text)
+{
+    struct tm day;
+    time_t at = (time_t)(moment("--day", text) / 1000);
+    if (!localtime_r(&at, &day)) bad_value("--day", text);
+    for (int i = 0; i < 2; i++) {
+        struct tm midnight = {.tm_year = day.tm_year, .tm_mon = day.tm_mon, .tm_mday = day.tm_mday + i, .tm_isdst = -1};
+        int64_t ms = (int64_t)mktime(&midnight) * 1000;
+        *(i ? &filter->until_ms : &filter->since_ms) = ms;
+    }
 }
 
 static uint64_t number(const char *option, const char *text)
@@ -165,6 +181,9 @@ static error_t parse_which(struct log_options *log, int key, char *argument)
         return 0;
     case KEY_SINCE:
         filter->since_ms = moment("--since", argument);
+        return 0;
+    case KEY_DAY:
+        take_day(&log->filter, argument);
         return 0;
     case KEY_UNTIL:
         filter->until_ms = moment("--until", argument);
@@ -273,7 +292,7 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .args_doc = "show|tail|stats|report|export|index\nexplain "
-                "[POSITION.INDEX]\ncheck|archive|prune|checkpoint|key|prove|verify-proof",
+                "[POSITION.INDEX]\ncheck|archive|prune|checkpoint|key|prove|verify-proof|rerun",
     .doc =
         "Shows, explains and checks the replay log of an otpring store, with or without the daemon.\v"
         "show prints records from the oldest kept; tail the last ones and then what comes; explain tells in plain "
@@ -282,7 +301,8 @@ static const struct argp parser = {
         "programs, at least once; index makes the indexes of closed segments that are missing. check verifies every "
         "checksum, seal and signature; archive and prune are for keeping; checkpoint, key, prove and verify-proof for "
         "whoever does not trust who "
-        "holds the log: these have --help of their own, otpring-log check --help.\n\n" WHEN_HELP
+        "holds the log; rerun asks recorded attempts of a fresh engine: these have --help of their own, "
+        "otpring-log check --help.\n\n" WHEN_HELP
         "; without a zone it is local time.\n\nA line: POSITION.INDEX TIME VERDICT ACCOUNT STEP CLIENT SOURCE WHY, or "
         "POSITION.INDEX TIME ACT NAME ACCOUNT TOKEN UID. ACCOUNT is company/user where the store knows it, else a "
         "hash: --company and --user find it by name. STEP is the matched step minus the expected one. CLIENT is the "

@@ -20,16 +20,12 @@ int command_prune(int argc, char **argv)
         return complain(EXIT_UNAVAILABLE, "otpring cannot be found");
     }
     strcpy(slash, "/otpring");
-    int count = 0;
-    bool met = false;
+    int count = 0, own = command_at(argc, argv);
     words[count++] = path;
     words[count++] = (char[]){"log"};
     words[count++] = (char[]){"prune"};
-    for (int i = 1; i < argc; i++) {
-        bool own = !met && strcmp(argv[i], "prune") == 0 && (i == 1 || strcmp(argv[i - 1], "--store") != 0);
-        met = met || own;
-        if (!own) words[count++] = argv[i];
-    }
+    for (int i = 1; i < argc; i++)
+        if (i != own) words[count++] = argv[i];
     execv(path, words);
     free(words);
     return complain(EXIT_UNAVAILABLE, "%s: %s", path, strerror(errno));

@@ -39,6 +39,16 @@ static void time_print(json_t *object, const char *key, const char *label)
     printf("%-16s %s\n", label, text);
 }
 
+/* A column; "-" where there is no such time. */
+static void print_minute(json_int_t seconds_since_1970)
+{
+    char text[32] = "-";
+    struct tm parts;
+    time_t seconds = (time_t)seconds_since_1970;
+    if (seconds != 0 && gmtime_r(&seconds, &parts)) strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts);
+    print_column(text, 16);
+}
+
 static void print_invited(const struct invocation *invocation, json_t *answer)
 {
     printf("Invited ");
@@ -75,6 +85,30 @@ int run_enrol_status(struct invocation *invocation)
 {
     int status = needs_user(invocation);
     return status ? status : ask_and_print(invocation, print_status);
+}
+
+static void print_enrolments(const struct invocation *invocation, json_t *answer)
+{
+    size_t i;
+    json_t *enrolment;
+    puts("state       invited          ends or goes on  user");
+    json_array_foreach(json_object_get(answer, "enrolments"), i, enrolment)
+    {
+        const char *due = json_object_get(enrolment, "expires") ? "expires" : "due";
+        print_column(text_of(enrolment, "state"), 11);
+        print_minute(number_of(enrolment, "invited"));
+        print_minute(number_of(enrolment, due));
+        print_escaped(text_of(enrolment, "user"));
+        putchar('\n');
+    }
+    if (*text_of(answer, "next"))
+        printf("More: otpring %s --after %s\n", invocation->command->words, text_of(answer, "next"));
+}
+
+int run_enrol_list(struct invocation *invocation)
+{
+    int status = needs(invocation, "company", "--company");
+    return status ? status : ask_and_print(invocation, print_enrolments);
 }
 
 static void print_state(const struct invocation *invocation, json_t *answer)

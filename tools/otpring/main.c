@@ -47,7 +47,9 @@ const struct command commands[] = {
      "device and when; invitation link, code and valid_until.",
      run_outbox_put},
     {"outbox remind", NULL, 0, 0, "Tell administrators of tokens that nobody has", "outbox.remind", "cGj",
-     "For a daily timer: an administrator who was told within a day is not told again.", run_outbox_remind},
+     "For a daily timer: an administrator who was told within a day is not told again. Without --company: of every "
+     "company.",
+     run_outbox_remind},
     {"outbox ack", "MESSAGE...", 1, ARGUMENTS_MAX, "Settle messages by hand: they count as delivered", "outbox.ack",
      "j", "For one that reached its reader another way, or that nobody needs any more: the user's next one may pass.",
      run_outbox_settle},
@@ -63,6 +65,9 @@ const struct command commands[] = {
      "The activation code goes to the user's phone number, and is not shown; with --deliver desk it is shown here, "
      "once, to be handed over in person.",
      run_enrol_invite},
+    {"enrol list", NULL, 0, 0, "List a company's enrolments", "enrol.list", "c&FNj",
+     "States: invited, presented, proven, binding, bound, active, final, expired, cancelled, rolled-back, unbound.",
+     run_enrol_list},
     {"enrol status", NULL, 0, 0, "Tell how far a user's enrolment is", "enrol.status", "cuj", NULL, run_enrol_status},
     {"enrol cancel", NULL, 0, 0, "End an enrolment that is under way", "enrol.cancel", "cu3j", NULL, run_enrol_change},
     {"enrol rollback", NULL, 0, 0, "Give the user the token of before back", "enrol.rollback", "cu3j",
@@ -93,8 +98,10 @@ const struct command commands[] = {
      run_company_change},
     {"company suspend", NULL, 0, 0, "Stop a company's administrators", "company.suspend", "c3j",
      "Codes go on being verified, and required.", run_company_change},
-    {"user add", NULL, 0, 0, "Make a user known", "user.add", "cu5673j",
-     "The user passes without a code until a token is assigned.", run_user_change},
+    {"user add", NULL, 0, 0, "Make a user known", "user.add", "cu567+3j",
+     "The user passes without a code until a token is assigned. With --file: a line user,name,phone,language each, of "
+     "which all but the user may be left out or empty; every one is taken or refused by itself.",
+     run_user_add},
     {"user list", NULL, 0, 0, "List a company's users, in order of name", "user.list", "c&FNj", NULL, run_user_list},
     {"user show", NULL, 0, 0, "Show one user and the tokens", "user.show", "cuj", NULL, run_user_show},
     {"user set", NULL, 0, 0, "Change what is known of a user", "user.set", "cu56783j", NULL, run_user_set},
@@ -144,6 +151,12 @@ const struct command commands[] = {
      run_request_decide},
     {"request refuse", "NUMBER", 1, 1, "Refuse what was asked for", "request.refuse", "3j", NULL, run_request_decide},
     {"status", NULL, 0, 0, "Tell how the engine is", "status", "Dj", NULL, run_status},
+    {"clock consent", NULL, 0, 0, "Trust the wall clock as it is now", "clock.consent", "j",
+     "After a step of the clock, or a start under one that is behind the log or far ahead of it, nothing is verified "
+     "until the kernel says that the clock is synchronised, or somebody who has looked at it consents. No code that "
+     "was "
+     "accepted is accepted again whatever the clock says.",
+     run_clock_consent},
     {"backup", "FOLDER", 1, 1, "Copy the store while it is in use, into a new folder", "backup", "j",
      "The key file is never part of it.", run_backup},
     {"restore", "FOLDER", 1, 1, "Make a store out of a backup", NULL, "kVCZ",

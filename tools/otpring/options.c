@@ -90,7 +90,7 @@ static const struct known_option options[] = {
     {'!', "name", "NAME", "The operator's name", TEXT, "name"},
     {'@', "may", "GRANTS",
      "What an operator of the bank may, with commas: companies, users, release, erase, stock, tokens, operators, "
-     "confirm, read, engine; or all",
+     "confirm, read, engine, messages, relay; or all",
      TEXT, "may"},
     {'#', "uid", "NUMBER", "The user id that alone may say this name; default any", NUMBER, "uid"},
     {'%', "new-key", NULL, "Make a fresh key; the old one is worth nothing then", OWN, NULL},

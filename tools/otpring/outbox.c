@@ -143,9 +143,60 @@ static void print_reminded(const struct invocation *invocation, json_t *answer)
            number_of(answer, "tokens"), number_of(answer, "queued"));
 }
 
+struct reminding {
+    struct invocation *invocation;
+    json_int_t companies, tokens, queued;
+};
+
+/* The companies of one page. Whatever hinders one of them hinders the others as well. */
+static int page_remind(struct reminding *reminding, json_t *page)
+{
+    json_t *company;
+    size_t i;
+    int status = EXIT_DONE;
+    json_array_foreach(json_object_get(page, "companies"), i, company)
+    {
+        json_t *request = reminding->invocation->request;
+        json_object_set(request, "company", json_object_get(company, "company"));
+        json_t *answer = admin_ask(reminding->invocation, request, &status);
+        if (!answer) return status;
+        reminding->companies++;
+        reminding->tokens += number_of(answer, "tokens");
+        reminding->queued += number_of(answer, "queued");
+        json_decref(answer);
+    }
+    return EXIT_DONE;
+}
+
+static int all_remind(struct invocation *invocation)
+{
+    struct reminding reminding = {.invocation = invocation};
+    json_t *list = json_pack("{s:s,s:i}", "act", "company.list", "limit", 1000);
+    int status = EXIT_DONE;
+    bool more = true;
+    while (more && status == EXIT_DONE) {
+        json_t *page = admin_ask(invocation, list, &status);
+        if (!page) break;
+        status = page_remind(&reminding, page);
+        more = json_is_string(json_object_get(page, "next"));
+        if (more) json_object_set(list, "after", json_object_get(page, "next"));
+        json_decref(page);
+    }
+    json_decref(list);
+    if (status != EXIT_DONE) return status;
+    json_t *sum = json_pack("{s:I,s:I,s:I}", "companies", reminding.companies, "tokens", reminding.tokens, "queued",
+                            reminding.queued);
+    if (invocation->json)
+        print_json(sum);
+    else
+        print_reminded(invocation, sum);
+    json_decref(sum);
+    return EXIT_DONE;
+}
+
 int run_outbox_remind(struct invocation *invocation)
 {
-    if (!json_object_get(invocation->request, "company")) return complain(EXIT_USAGE, "outbox remind needs --company");
+    if (!json_object_get(invocation->request, "company")) return all_remind(invocation);
     return ask_and_print(invocation, print_reminded);
 }
 

@@ -5,10 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "bulk.h"
 #include "command.h"
-#include "os/arena.h"
-
-enum { ITEMS_A_REQUEST = 500, FILE_SIZE_MAX = 64 << 20, FIELD_COUNT = 2 };
 
 static const char *text_of(json_t *object, const char *key)
 {
@@ -81,6 +79,14 @@ int run_user_change(struct invocation *invocation)
     int status = needs(invocation, "company", "company");
     if (!status) status = needs(invocation, "user", "user");
     return status ? status : ask_and_print(invocation, print_done);
+}
+
+int run_user_add(struct invocation *invocation)
+{
+    static const struct bulk_kind kind = {"user.add-batch", "added", "Added", "user,name,phone,language", 1, 4};
+    int status = needs(invocation, "company", "company");
+    if (status || !invocation->batch_path) return status ? status : run_user_change(invocation);
+    return bulk_run(invocation, &kind);
 }
 
 /* yes or no, which the request wants as true or false. */
@@ -251,129 +257,10 @@ int run_stock_replace(struct invocation *invocation)
     return status ? status : ask_and_print(invocation, print_done);
 }
 
-/* A pair of texts out of a CSV line; false where it is none. Quotes as in RFC 4180. */
-static bool pair_parse(char *line, json_t **ret_pair)
-{
-    char *fields[FIELD_COUNT], *at = line;
-    for (int i = 0; i < FIELD_COUNT; i++) {
-        char *to = at;
-        bool quoted = *at == '"';
-        fields[i] = at;
-        for (at += quoted; *at && (quoted || *at != ','); at++) {
-            if (quoted && *at == '"' && at[1] != '"') break;
-            if (quoted && *at == '"') at++;
-            *to++ = *at;
-        }
-        if (quoted && *at++ != '"') return false;
-        bool last = i == FIELD_COUNT - 1;
-        if (last ? *at != 0 : *at != ',') return false;
-        if (!last) at++;
-        *to = 0;
-    }
-    *ret_pair = json_pack("[s,s]", fields[0], fields[1]);
-    return *ret_pair != NULL;
-}
-
-struct bulk {
-    struct invocation *invocation;
-    const char *count_key; /* "added", "assigned" */
-    json_t *items;
-    size_t lines[ITEMS_A_REQUEST]; /* of the file, of each item */
-    json_int_t done;
-    json_int_t refused;
-    json_t *all_refused;
-    int exit;
-};
-
-static void bulk_refused(struct bulk *bulk, size_t line, const char *error)
-{
-    bulk->refused++;
-    bulk->exit = EXIT_REFUSED;
-    json_array_append_new(bulk->all_refused, json_pack("{s:I,s:s}", "line", (json_int_t)line, "error", error));
-    if (!bulk->invocation->json) complain(EXIT_REFUSED, "line %zu: %s", line, error);
-}
-
-/* What became of the pairs of one request. The stock takes a request's or refuses it whole; assigning judges each. */
-static bool bulk_send(struct bulk *bulk)
-{
-    size_t count = json_array_size(bulk->items), i;
-    int status = EXIT_DONE;
-    json_t *item;
-    if (count == 0) return true;
-    json_object_set(bulk->invocation->request, "items", bulk->items);
-    json_t *answer = admin_answer(bulk->invocation, bulk->invocation->request, &status);
-    json_array_clear(bulk->items);
-    if (!answer) {
-        bulk->exit = status;
-        return false;
-    }
-    json_t *done = json_object_get(answer, bulk->count_key), *refused = json_object_get(answer, "refused");
-    bulk->done += json_integer_value(done);
-    json_array_foreach(refused, i, item)
-    {
-        size_t index = (size_t)number_of(item, "index");
-        bulk_refused(bulk, index < count ? bulk->lines[index] : 0, text_of(item, "error"));
-    }
-    bool whole = !json_is_true(json_object_get(answer, "ok")) && !refused;
-    if (whole) {
-        size_t index = (size_t)number_of(answer, "index");
-        bulk_refused(bulk, index < count ? bulk->lines[index] : bulk->lines[0], text_of(answer, "error"));
-    }
-    json_decref(answer);
-    return !whole;
-}
-
-/* Lines "a,b"; empty ones and those that begin with # are passed over, as is a first line that names columns. */
-static int bulk_file(struct bulk *bulk, const char *header)
-{
-    size_t size, line_number = 0;
-    char *text = read_whole(bulk->invocation->batch_path, FILE_SIZE_MAX, &size);
-    if (!text) return EXIT_USAGE;
-    bool going = true;
-    for (char *line = text, *next; going && line; line = next) {
-        next = strchr(line, '\n');
-        if (next) *next++ = 0;
-        line_number++;
-        size_t length = strlen(line);
-        if (length > 0 && line[length - 1] == '\r') line[--length] = 0;
-        if (length == 0 || line[0] == '#' || (line_number == 1 && strcmp(line, header) == 0)) continue;
-        json_t *pair;
-        if (!pair_parse(line, &pair)) {
-            bulk_refused(bulk, line_number, "not two fields, in UTF-8");
-            continue;
-        }
-        bulk->lines[json_array_size(bulk->items)] = line_number;
-        json_array_append_new(bulk->items, pair);
-        if (json_array_size(bulk->items) == ITEMS_A_REQUEST) going = bulk_send(bulk);
-    }
-    if (going) (void)bulk_send(bulk);
-    secret_wipe(text, size);
-    free(text);
-    return EXIT_DONE;
-}
-
-static int bulk_run(struct invocation *invocation, const char *act, const char *count_key, const char *header)
-{
-    struct bulk bulk = {.invocation = invocation, .count_key = count_key, .items = json_array()};
-    bulk.all_refused = json_array();
-    json_object_set_new(invocation->request, "act", json_string(act));
-    int status = bulk_file(&bulk, header);
-    if (!status && invocation->json) {
-        json_t *summary = json_pack("{s:I,s:O}", count_key, bulk.done, "refused", bulk.all_refused);
-        print_json(summary);
-        json_decref(summary);
-    } else if (!status) {
-        printf("%s: %" JSON_INTEGER_FORMAT ", refused: %" JSON_INTEGER_FORMAT "\n",
-               strcmp(count_key, "added") == 0 ? "Added" : "Assigned", bulk.done, bulk.refused);
-    }
-    json_decref(bulk.items);
-    json_decref(bulk.all_refused);
-    return status ? status : bulk.exit;
-}
-
 int run_stock_add(struct invocation *invocation)
 {
-    if (invocation->batch_path) return bulk_run(invocation, "stock.add-batch", "added", "serial,secret");
+    static const struct bulk_kind kind = {"stock.add-batch", "added", "Added", "serial,secret", 2, 2};
+    if (invocation->batch_path) return bulk_run(invocation, &kind);
     int status = needs(invocation, "serial", "serial");
     if (!status && !invocation->secret_path)
         status = complain(EXIT_USAGE, "token stock add needs --secret-file, or --file");
@@ -383,9 +270,10 @@ int run_stock_add(struct invocation *invocation)
 
 int run_stock_assign(struct invocation *invocation)
 {
+    static const struct bulk_kind kind = {"stock.assign-batch", "assigned", "Assigned", "user,serial", 2, 2};
     int status = needs(invocation, "company", "company");
     if (status) return status;
-    if (invocation->batch_path) return bulk_run(invocation, "stock.assign-batch", "assigned", "user,serial");
+    if (invocation->batch_path) return bulk_run(invocation, &kind);
     status = needs(invocation, "user", "user");
     if (!status) status = needs(invocation, "serial", "serial");
     return status ? status : ask_and_print(invocation, print_done);

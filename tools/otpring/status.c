@@ -1,6 +1,7 @@
 /* status: how the engine is, for people; --json prints the whole answer. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "command.h"
 #include "local.h"
@@ -52,6 +53,25 @@ static void pruned_print(const struct invocation *invocation, json_t *answer)
 int run_log_prune(struct invocation *invocation)
 {
     return ask_and_print(invocation, pruned_print);
+}
+
+static void consented_print(const struct invocation *invocation, json_t *answer)
+{
+    char text[32];
+    struct tm utc;
+    time_t now = time(NULL);
+    (void)invocation;
+    (void)answer;
+    if (!gmtime_r(&now, &utc) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)) *text = 0;
+    printf("The wall clock is trusted as it is: %s\n", text);
+}
+
+int run_clock_consent(struct invocation *invocation)
+{
+    if (!local_daemon_runs(invocation->store))
+        return complain(EXIT_UNAVAILABLE, "no daemon serves %s: the clock is judged anew at each start",
+                        invocation->store);
+    return ask_and_print(invocation, consented_print);
 }
 
 int run_status(struct invocation *invocation)

@@ -121,6 +121,7 @@ static const struct setting settings[] = {
     {.name = "tokens-max", .type = SETTING_SIZE, .offset = FIELD(tokens_max), .min = 1, .max = UINT32_MAX},
     {.name = "session-idle", .type = SETTING_NUMBER, .offset = FIELD(session_idle_s), .min = 1, .max = 604800},
     {.name = "connections-max", .type = SETTING_NUMBER, .offset = FIELD(connections_max), .min = 1, .max = 32768},
+    {.name = "outbox-max", .type = SETTING_NUMBER, .offset = FIELD(outbox_max), .min = 1, .max = 100000000},
     {.name = "verify-mode", .type = SETTING_MODE, .offset = FIELD(verify_mode)},
     {.name = "admin-mode", .type = SETTING_MODE, .offset = FIELD(admin_mode)},
     {.name = "ask-mode", .type = SETTING_MODE, .offset = FIELD(ask_mode)},

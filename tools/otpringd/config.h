@@ -32,6 +32,7 @@ struct config {
     uint64_t tokens_max;
     uint32_t session_idle_s;
     uint32_t connections_max; /* of one worker */
+    uint32_t outbox_max;      /* messages that are not settled yet */
     unsigned verify_mode;
     unsigned admin_mode;
     unsigned ask_mode;

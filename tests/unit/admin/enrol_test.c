@@ -1,100 +1,5 @@
 /* Enrolments: what is due by itself, rows, and every step from every state. The device is otpring-token's own half. */
-#include "admin_fixture.h"
-
-#include "admin/enrol.h"
-#include "otpring-token/token.h"
-
-#define WHO "'company':'Demo Co','user':'ana'"
-
-static void people_make(struct fixture *fixture)
-{
-    fixture_make(fixture, 1024);
-    assert_answer(fixture, "OK", "{'act':'company.add','company':'Demo Co'}");
-    assert_answer(fixture, "OK", "{'act':'company.activate','company':'Demo Co','trained':'2026-01-15'}");
-    assert_answer(fixture, "OK", "{'act':'user.add'," WHO ",'phone':'+573001234567','name':'Ana'}");
-}
-
-static json_t *send_document(struct fixture *fixture, json_t *document)
-{
-    assert_non_null(document);
-    json_t *request = json_pack("{s:s,s:o}", "act", "enrol.device", "document", document);
-    char *text = json_dumps(request, JSON_COMPACT);
-    json_t *answer = ask_text(fixture, text);
-    free(text);
-    json_decref(request);
-    return answer;
-}
-
-static void assert_document(struct fixture *fixture, json_t *document, const char *code)
-{
-    json_t *answer = send_document(fixture, document);
-    assert_string_equal(json_is_true(json_object_get(answer, "ok")) ? "OK" : text_in(answer, "code"), code);
-    json_decref(answer);
-}
-
-static void device_make(struct fixture *fixture, struct account *account, const char *options)
-{
-    struct device_key key;
-    uint8_t seal_key[HPKE_PUBLIC_MAX];
-    *account = (struct account){.algorithm = DEVICE_ED25519, .name = "Phone", .platform = "Test"};
-    admin_ok(device_pair_make(account->algorithm, account->sign_private, &key));
-    admin_ok(hpke_pair_make(HPKE_X25519, account->seal_private, seal_key));
-    json_t *answer = ask(fixture, "{'act':'enrol.invite'," WHO ",'deliver':'desk'%s}", options);
-    assert_true(activation_parse(text_in(answer, "activation"), account->activation));
-    json_decref(answer);
-}
-
-static void statement_get(struct fixture *fixture, char ret_text[64])
-{
-    json_t *answer = ask(fixture, "{'act':'enrol.vouch'," WHO "}");
-    snprintf(ret_text, 64, "%s", text_in(answer, "statement"));
-    json_decref(answer);
-}
-
-/* One step; gives what is to come next. */
-static void device_step(struct fixture *fixture, struct account *account)
-{
-    char statement[64];
-    json_t *answer = NULL;
-    switch (account->state) {
-    case ACCOUNT_NEW:
-        answer = send_document(fixture, document_present(account));
-        assert_true(document_bytes(answer, "enrolment", account->handle, sizeof(account->handle)));
-        break;
-    case ACCOUNT_PRESENTED:
-        statement_get(fixture, statement);
-        answer = send_document(fixture, document_prove(account, statement, ""));
-        break;
-    case ACCOUNT_PROVEN:
-        answer = send_document(fixture, document_bind(account));
-        assert_true(document_open(account, answer));
-        break;
-    case ACCOUNT_BINDING:
-        answer = send_document(fixture, document_stored(account));
-        break;
-    default:
-        answer = send_document(fixture, document_status(account));
-        assert_true(document_bytes(answer, "nonce", account->nonce, sizeof(account->nonce)));
-        json_decref(answer);
-        answer = send_document(fixture, document_confirm(account));
-        break;
-    }
-    account->state++;
-    assert_string_equal(text_in(answer, "state"), account_state_name(account->state));
-    json_decref(answer);
-}
-
-static void device_go(struct fixture *fixture, struct account *account, enum account_state state)
-{
-    while (account->state != state) device_step(fixture, account);
-}
-
-static void assert_state(struct fixture *fixture, const char *state)
-{
-    json_t *answer = ask(fixture, "{'act':'enrol.status'," WHO "}");
-    assert_string_equal(text_in(answer, "state"), state);
-    json_decref(answer);
-}
+#include "enrol_fixture.h"
 
 /* As if it were due: what waiting would do. */
 static struct result due_now(struct people *people, struct result *ret_refusal)
@@ -182,6 +87,7 @@ static void after_the_days_of_overlap_the_old_token_is_suspended_then_removed(vo
     assert_answer(&fixture, "OK", "{'act':'token.add'," WHO ",'label':'old'}");
     assert_answer(&fixture, "OK", "{'act':'token.suspend'," WHO "}"); /* so that no code of it is asked for */
     device_make(&fixture, &account, ",'overlap':'days','overlap_days':3,'rollback_hours':1");
+    device_go(&fixture, &account, ACCOUNT_PROVEN);
     assert_answer(&fixture, "OK", "{'act':'token.resume'," WHO "}");
     device_go(&fixture, &account, ACCOUNT_ACTIVE);
     static const char *const states[] = {"active", "suspended", "removed"};

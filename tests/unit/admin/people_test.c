@@ -288,6 +288,7 @@ static void a_bulk_of_many_goes_in_few_changes_and_a_token_goes_to_one_user(void
     struct fixture fixture;
     char items[8192] = "", adds[16384] = "";
     world_make(&fixture);
+    free(operator_make(&fixture, "olga", ",'may':'all'"));
     char *key = operator_make(&fixture, "boss", ",'company':'Acme','user':'boss'");
     for (int i = 0; i < USERS; i++) {
         char secret[33];
@@ -434,6 +435,7 @@ static void somebody_is_left_who_may_grant(void **unused)
     (void)unused;
     struct fixture fixture;
     fixture_make(&fixture, 4096);
+    assert_rule(&fixture, "NOT_LAST", "{'act':'operator.add','name':'first','may':'users,read'}");
     free(operator_make(&fixture, "olga", ",'may':'all'"));
     assert_rule(&fixture, "NOT_LAST", "{'act':'operator.grant','name':'olga','may':'read'}");
     assert_rule(&fixture, "NOT_LAST", "{'act':'operator.grant','name':'olga','state':'disabled'}");
@@ -451,6 +453,7 @@ static void an_administrator_sees_the_own_company_alone(void **unused)
     assert_fine(&fixture, "{'act':'company.add','company':'Other'}");
     assert_fine(&fixture, "{'act':'user.add','company':'Other','user':'ann'}");
     assert_answer(&fixture, "BAD_ARGUMENT", "{'act':'operator.add','name':'ann','company':'Acme','user':'ann'}");
+    free(operator_make(&fixture, "olga", ",'may':'all'"));
     char *key = operator_make(&fixture, "boss", ",'company':'Acme','user':'boss'");
     assert_fine(&fixture, "{'act':'stock.assign','company':'Acme','user':'boss','serial':'T-1'}");
     served(&fixture, true);

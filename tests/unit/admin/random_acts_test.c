@@ -439,7 +439,7 @@ static void act_on_token(struct world *world, int actor)
         break;
     case 6:
     case 7:
-        passes = may && live(token->place);
+        passes = may && (live(token->place) || token->place == SWAPPED);
         ACT(actor, passes, "stock.take", SERIAL);
         if (!passes) break;
         token->place = STOCKED;

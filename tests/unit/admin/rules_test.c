@@ -33,7 +33,7 @@ static const struct {
     {MACHINE_STOCK, "stock.give B ordered custody"},
     {MACHINE_STOCK, "stock.assign BC custody assigned"},
     {MACHINE_STOCK, "stock.first-code E assigned active"},
-    {MACHINE_STOCK, "stock.take BC assigned,active,suspended custody"},
+    {MACHINE_STOCK, "stock.take BC assigned,active,suspended,replaced custody"},
     {MACHINE_STOCK, "stock.suspend BC assigned,active suspended"},
     {MACHINE_STOCK, "stock.resume BC suspended active"},
     {MACHINE_STOCK, "stock.lost BC custody,assigned,active,suspended lost"},

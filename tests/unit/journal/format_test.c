@@ -24,7 +24,7 @@ static struct segment_header sound_header(void)
 static enum header_state state_of(struct segment_header *header)
 {
     header->header_checksum = XXH3_64bits(header, offsetof(struct segment_header, header_checksum));
-    return format_header_check(header, NUMBER, FILE_SIZE);
+    return format_header_check(header, NUMBER);
 }
 
 static void a_header_counts_when_every_field_may_be_so(void **state)
@@ -39,7 +39,6 @@ static void a_header_counts_when_every_field_may_be_so(void **state)
     BROKEN(header.magic ^= 1, HEADER_NONE);
     BROKEN(header.version++, HEADER_VERSION);
     BROKEN(header.segment++, HEADER_NONE);
-    BROKEN(header.size = FILE_SIZE + JOURNAL_BLOCK_ALIGNMENT, HEADER_NONE);
     BROKEN(header.size = SEGMENT_HEADER_SIZE - 1, HEADER_NONE);
     BROKEN(header.size = FILE_SIZE - 1, HEADER_NONE);
     BROKEN(header.first_position = 0, HEADER_NONE);
@@ -50,7 +49,7 @@ static void a_header_counts_when_every_field_may_be_so(void **state)
 #undef BROKEN
     header = sound_header();
     header.padding[0] = 1;
-    assert_int_equal(format_header_check(&header, NUMBER, FILE_SIZE), HEADER_NONE);
+    assert_int_equal(format_header_check(&header, NUMBER), HEADER_NONE);
 }
 
 static void a_block_begins_where_every_field_may_be_so(void **state)

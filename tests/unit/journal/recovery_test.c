@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "helpers.h"
+#include "journal/file.h"
 #include "journal/format.h"
 
 /* One life of the journal until the crash, or until enough was appended. */
@@ -185,6 +186,44 @@ static void a_damaged_segment_header_is_corruption_when_its_blocks_were_committe
     rig_destroy(&rig);
 }
 
+/* The disk said that the spare's zeros were written and put nothing down, so the file grew block by block. */
+static void a_segment_that_is_shorter_than_its_header_says_is_corruption_behind_its_last_block(void **state)
+{
+    (void)state;
+    struct rig rig;
+    uint64_t bad_position = 0, size;
+    rig_create(&rig, 1);
+    os_sim_faults_set(rig.world, &(struct os_sim_faults){.phantom_at = 1});
+    assert_ok(rig_ready(&rig, 0));
+    for (int i = 0; i < 5; i++) {
+        assert_true(rig_append(&rig, 0, 1, NULL));
+        assert_true(rig_drain(&rig));
+    }
+    rig_close(&rig);
+    assert_non_null(os_sim_file(rig.world, rig_segment_path(1), &size));
+    assert_true(size < rig.options.segment_size);
+    assert_code(rig_reopen(&rig, &bad_position), JOURNAL_CORRUPT);
+    assert_int_equal(bad_position, 6);
+    rig_destroy(&rig);
+}
+
+static void a_file_that_ends_within_a_block_is_read_as_far_as_it_goes(void **state)
+{
+    (void)state;
+    static uint8_t zeros[SEGMENT_HEADER_SIZE + 2048];
+    struct rig rig;
+    uint64_t bad_position = 0;
+    int file;
+    rig_fill(&rig, 3);
+    assert_ok(file_open(rig.main_os, "journal", strrchr(rig_segment_path(4), '/') + 1, OS_OPEN_WRITE | OS_OPEN_CREATE,
+                        &file));
+    assert_ok(file_write(rig.main_os, file, zeros, sizeof zeros, 0, OS_WRITE_DSYNC));
+    file_close(rig.main_os, file);
+    assert_ok(rig_reopen(&rig, &bad_position));
+    assert_int_equal(journal_status(rig.journal).position_next, 4);
+    rig_destroy(&rig);
+}
+
 static void another_stores_segment_is_refused(void **state)
 {
     (void)state;
@@ -252,6 +291,8 @@ int main(void)
         cmocka_unit_test(a_block_of_the_right_position_that_does_not_follow_is_corruption),
         cmocka_unit_test(padding_that_is_not_zero_makes_a_block_bad),
         cmocka_unit_test(a_damaged_segment_header_is_corruption_when_its_blocks_were_committed),
+        cmocka_unit_test(a_segment_that_is_shorter_than_its_header_says_is_corruption_behind_its_last_block),
+        cmocka_unit_test(a_file_that_ends_within_a_block_is_read_as_far_as_it_goes),
         cmocka_unit_test(another_stores_segment_is_refused),
         cmocka_unit_test(a_segment_of_another_version_is_refused),
         cmocka_unit_test(a_journal_that_ends_before_the_stores_position_is_missed),

@@ -120,7 +120,7 @@ static void make_log(struct log *log, uint64_t seed)
         uint64_t size;
         uint8_t *bytes = file_of(&log->rig, i, &size);
         if (!bytes || size < SEGMENT_HEADER_SIZE ||
-            format_header_check((const struct segment_header *)(const void *)bytes, i + 1, size) != HEADER_VALID)
+            format_header_check((const struct segment_header *)(const void *)bytes, i + 1) != HEADER_VALID)
             break;
         log->files[i] = malloc(size);
         log->file_size[i] = size;
