@@ -203,7 +203,7 @@ static struct result admin_serve(struct daemon_thread *thread, struct os *os)
                                     .tell_status = asking_tell_status,
                                     .context = daemon,
                                     .owner_uid = geteuid(),
-                                     .outbox_max = daemon->config.outbox_max};
+                                    .outbox_max = daemon->config.outbox_max};
     struct result result = admin_create(&options, &admin);
     if (!result_failed(result)) {
         result = admin_serve_with(thread, os, admin);
