@@ -46,7 +46,6 @@ if(TARGET unit_otpringd_config_test)
 endif()
 # What reads QR codes back: zbar, and libpng the files.
 if(TARGET unit_qr_qr_test)
-  pkg_check_modules(ZBAR REQUIRED IMPORTED_TARGET zbar)
   target_link_libraries(unit_qr_qr_test PRIVATE PkgConfig::ZBAR PkgConfig::PNG)
 endif()
 # Oracles of the kernel and otp tests that we did not write: OpenSSL's HMAC and liboath.

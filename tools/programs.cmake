@@ -20,7 +20,7 @@ if(TARGET otpring-relay)
 endif()
 
 otpring_program(otpring USES admin core journal store table otp kernel vault os base
-                LIBRARIES otpring_client otpring_qr otpring_admin_socket PkgConfig::JANSSON)
+                LIBRARIES otpring_client otpring_qr otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON)
 
 # What bash completes is made by the program itself, so not where it is built for another machine.
 if(TARGET otpring AND NOT CMAKE_CROSSCOMPILING AND NOT OTPRING_SANITIZE)
@@ -35,4 +35,5 @@ otpring_program(otpring-load USES journal vault os base kernel otp LIBRARIES otp
 otpring_program(otpring-log USES challenge core journal table otp kernel store vault os base
                 LIBRARIES PkgConfig::JANSSON Threads::Threads m PkgConfig::ZSTD)
 
-otpring_program(otpring-token USES otp kernel vault os base LIBRARIES otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON)
+otpring_program(otpring-token USES challenge otp kernel vault os base
+                LIBRARIES otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON PkgConfig::MOSQUITTO PkgConfig::PNG PkgConfig::ZBAR)

@@ -74,8 +74,11 @@ struct result act_keys_check(struct act *act, const char *known) MUST_USE;
 struct result act_detail(struct act *act, enum result_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4))) MUST_USE;
 
-/* type, algorithm, digits, period, t0, look_ahead, profile of a request; and the profile that has them. */
+/* type, algorithm, digits, period, t0, look_ahead, suite, profile of a request; and the profile that has them. */
 struct result act_profile_find(struct act *act, uint16_t *ret_profile, struct profile_row *ret_row) MUST_USE;
+/* Whether a token of this profile may be given this counter. */
+struct result act_counter_check(struct act *act, uint64_t counter, const struct profile_row *profile) MUST_USE;
+const char *admin_type_name(uint8_t type); /* "hotp", "totp", "ocra" */
 struct result admin_profile_for(struct act *act, const struct otp_parameters *parameters, int look_ahead,
                                 uint16_t *ret_profile) MUST_USE;
 

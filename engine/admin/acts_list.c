@@ -36,10 +36,11 @@ json_t *admin_token_json(struct admin *admin, const struct token_row *row, const
                               (json_int_t)row->created_ms);
     if (!token) return NULL;
     if (core_profile_get(admin->core, row->profile, &profile)) {
-        json_object_set_new(token, "type", json_string(profile.type == OTP_TOTP ? "totp" : "hotp"));
+        json_object_set_new(token, "type", json_string(admin_type_name(profile.type)));
         json_object_set_new(token, "algorithm", json_string(algorithm_names[profile.algorithm]));
         json_object_set_new(token, "digits", json_integer(profile.digits));
         if (profile.type == OTP_TOTP) json_object_set_new(token, "period", json_integer(profile.period_s));
+        if (profile.type == OTP_OCRA) json_object_set_new(token, "suite", json_string(profile.suite));
     }
     if (row->state != TOKEN_REMOVED && table_line(core_table(admin->core), row->ordinal, &hit)) {
         json_object_set_new(token, "floor", json_integer(token_floor(atomic_load(&hit.tail->token))));

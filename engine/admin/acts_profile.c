@@ -42,15 +42,22 @@ static void field_set(struct profile_row *row, size_t i, uint64_t number)
     memcpy((uint8_t *)row + number_fields[i].offset, &number, number_fields[i].size);
 }
 
+const char *admin_type_name(uint8_t type)
+{
+    static const char *const names[] = {"hotp", "totp", "ocra"};
+    return type <= OTP_OCRA ? names[type] : "";
+}
+
 json_t *admin_profile_json(const struct profile_row *row)
 {
     static const char *const algorithms[] = {"sha1", "sha256", "sha512"};
-    json_t *profile = json_pack("{s:i,s:s,s:s,s:s}", "id", row->id, "name", row->name, "type",
-                                row->type == OTP_TOTP ? "totp" : "hotp", "algorithm",
-                                row->algorithm < 3 ? algorithms[row->algorithm] : "");
+    json_t *profile =
+        json_pack("{s:i,s:s,s:s,s:s}", "id", row->id, "name", row->name, "type", admin_type_name(row->type),
+                  "algorithm", row->algorithm < 3 ? algorithms[row->algorithm] : "");
     for (size_t i = 0; profile && i < NUMBER_FIELD_COUNT; i++) {
         json_object_set_new(profile, number_fields[i].key, json_integer((json_int_t)field_get(row, i)));
     }
+    if (row->type == OTP_OCRA) json_object_set_new(profile, "suite", json_string(row->suite));
     return profile;
 }
 
@@ -77,13 +84,36 @@ static struct result codes_take(struct act *act, struct profile_row *row)
     enum kernel_algorithm algorithm_new = row->algorithm;
     TRY(act_text(act, "type", false, &type));
     TRY(act_text(act, "algorithm", false, &algorithm));
-    if (!csv_type_parse(type, strlen(type), &type_new)) return act_detail(act, BAD_ARGUMENT, "type is totp or hotp");
+    if (!csv_type_parse(type, strlen(type), &type_new))
+        return act_detail(act, BAD_ARGUMENT, "type is totp or hotp; an ocra profile is one with a suite");
     if (algorithm && !csv_algorithm_parse(algorithm, strlen(algorithm), &algorithm_new)) {
         return act_detail(act, BAD_ARGUMENT, "algorithm is sha1, sha256 or sha512");
     }
     row->type = (uint8_t)type_new;
     row->algorithm = (uint8_t)algorithm_new;
     return result_ok();
+}
+
+/* The suite says what these would say. */
+static struct result suite_alone(struct act *act)
+{
+    static const char *const others[] = {"algorithm", "digits", "period", "t0"};
+    const char *type = "ocra";
+    TRY(act_text(act, "type", false, &type));
+    if (strcmp(type, "ocra") != 0) return act_detail(act, BAD_ARGUMENT, "suite is for type ocra");
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (json_object_get(act->request, others[i]))
+            return act_detail(act, BAD_ARGUMENT, "the suite says all; leave %s out", others[i]);
+    }
+    return result_ok();
+}
+
+static struct result suite_same(struct act *act, const char *suite)
+{
+    const char *given = suite;
+    TRY(act_text(act, "suite", false, &given));
+    TRY(suite_alone(act));
+    return strcmp(given, suite) == 0 ? result_ok() : act_detail(act, STORE_IN_USE, "a profile keeps its suite");
 }
 
 /* People tell profiles apart by name. */
@@ -106,21 +136,34 @@ static struct result profile_write(struct act *act, const struct profile_row *ro
     return result_ok();
 }
 
-struct result act_profile_add(struct act *act)
+/* The defaults of a type are those of its own default profile. */
+static struct result default_take(struct act *act, const char *suite, struct profile_row *ret_row)
 {
+    struct core_worker *worker = act->admin->options.worker;
     struct profile_row row = {.type = OTP_TOTP};
-    struct otp_parameters parameters;
     uint16_t id;
-    const char *name;
-    TRY(act_text(act, "name", true, &name));
+    if (suite) {
+        TRY(suite_alone(act));
+        TRY(core_profile_for_suite(worker, &act->actor, suite, &id));
+        return core_profile_get(act->admin->core, id, ret_row) ? result_ok() : result_of(STORE_DAMAGED);
+    }
     TRY(codes_take(act, &row));
-    /* The defaults of a type are those of its own default profile. */
-    parameters = (struct otp_parameters){
+    struct otp_parameters parameters = {
         .type = row.type, .algorithm = KERNEL_SHA1, .digits = 6, .period_s = row.type == OTP_TOTP ? 30 : 0};
     enum kernel_algorithm algorithm = row.algorithm;
-    TRY(core_profile_for(act->admin->options.worker, &act->actor, &parameters, &id));
-    if (!core_profile_get(act->admin->core, id, &row)) return result_of(STORE_DAMAGED);
-    row.algorithm = (uint8_t)algorithm;
+    TRY(core_profile_for(worker, &act->actor, &parameters, &id));
+    if (!core_profile_get(act->admin->core, id, ret_row)) return result_of(STORE_DAMAGED);
+    ret_row->algorithm = (uint8_t)algorithm;
+    return result_ok();
+}
+
+struct result act_profile_add(struct act *act)
+{
+    struct profile_row row;
+    const char *name, *suite = NULL;
+    TRY(act_text(act, "name", true, &name));
+    TRY(act_text(act, "suite", false, &suite));
+    TRY(default_take(act, suite, &row));
     row.id = UINT16_MAX;
     TRY(fields_take(act, &row));
     TRY(name_check(act, &row));
@@ -133,7 +176,10 @@ struct result act_profile_set(struct act *act)
     uint64_t id;
     TRY(act_number(act, "id", true, 0, UINT16_MAX - 1, &id));
     if (!core_profile_get(act->admin->core, (uint16_t)id, &row)) return act_detail(act, STORE_NOT_FOUND, "profile");
-    TRY(codes_take(act, &row));
+    if (row.type == OTP_OCRA)
+        TRY(suite_same(act, row.suite));
+    else
+        TRY(codes_take(act, &row));
     TRY(fields_take(act, &row));
     if (json_object_get(act->request, "name")) TRY(name_check(act, &row));
     return profile_write(act, &row);

@@ -403,8 +403,7 @@ static struct result parameters_get(struct act *act, struct adding *adding)
     struct profile_row profile;
     TRY(act_number(act, "counter", false, 0, INT32_MAX, &adding->counter));
     TRY(act_profile_find(act, &adding->profile, &profile));
-    if (adding->counter != 0 && profile.type != OTP_HOTP) return act_detail(act, BAD_ARGUMENT, "counter is for HOTP");
-    return result_ok();
+    return act_counter_check(act, adding->counter, &profile);
 }
 
 struct result act_stock_add(struct act *act)

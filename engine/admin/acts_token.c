@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "os/arena.h"
+#include "otp/ocra.h"
 
 /* ---- profiles ---- */
 
@@ -45,6 +46,21 @@ struct result admin_profile_for(struct act *act, const struct otp_parameters *pa
     return core_profile_set(worker, &act->actor, &base, ret_profile);
 }
 
+static const char *const parameter_keys[] = {"type", "algorithm", "digits", "period", "t0", "look_ahead"};
+
+/* The suite says all that the others would. */
+static struct result suite_profile(struct act *act, const char *suite, uint16_t *ret_profile)
+{
+    const char *type = "ocra";
+    TRY(act_text(act, "type", false, &type));
+    if (strcmp(type, "ocra") != 0) return act_detail(act, BAD_ARGUMENT, "suite is for type ocra");
+    for (size_t i = 1; i < sizeof(parameter_keys) / sizeof(parameter_keys[0]); i++) {
+        if (json_object_get(act->request, parameter_keys[i]))
+            return act_detail(act, BAD_ARGUMENT, "the suite says all; leave %s out", parameter_keys[i]);
+    }
+    return core_profile_for_suite(act->admin->options.worker, &act->actor, suite, ret_profile);
+}
+
 static struct result parameters_get(struct act *act, struct otp_parameters *ret_parameters, int *ret_look_ahead)
 {
     const char *type = "totp", *algorithm = "sha1";
@@ -55,8 +71,9 @@ static struct result parameters_get(struct act *act, struct otp_parameters *ret_
     TRY(act_number(act, "period", false, 1, OTP_PERIOD_S_MAX, &period));
     TRY(act_number(act, "t0", false, 0, INT64_MAX / 2, &t0));
     TRY(act_number(act, "look_ahead", false, 0, 255, &look_ahead));
+    if (strcmp(type, "ocra") == 0) return act_detail(act, BAD_SUITE, "type ocra needs a suite");
     if (!csv_type_parse(type, strlen(type), &ret_parameters->type)) {
-        return act_detail(act, BAD_ARGUMENT, "type is totp or hotp");
+        return act_detail(act, BAD_ARGUMENT, "type is totp, hotp or ocra");
     }
     if (!csv_algorithm_parse(algorithm, strlen(algorithm), &ret_parameters->algorithm)) {
         return act_detail(act, BAD_ARGUMENT, "algorithm is sha1, sha256 or sha512");
@@ -75,22 +92,38 @@ static struct result parameters_get(struct act *act, struct otp_parameters *ret_
 struct result act_profile_find(struct act *act, uint16_t *ret_profile, struct profile_row *ret_row)
 {
     struct otp_parameters parameters = {0};
+    const char *suite = NULL;
     uint64_t id = UINT64_MAX;
     int look_ahead = -1;
     TRY(act_number(act, "profile", false, 0, UINT16_MAX - 1, &id));
-    if (id == UINT64_MAX) {
+    TRY(act_text(act, "suite", false, &suite));
+    if (suite && id != UINT64_MAX) return act_detail(act, BAD_ARGUMENT, "the profile says the suite; leave it out");
+    if (suite) {
+        TRY(suite_profile(act, suite, ret_profile));
+    } else if (id == UINT64_MAX) {
         TRY(parameters_get(act, &parameters, &look_ahead));
         TRY(admin_profile_for(act, &parameters, look_ahead, ret_profile));
     } else {
-        static const char *const own[] = {"type", "algorithm", "digits", "period", "t0", "look_ahead"};
-        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-            if (json_object_get(act->request, own[i]))
-                return act_detail(act, BAD_ARGUMENT, "the profile says the %s; leave it out", own[i]);
+        for (size_t i = 0; i < sizeof(parameter_keys) / sizeof(parameter_keys[0]); i++) {
+            if (json_object_get(act->request, parameter_keys[i]))
+                return act_detail(act, BAD_ARGUMENT, "the profile says the %s; leave it out", parameter_keys[i]);
         }
         *ret_profile = (uint16_t)id;
     }
     return core_profile_get(act->admin->core, *ret_profile, ret_row) ? result_ok()
                                                                      : act_detail(act, STORE_NOT_FOUND, "profile");
+}
+
+/* Whether a token of this profile counts: HOTP, and suites that begin with C. */
+struct result act_counter_check(struct act *act, uint64_t counter, const struct profile_row *profile)
+{
+    struct ocra_suite suite;
+    bool counts = profile->type == OTP_HOTP;
+    if (profile->type == OTP_OCRA)
+        counts = !result_failed(ocra_suite_parse(profile->suite, strlen(profile->suite), &suite)) && suite.counter;
+    return counter == 0 || counts
+               ? result_ok()
+               : act_detail(act, BAD_ARGUMENT, "counter is for HOTP, and OCRA suites with a counter");
 }
 
 /* ---- adding ---- */
@@ -128,6 +161,17 @@ static void uri_answer(struct act *act, const struct csv_token *token, const str
     otp_uri_wipe(&uri);
 }
 
+/* There is no URI that apps take OCRA tokens by: the seed and its suite are told as they are. */
+static void ocra_answer(struct act *act, const struct csv_token *token, const struct profile_row *profile)
+{
+    char text[2 * OTP_SEED_SIZE_MAX];
+    if (!result_failed(otp_base32_encode(token->seed, token->seed_size, text, sizeof(text)))) {
+        json_object_set_new(act->answer, "secret", json_string(text));
+        json_object_set_new(act->answer, "suite", json_string(profile->suite));
+    }
+    secret_wipe(text, sizeof(text));
+}
+
 static struct result token_add(struct act *act, struct csv_token *token)
 {
     const char *company, *user, *label = "", *secret = NULL;
@@ -147,7 +191,7 @@ static struct result token_add(struct act *act, struct csv_token *token)
         TRY(otp_base32_decode(secret, strlen(secret), token->seed, sizeof(token->seed), &token->seed_size));
     }
     TRY(act_profile_find(act, &profile_id, &profile));
-    if (token->counter != 0 && profile.type != OTP_HOTP) return act_detail(act, BAD_ARGUMENT, "counter is for HOTP");
+    TRY(act_counter_check(act, token->counter, &profile));
     if (!secret) {
         token->seed_size = seed_size_fresh(&profile);
         os_random(act->admin->options.os, token->seed, token->seed_size);
@@ -156,7 +200,10 @@ static struct result token_add(struct act *act, struct csv_token *token)
     TRY(batch_add(act));
     TRY(batch->results[0]);
     json_object_set_new(act->answer, "ordinal", json_integer(batch->ordinals[0]));
-    if (!secret) uri_answer(act, token, &profile);
+    if (!secret && profile.type == OTP_OCRA)
+        ocra_answer(act, token, &profile);
+    else if (!secret)
+        uri_answer(act, token, &profile);
     return result_ok();
 }
 

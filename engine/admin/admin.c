@@ -10,7 +10,7 @@
 
 #include "os/arena.h"
 
-#define PROFILE_KEYS " type algorithm digits period t0 look_ahead profile "
+#define PROFILE_KEYS " type algorithm digits period t0 look_ahead suite profile "
 
 static const struct {
     const char *name;
@@ -30,7 +30,7 @@ static const struct {
     {"token.unlock", act_token_unlock, GRANT_ENGINE, " company user "},
     {"token.resync", act_token_resync, GRANT_ENGINE, " ordinal company user code code_next "},
     {"profile.add", act_profile_add, GRANT_ENGINE,
-     " name type algorithm digits period t0 window_behind window_ahead look_ahead look_behind resync_window"
+     " name type algorithm digits period t0 suite window_behind window_ahead look_ahead look_behind resync_window"
      " throttle_free throttle_base_s throttle_max_s drift_max "},
     {"profile.list", act_profile_list, GRANT_READ, " "},
     {"profile.set", act_profile_set, GRANT_ENGINE,

@@ -17,9 +17,8 @@ static struct result spec_check(const struct core *core, const struct core_token
     }
     if (spec->seed_size < OTP_SEED_SIZE_MIN || spec->seed_size > OTP_SEED_SIZE_MAX) return result_of(BAD_SECRET_SIZE);
     if (!core_profile_get((struct core *)core, spec->profile, ret_profile)) return result_of(STORE_NOT_FOUND);
-    struct otp_parameters parameters = profile_parameters(ret_profile);
-    TRY(otp_check_parameters(&parameters, now_ms / 1000));
-    if (ret_profile->type == OTP_HOTP && spec->counter > STATE_COUNTER_MAX) return result_of(STEP_TOO_FAR);
+    TRY(profile_codes_check(ret_profile, now_ms / 1000));
+    if (profile_counts(ret_profile) && spec->counter > STATE_COUNTER_MAX) return result_of(STEP_TOO_FAR);
     return result_ok();
 }
 
@@ -63,14 +62,14 @@ static struct result floor_find(struct core *core, struct store_txn *txn, const 
 {
     struct fingerprint_row kept = {0};
     struct otp_parameters parameters = profile_parameters(profile);
-    uint64_t floor = profile->type == OTP_HOTP ? spec->counter : 0;
+    uint64_t floor = profile_counts(profile) ? spec->counter : 0;
     struct result got = row_fingerprint_get(core, txn, fingerprint, &kept);
     if (got.code != STORE_NOT_FOUND) {
         TRY(got);
         if (kept.live) return result_of(STORE_SEED_LIVE);
         if (floor < kept.floor) floor = kept.floor;
     }
-    if (profile->type == OTP_TOTP) {
+    if (profile_timed(profile)) {
         uint64_t after = restore_floor(profile, core->state->restore_floor_ms);
         if (floor < after) floor = after;
         if ((int64_t)floor > otp_step(&parameters, now_ms / 1000 + 366 * 86400)) return result_of(SEED_FLOOR_AHEAD);

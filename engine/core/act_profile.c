@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "otp/ocra.h"
 
 enum {
     WINDOW_MAX = 10, /* steps each way */
@@ -25,6 +26,46 @@ struct otp_parameters profile_parameters(const struct profile_row *row)
                                    .t0_s = row->t0_s};
 }
 
+static bool suite_of(const struct profile_row *row, struct ocra_suite *ret_suite)
+{
+    if (row->type != OTP_OCRA) return false;
+    return !result_failed(ocra_suite_parse(row->suite, strlen(row->suite), ret_suite));
+}
+
+bool profile_timed(const struct profile_row *row)
+{
+    struct ocra_suite suite;
+    return row->type == OTP_TOTP || (suite_of(row, &suite) && suite.step_s && !suite.counter);
+}
+
+bool profile_counts(const struct profile_row *row)
+{
+    struct ocra_suite suite;
+    return row->type == OTP_HOTP || (suite_of(row, &suite) && suite.counter);
+}
+
+/* What of a suite stands in fields of the row too. */
+static void suite_apply(struct profile_row *row, const struct ocra_suite *suite)
+{
+    row->algorithm = (uint8_t)suite->algorithm;
+    row->digits = suite->digits;
+    row->period_s = suite->step_s;
+    row->t0_s = 0;
+}
+
+struct result profile_codes_check(const struct profile_row *row, int64_t now_s)
+{
+    struct otp_parameters parameters = profile_parameters(row);
+    struct profile_row same = *row;
+    struct ocra_suite suite;
+    if (row->type != OTP_OCRA) return row->suite[0] ? result_of(BAD_SUITE) : otp_check_parameters(&parameters, now_s);
+    TRY(ocra_suite_parse(row->suite, strlen(row->suite), &suite));
+    suite_apply(&same, &suite);
+    bool agrees = same.algorithm == row->algorithm && same.digits == row->digits && same.period_s == row->period_s &&
+                  same.t0_s == row->t0_s;
+    return agrees ? result_ok() : result_of(BAD_SUITE);
+}
+
 struct profile_row profile_default(enum otp_type type)
 {
     struct profile_row row = {.type = (uint8_t)type,
@@ -41,6 +82,9 @@ struct profile_row profile_default(enum otp_type type)
         row.look_behind = 0;
         row.resync_window = 20;
         row.drift_max = 3;
+    } else if (type == OTP_OCRA) {
+        row.window_behind = row.window_ahead = 1;
+        row.look_ahead = 10;
     } else {
         row.look_ahead = 10;
         row.resync_window = 100;
@@ -50,10 +94,8 @@ struct profile_row profile_default(enum otp_type type)
 
 struct result profile_check(const struct profile_row *row, int64_t now_s)
 {
-    struct otp_parameters parameters = profile_parameters(row);
-    if (row->type != OTP_HOTP && row->type != OTP_TOTP) return result_of(BAD_ARGUMENT);
-    if (row->algorithm >= KERNEL_ALGORITHM_COUNT) return result_of(BAD_ARGUMENT);
-    TRY(otp_check_parameters(&parameters, now_s));
+    if (row->type > OTP_OCRA || row->algorithm >= KERNEL_ALGORITHM_COUNT) return result_of(BAD_ARGUMENT);
+    TRY(profile_codes_check(row, now_s));
     if (!core_text_valid(row->name, 1, SCHEMA_LABEL_MAX)) return result_of(BAD_NAME);
     if (row->window_behind > WINDOW_MAX || row->window_ahead > WINDOW_MAX || row->look_ahead > LOOK_AHEAD_MAX ||
         row->look_behind > LOOK_BEHIND_MAX || row->resync_window > RESYNC_WINDOW_MAX) {
@@ -101,11 +143,11 @@ bool core_profile_get(struct core *core, uint16_t id, struct profile_row *ret_ro
     }
 }
 
-/* What codes mean never changes under a token: type, algorithm, digits, period, T0. */
+/* What codes mean never changes under a token: type, algorithm, digits, period, T0, suite. */
 static bool same_codes(const struct profile_row *a, const struct profile_row *b)
 {
     return a->type == b->type && a->algorithm == b->algorithm && a->digits == b->digits && a->period_s == b->period_s &&
-           a->t0_s == b->t0_s;
+           a->t0_s == b->t0_s && strcmp(a->suite, b->suite) == 0;
 }
 
 static bool same_rules(const struct profile_row *a, const struct profile_row *b)
@@ -162,6 +204,9 @@ struct result core_profile_set(struct core_worker *worker, const struct core_act
     return result;
 }
 
+_Static_assert((int)SCHEMA_SUITE_MAX == (int)OCRA_SUITE_SIZE_MAX && (int)SCHEMA_SUITE_MAX <= (int)SCHEMA_LABEL_MAX,
+               "a suite fits its field, and the name of a profile");
+
 static void profile_name(struct profile_row *row)
 {
     static const char *const algorithms[] = {"sha1", "sha256", "sha512"};
@@ -176,10 +221,29 @@ static void profile_name(struct profile_row *row)
     }
 }
 
+/* The profile that says the same, made where there is none. */
+static struct result profile_for(struct core_worker *worker, const struct core_actor *actor,
+                                 const struct profile_row *row, uint16_t *ret_id)
+{
+    struct core *core = worker->core;
+    TRY(act_enter(worker));
+    struct result result = result_ok();
+    for (uint16_t id = 0; id < CORE_PROFILES_MAX; id++) {
+        if (!atomic_load(&core->profiles[id].used)) continue;
+        if (same_codes(row, &core->profiles[id].row) && same_rules(row, &core->profiles[id].row)) {
+            *ret_id = id;
+            goto done;
+        }
+    }
+    result = profile_write(worker, actor, row, ret_id);
+done:
+    act_leave(core);
+    return result;
+}
+
 struct result core_profile_for(struct core_worker *worker, const struct core_actor *actor,
                                const struct otp_parameters *parameters, uint16_t *ret_id)
 {
-    struct core *core = worker->core;
     if (parameters->type != OTP_HOTP && parameters->type != OTP_TOTP) return result_of(BAD_ARGUMENT);
     if (parameters->algorithm >= KERNEL_ALGORITHM_COUNT) return result_of(BAD_ARGUMENT);
     struct profile_row row = profile_default(parameters->type);
@@ -189,19 +253,20 @@ struct result core_profile_for(struct core_worker *worker, const struct core_act
     row.period_s = parameters->period_s;
     row.t0_s = parameters->t0_s;
     profile_name(&row);
-    TRY(act_enter(worker));
-    struct result result = result_ok();
-    for (uint16_t id = 0; id < CORE_PROFILES_MAX; id++) {
-        if (!atomic_load(&core->profiles[id].used)) continue;
-        if (same_codes(&row, &core->profiles[id].row) && same_rules(&row, &core->profiles[id].row)) {
-            *ret_id = id;
-            goto done;
-        }
-    }
-    result = profile_write(worker, actor, &row, ret_id);
-done:
-    act_leave(core);
-    return result;
+    return profile_for(worker, actor, &row, ret_id);
+}
+
+struct result core_profile_for_suite(struct core_worker *worker, const struct core_actor *actor, const char *text,
+                                     uint16_t *ret_id)
+{
+    struct profile_row row = profile_default(OTP_OCRA);
+    struct ocra_suite suite;
+    TRY(ocra_suite_parse(text, strlen(text), &suite));
+    row.id = UINT16_MAX;
+    suite_apply(&row, &suite);
+    strcpy(row.suite, suite.text);
+    strcpy(row.name, suite.text);
+    return profile_for(worker, actor, &row, ret_id);
 }
 
 struct result core_clock_consent(struct core_worker *worker, const struct core_actor *actor)

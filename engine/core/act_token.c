@@ -157,6 +157,8 @@ struct result core_token_resync(struct core_worker *worker, const struct core_ac
         CHECK(table_line(core->table, ordinal, &hit));
         if (!core_profile_get(core, atomic_load(&hit.tail->profile), &profile)) {
             result = result_of(STORE_DAMAGED);
+        } else if (profile.type == OTP_OCRA) {
+            result = result_of(BAD_ARGUMENT); /* two codes in a row are not what such a token gives */
         } else if (profile.digits != digits) {
             result = result_of(BAD_DIGITS);
         } else {

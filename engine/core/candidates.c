@@ -156,6 +156,10 @@ static void pair_add_hit(struct judge *judge, struct group *group, struct group_
     if (flags & TABLE_REMOVED) return;
     item->live_count++;
     struct judge_profile *profile = profile_of(judge, atomic_load_explicit(&hit->tail->profile, memory_order_relaxed));
+    if (profile && (profile->type == OTP_OCRA) != item_is_ocra(item)) {
+        item->other_count += !(flags & TABLE_SUSPENDED);
+        return;
+    }
     if (!profile || profile->algorithm != table_algorithm(hit->ordinal)) {
         item->profile_missing = true;
         return;
@@ -220,6 +224,13 @@ static void preset(struct group_item *item)
 {
     const struct otpring_wire_query *query = item->query;
     const struct judged_frame *frame = item->frame;
+    if (item_is_ocra(item)) {
+        if (ocra_preset(item_ocra(item), &item->preset, &item->preset_reason)) return;
+        if (company_allowed(frame->client, query->company)) return;
+        item->preset = OTPRING_REJECTED;
+        item->preset_reason = OTPRING_REASON_COMPANY;
+        return;
+    }
     const struct otpring_wire_pair *pair =
         frame->method == OTPRING_WIRE_RESYNC ? (const struct otpring_wire_pair *)(const void *)query : NULL;
     if (query->kind != OTPRING_QUERY_CODE || query->source_class > 1 || query->flags || (pair && pair->reserved)) {

@@ -101,6 +101,28 @@ static struct result unknown_rows(struct core *core, struct store_txn *txn)
     return result_ok();
 }
 
+/* Marks only become more: the blocks from the first one on that was not full at the last checkpoint. */
+static struct result marks_rows(struct core *core, struct store_txn *txn, uint64_t *ret_through)
+{
+    uint8_t *block = core->state->block, key[4];
+    uint64_t marks[MARKS_BLOCK];
+    uint64_t number = core->state->marks_saved / MARKS_BLOCK;
+    for (;; number++) {
+        uint32_t count = marks_read(core->marks, number * MARKS_BLOCK, marks);
+        *ret_through = number * MARKS_BLOCK + count;
+        if (count == 0) return result_ok();
+        memset(block, 0, STATE_WORDS_HEAD);
+        block[0] = 1;
+        block[1] = STATE_MARKS_ALGORITHM;
+        store_le32(block + 4, count);
+        for (uint32_t i = 0; i < count; i++) store_le64(block + STATE_WORDS_HEAD + (size_t)i * 8, marks[i]);
+        store_be32(key, (uint32_t)STATE_MARKS_ALGORITHM << 30 | (uint32_t)number);
+        TRY(put_changed(core, txn, STORE_WORDS, bytes_of(key, sizeof(key)),
+                        bytes_of(block, STATE_WORDS_HEAD + (size_t)count * 8)));
+        if (count < MARKS_BLOCK) return result_ok();
+    }
+}
+
 /* ---- sessions: those that live are put, rows of others go ---- */
 
 struct session_saving {
@@ -165,6 +187,7 @@ struct result checkpoint_words(struct core *core, struct store_txn *txn)
 {
     struct checkpoint_progress all = {0};
     TRY(words_rows(core, txn, &all, UINT32_MAX));
+    TRY(marks_rows(core, txn, &all.marks));
     return unknown_rows(core, txn);
 }
 
@@ -186,6 +209,7 @@ static void checkpoint_made(struct core *core, uint64_t position)
     atomic_store(&core->checkpoint_ms, core_now_ms(core));
     core->checkpoint_bytes_at = journal_status(core->journal).bytes_appended;
     core->state->replayed_bytes = 0;
+    core->state->marks_saved = core->state->checkpoint.marks;
 }
 
 static struct result piece_rows(struct core_worker *worker, struct store_txn *txn, bool *ret_done)
@@ -194,6 +218,7 @@ static struct result piece_rows(struct core_worker *worker, struct store_txn *tx
     struct checkpoint_progress *at = &core->state->checkpoint;
     TRY(words_rows(core, txn, at, core->options.checkpoint_blocks));
     *ret_done = at->algorithm == KERNEL_ALGORITHM_COUNT;
+    if (*ret_done) TRY(marks_rows(core, txn, &at->marks));
     if (*ret_done) TRY(unknown_rows(core, txn));
     TRY(core_wait_all_durable(worker));
     if (*ret_done) TRY(checkpoint_rows(core, txn, at->position));

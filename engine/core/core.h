@@ -73,6 +73,7 @@ struct core_options {
     uint64_t kept_size;                  /* bytes of kept answers in all sessions; 0: 256 MiB */
     uint32_t session_idle_s;             /* 0: 600 */
     uint32_t sessions_per_client;        /* 0: 256 */
+    uint64_t marks_max;                  /* used responses of OCRA suites without counter and time; 0: 16,777,216 */
     uint32_t unknown_entries;            /* names throttled without an account; power of two; 0: 1,048,576 */
     uint32_t resync_candidates_per_turn; /* of far searches, besides one for each query of the turn; 0: 512 */
     uint32_t clock_step_limit_ms;        /* wall against boot clock; 0: 2000 */
@@ -208,7 +209,7 @@ struct core_token_spec {
     uint16_t profile;  /* type, algorithm, digits, period, T0 and the rest; see core_profile_for */
     const uint8_t *seed;
     size_t seed_size;
-    uint64_t counter; /* HOTP: first floor */
+    uint64_t counter; /* HOTP, OCRA with a counter: first floor */
     int8_t drift;     /* TOTP: steps that its clock is known to be ahead */
 };
 
@@ -238,6 +239,9 @@ struct result core_profile_set(struct core_worker *worker, const struct core_act
 /* The profile with exactly these parameters and defaults otherwise, made and journaled when there is none. */
 struct result core_profile_for(struct core_worker *worker, const struct core_actor *actor,
                                const struct otp_parameters *parameters, uint16_t *ret_id) MUST_USE;
+/* The same for an OCRA suite (RFC 6287, section 6; BAD_SUITE): its defaults are those of HOTP and TOTP tokens. */
+struct result core_profile_for_suite(struct core_worker *worker, const struct core_actor *actor, const char *suite,
+                                     uint16_t *ret_id) MUST_USE;
 /* Journals the names of those clients that the store does not know by this name yet, so that whoever reads records
  * later can tell who asked. Costs nothing when there is none. */
 struct result core_clients_name(struct core_worker *worker, const struct core_client *clients, uint32_t count) MUST_USE;
@@ -278,6 +282,7 @@ struct core_status {
     uint64_t turns;
     uint64_t sessions;
     uint64_t memory_size;
+    uint64_t marks; /* used responses that are kept: marks.h */
     uint64_t checkpoint_position;
     int64_t checkpoint_ms;
     enum core_clock_state clock;
@@ -307,8 +312,8 @@ void core_act_unlock(struct core *core);
  * a seed that these keys do not open; JOURNAL_CORRUPT, STORE_*. */
 struct result core_rerun_act(struct core *core, const struct slot_act *act, const uint8_t *payload,
                              bool in_store) MUST_USE;
-/* Takes a verification's words and drift as they were recorded. */
-void core_rerun_verify(struct core *core, const struct slot_verify *slot);
+/* Takes a verification's words and drift, or its mark, as they were recorded. NO_MEMORY. */
+struct result core_rerun_verify(struct core *core, const struct slot_verify *slot) MUST_USE;
 
 /* The 16-byte name of DESIGN.md: 8 of SHA-256(company), 8 of SHA-256(company, 0, user). */
 void core_name(const char *company, size_t company_size, const char *user, size_t user_size, uint8_t ret_name[16]);

@@ -12,17 +12,22 @@
 
 enum { HEAD_SIZE = 34, MACS_MANY = 64, KEY_BLOCK = 64 };
 
+static size_t content_size(const struct otpring_wire_header *header)
+{
+    if (header->kind == OTPRING_WIRE_OCRA) return header->size - sizeof *header;
+    return header->count *
+           (header->kind == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query));
+}
+
 static void block_make(const struct turns *turns, const struct otpring_wire_header *header, const uint8_t *items,
                        uint8_t ret_block[64])
 {
-    size_t item_size =
-        header->kind == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
     store_le16(ret_block, header->kind);
     store_le16(ret_block + 2, header->count);
     store_le64(ret_block + 4, header->session);
     store_le16(ret_block + 12, header->slot);
     store_le32(ret_block + 14, header->sequence);
-    checksum128_keyed(items, header->count * item_size, turns->content_secret, ret_block + 18);
+    checksum128_keyed(items, content_size(header), turns->content_secret, ret_block + 18);
     memset(ret_block + HEAD_SIZE, 0, 64 - HEAD_SIZE);
     ret_block[HEAD_SIZE] = 0x80;
     store_be32(ret_block + 60, (KEY_BLOCK + HEAD_SIZE) * 8);

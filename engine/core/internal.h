@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "core/core.h"
+#include "core/marks.h"
 
 enum { CORE_PROFILES_MAX = 4096, CORE_WORKERS_MAX = 64 };
 
@@ -135,6 +136,7 @@ struct core {
     const struct kernel *kernel;
     struct sessions *sessions;
     struct unknown_table *unknown;
+    struct marks *marks;
     struct gates *gates;
     struct core_clock clock;
     _Atomic uint16_t policy; /* raised with every profile change */

@@ -25,6 +25,7 @@ enum { TRIES_MAX = 1000 }; /* lost swaps in a row before the engine says that it
 struct outcome {
     uint8_t verdict;
     uint8_t reason;
+    uint8_t method; /* of the record */
     bool not_searched;
     int8_t drift;
     uint32_t wait_s;
@@ -32,18 +33,6 @@ struct outcome {
     int64_t distance;
     uint64_t token;
     uint64_t budget;
-};
-
-/* What the tokens of the account say to the code at one look. */
-struct choice {
-    uint8_t verdict;
-    bool digits_fit;
-    bool not_searched;
-    bool busy;
-    struct pair *pair;
-    int64_t step;
-    uint64_t word;
-    uint32_t consumed; /* steps: 1, or 2 for a pair of adjacent codes */
 };
 
 static int64_t greatest(int64_t a, int64_t b)
@@ -69,8 +58,7 @@ static int64_t step_at(const struct kernel *kernel, struct pair *pair, int64_t f
     return -1;
 }
 
-/* Reads the word, then the flags: false when the token does not accept. */
-static bool pair_active(struct pair *pair, uint64_t *ret_word)
+bool pair_active(struct pair *pair, uint64_t *ret_word)
 {
     if (!pair->tail) return false;
     *ret_word = atomic_load_explicit(&pair->tail->token, memory_order_acquire);
@@ -218,6 +206,7 @@ static void choose(struct judge *judge, struct group *group, const struct group_
         return;
     }
     bool far = far_search(judge, group, item, choice);
+    active += item->other_count;
     choice->verdict = active == 0 ? (item->live_count ? OTPRING_INACTIVE : OTPRING_UNKNOWN)
                       : far       ? OTPRING_RESYNC
                                   : OTPRING_REJECTED;
@@ -265,6 +254,7 @@ static void choose_pair(struct judge *judge, struct group *group, const struct g
         choice->step = step;
         choice->word = word;
     }
+    active += item->other_count;
     choice->verdict = choice->pair       ? OTPRING_ACCEPTED
                       : active           ? OTPRING_REJECTED
                       : item->live_count ? OTPRING_INACTIVE
@@ -272,6 +262,30 @@ static void choose_pair(struct judge *judge, struct group *group, const struct g
 }
 
 /* ---- acting ---- */
+
+/* A response without counter and time. Of all who enter it one alone puts its mark; then the word tells whether the
+ * token still accepts. Where it moved, the mark is this query's own when it looks again. */
+static bool consume_mark(struct judge *judge, struct group_item *item, const struct choice *choice,
+                         struct outcome *outcome)
+{
+    struct table_tail *tail = choice->pair->tail;
+    if (choice->mark != item->own_mark) {
+        enum marks_put put = marks_put(judge->core->marks, choice->mark);
+        if (put == MARKS_THERE) return false;
+        if (put == MARKS_FULL) {
+            outcome->verdict = OTPRING_UNAVAILABLE;
+            outcome->reason = OTPRING_REASON_MARKS;
+            return true;
+        }
+        item->own_mark = choice->mark;
+    }
+    uint32_t floor = token_floor(choice->word);
+    uint64_t used = token_word(floor ? floor : 1, token_change(choice->word));
+    if (!swap(&tail->token, choice->word, used)) return false;
+    outcome->token = choice->mark;
+    outcome->method = METHOD_OCRA_MARKED;
+    return true;
+}
 
 static bool consume(struct judge *judge, struct group_item *item, const struct choice *choice, uint64_t budget,
                     struct outcome *outcome)
@@ -282,6 +296,7 @@ static bool consume(struct judge *judge, struct group_item *item, const struct c
         if (!swap(&item->first->budget, budget, reset)) return false;
         outcome->budget = reset;
     }
+    if (choice->mark) return consume_mark(judge, item, choice, outcome);
     uint64_t word = token_word((uint32_t)(choice->step + choice->consumed), token_change(choice->word));
     if (!swap(&pair->tail->token, choice->word, word)) return false;
     outcome->token = word;
@@ -296,6 +311,7 @@ static bool act_on(struct judge *judge, struct group_item *item, const struct ch
                    struct outcome *outcome)
 {
     if (choice->verdict == OTPRING_ACCEPTED && !consume(judge, item, choice, budget, outcome)) return false;
+    if (outcome->verdict == OTPRING_UNAVAILABLE) return true;
     if (choice->verdict != OTPRING_ACCEPTED && choice->verdict != OTPRING_REPLAYED) {
         uint64_t charged = throttle_charge(budget, item->query->source_class, judge->journal_s);
         if (!swap(&item->first->budget, budget, charged)) return false;
@@ -303,19 +319,21 @@ static bool act_on(struct judge *judge, struct group_item *item, const struct ch
     }
     /* The floor may be of an acceptance whose own record a crash loses: this record then stands for it, so that the
      * verdict stays true. */
-    if (choice->verdict == OTPRING_REPLAYED) outcome->token = choice->word;
+    if (choice->verdict == OTPRING_REPLAYED) outcome->token = choice->mark ? choice->mark : choice->word;
+    if (choice->verdict == OTPRING_REPLAYED && choice->mark) outcome->method = METHOD_OCRA_MARKED;
     outcome->verdict = choice->verdict;
     outcome->not_searched = choice->not_searched;
     /* Of RESYNC too, for whoever reads the log: by how much a clock is wrong. */
-    if (choice->pair) {
-        bool totp = choice->pair->profile->type == OTP_TOTP;
+    if (choice->pair && !choice->mark) {
+        bool by_time = choice->by_time || choice->pair->profile->type == OTP_TOTP;
         int64_t floor = choice->verdict == OTPRING_ACCEPTED ? token_floor(choice->word) : pair_floor(choice->pair);
-        outcome->distance = choice->step - (totp ? choice->pair->expected : floor);
+        outcome->distance = choice->step - (by_time ? choice->pair->expected : floor);
     }
     if (choice->pair) outcome->ordinal = choice->pair->ordinal;
     outcome->reason = choice->verdict == OTPRING_REPLAYED   ? OTPRING_REASON_USED
                       : choice->verdict == OTPRING_RESYNC   ? OTPRING_REASON_FAR
                       : choice->verdict != OTPRING_REJECTED ? OTPRING_REASON_NONE
+                      : choice->challenge_misfits           ? OTPRING_REASON_CHALLENGE
                       : !choice->digits_fit                 ? OTPRING_REASON_DIGITS
                       : choice->not_searched                ? OTPRING_REASON_NOT_SEARCHED
                                                             : OTPRING_REASON_NO_MATCH;
@@ -328,9 +346,11 @@ static void busy(struct outcome *outcome)
     outcome->reason = OTPRING_REASON_BUSY;
 }
 
-static void look(struct judge *judge, struct group *group, const struct group_item *item, struct choice *choice)
+static void look(struct judge *judge, struct group *group, struct group_item *item, struct choice *choice)
 {
-    if (item->frame->method == OTPRING_WIRE_RESYNC) {
+    if (item_is_ocra(item)) {
+        choose_ocra(judge, group, item, choice);
+    } else if (item->frame->method == OTPRING_WIRE_RESYNC) {
         choose_pair(judge, group, item, choice);
     } else {
         choose(judge, group, item, choice);
@@ -425,7 +445,7 @@ static inline void words_write(const struct judge *judge, const struct group_ite
     words[5] = outcome->ordinal | (uint64_t)item->first_ordinal << 32;
     words[6] =
         item->index | (uint64_t)item->frame->client_id << 16 | (uint64_t)distance << 32 | (uint64_t)judge->policy << 48;
-    words[7] = outcome->verdict | (uint64_t)reason << 8 | (uint64_t)query->kind << 16 |
+    words[7] = outcome->verdict | (uint64_t)reason << 8 | (uint64_t)outcome->method << 16 |
                (uint64_t)query->source_class << 24 | (uint64_t)(uint8_t)outcome->drift << 32 |
                (uint64_t)retry_after << 40 | (uint64_t)told << 48 | (uint64_t)SLOT_VERIFY << 56;
 }
@@ -449,7 +469,7 @@ static void record(struct judge *judge, const struct group_item *item, struct ou
 
 static void judge_one(struct judge *judge, struct group *group, struct group_item *item, struct outcome *ret_outcome)
 {
-    *ret_outcome = (struct outcome){.ordinal = NO_ORDINAL};
+    *ret_outcome = (struct outcome){.ordinal = NO_ORDINAL, .method = item->query->kind};
     if (item->preset) {
         ret_outcome->verdict = item->preset;
         ret_outcome->reason = item->preset_reason;

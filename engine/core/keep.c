@@ -92,6 +92,8 @@ struct result core_keep(struct core_worker *worker, bool *ret_more)
     bool more = false;
     int64_t now_ms = clock_journal_ms(&core->clock, os_time(worker->os));
     TRY(keep_state(worker));
+    /* Without memory for more there is what there is; it is tried again with the next step. */
+    (void)!result_failed(marks_keep(core->marks));
     TRY(journal_keep(core->journal, worker->writer, now_ms, atomic_load(&core->checkpoint_position), &more));
     /* Idle times are seconds; each look takes every session's lock from the workers. */
     if (now_ms - core->state->expired_ms >= EXPIRE_EVERY_MS) {

@@ -61,6 +61,7 @@ static struct core_options options_filled(const struct core_options *given)
     if (options.kept_size == 0) options.kept_size = 256u << 20;
     if (options.session_idle_s == 0) options.session_idle_s = 600;
     if (options.sessions_per_client == 0) options.sessions_per_client = 256;
+    if (options.marks_max == 0) options.marks_max = 16777216;
     if (options.unknown_entries == 0) options.unknown_entries = 1048576;
     if (options.resync_candidates_per_turn == 0) options.resync_candidates_per_turn = 512;
     if (options.clock_step_limit_ms == 0) options.clock_step_limit_ms = 2000;
@@ -102,6 +103,7 @@ static struct result memory_create(struct core *core)
     if (!core->kernel) TRY(kernel_choose(NULL, &core->kernel));
     TRY(table_create(&table, &core->table));
     TRY(unknown_create(core->options.unknown_entries, vault_table_secret(core->vault), &core->unknown));
+    TRY(marks_create(core->options.marks_max, vault_table_secret(core->vault), &core->marks));
     TRY(gates_create(vault_table_secret(core->vault), &core->gates));
     return sessions_create(&core->options, &core->sessions);
 }
@@ -175,6 +177,7 @@ void core_close(struct core *core, struct os *os)
     if (core->journal && !core->state->stuck) journal_close(core->journal, os);
     if (core->sessions) sessions_destroy(core->sessions);
     if (core->unknown) unknown_destroy(core->unknown);
+    marks_destroy(core->marks);
     gates_destroy(core->gates);
     if (core->table) table_destroy(core->table);
     if (core->state) {

@@ -5,16 +5,19 @@
 
 struct judge_profile judge_profile_of(const struct profile_row *row)
 {
+    /* Of a suite that has a counter, its steps; the window of its time is the suite's own (judge_ocra.c). */
     bool totp = row->type == OTP_TOTP;
     return (struct judge_profile){
         .used = true,
-        .straight = true,
+        .straight = row->type != OTP_OCRA,
         .type = row->type,
         .algorithm = row->algorithm,
         .digits = row->digits,
         .behind = totp ? row->window_behind : row->look_behind,
         .ahead = totp ? row->window_ahead : row->look_ahead,
         .drift_max = (uint8_t)(row->drift_max > 0 ? row->drift_max : 0),
+        .time_behind = row->window_behind,
+        .time_ahead = row->window_ahead,
         .resync_window = row->resync_window,
         .period_s = row->period_s,
         .t0_s = row->t0_s,
@@ -65,6 +68,10 @@ void profile_cache_refresh(struct profile_cache *cache, struct core *core)
             struct profile_row row;
             copy_row(&row, &core->profiles[i].row);
             cache->profiles[i] = judge_profile_of(&row);
+            /* A row that is being changed while it is copied may say anything; the copy is then taken again. */
+            if (row.type == OTP_OCRA &&
+                result_failed(ocra_suite_parse(row.suite, strnlen(row.suite, SCHEMA_SUITE_MAX), &cache->suites[i])))
+                cache->profiles[i].used = false;
             cache->count = i + 1;
         }
     } while (!version_same(core, version));

@@ -48,7 +48,19 @@ static struct result txn_commit(struct recovery *recovery);
 
 /* ---- words ---- */
 
-void recover_verify(struct core *core, const struct slot_verify *slot)
+/* The word's place has the mark of the response. The floor says no more than that the token was used. */
+static struct result mark_fold(struct core *core, const struct slot_verify *slot)
+{
+    struct table_hit hit;
+    if (slot->token == 0) return result_ok();
+    if (slot->ordinal != UINT32_MAX && table_line(core->table, slot->ordinal, &hit)) {
+        uint64_t word = atomic_load_explicit(&hit.tail->token, memory_order_relaxed);
+        if (token_floor(word) == 0) word_raise(&hit.tail->token, token_word(1, token_change(word)));
+    }
+    return marks_restore(core->marks, slot->token);
+}
+
+static void token_fold(struct core *core, const struct slot_verify *slot)
 {
     struct table_hit hit;
     if (slot->token != 0 && table_line(core->table, slot->ordinal, &hit)) {
@@ -57,12 +69,22 @@ void recover_verify(struct core *core, const struct slot_verify *slot)
             atomic_store_explicit(&hit.tail->drift, slot->drift, memory_order_relaxed);
         }
     }
-    if (slot->budget == 0) return;
+}
+
+struct result recover_verify(struct core *core, const struct slot_verify *slot)
+{
+    struct table_hit hit;
+    if (slot->method == METHOD_OCRA_MARKED)
+        TRY(mark_fold(core, slot));
+    else
+        token_fold(core, slot);
+    if (slot->budget == 0) return result_ok();
     if (slot->first_ordinal == UINT32_MAX) {
         unknown_raise(core->unknown, slot->name, slot->budget);
     } else if (table_line(core->table, slot->first_ordinal, &hit)) {
         word_raise(&hit.tail->budget, slot->budget);
     }
+    return result_ok();
 }
 
 static void prefetch_line(struct core *core, uint32_t ordinal)
@@ -71,15 +93,16 @@ static void prefetch_line(struct core *core, uint32_t ordinal)
     if (table_line(core->table, ordinal, &hit)) __builtin_prefetch(hit.tail, 1);
 }
 
-static void items_fold(struct core *core, const struct slot_verify *items, uint32_t count)
+static struct result items_fold(struct core *core, const struct slot_verify *items, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (i + PREFETCH_AHEAD < count) {
             prefetch_line(core, items[i + PREFETCH_AHEAD].first_ordinal);
             prefetch_line(core, items[i + PREFETCH_AHEAD].ordinal);
         }
-        recover_verify(core, &items[i]);
+        TRY(recover_verify(core, &items[i]));
     }
+    return result_ok();
 }
 
 static struct result burn_note(struct recovery *recovery, const struct slot_verify *slot)
@@ -93,8 +116,7 @@ static struct result burn_note(struct recovery *recovery, const struct slot_veri
         recovery->burned_capacity = capacity;
     }
     recovery->burned[recovery->burned_count++] = *slot;
-    recover_verify(recovery->core, slot);
-    return result_ok();
+    return recover_verify(recovery->core, slot);
 }
 
 /* An act that is salvaged is not applied. What it used up is: codes burned before, and the two of a resynchronisation
@@ -169,8 +191,7 @@ static struct result act_fold(struct recovery *recovery, const struct slot_act *
         struct slot_verify slot;
         if (act->payload_size != sizeof(slot)) return result_of(JOURNAL_CORRUPT);
         memcpy(&slot, payload, sizeof(slot));
-        recover_verify(core, &slot);
-        return result_ok();
+        return recover_verify(core, &slot);
     }
     if (header->position > core->admin_position) {
         TRY(txn_open(core));
@@ -212,7 +233,7 @@ static struct result frame_fold(struct recovery *recovery, const struct journal_
         for (uint32_t i = 0; i < frame->item_count; i++) TRY(burn_note(recovery, &items[i]));
         return result_ok();
     }
-    items_fold(recovery->core, items, frame->item_count);
+    TRY(items_fold(recovery->core, items, frame->item_count));
     sessions_apply_frame(recovery->core->sessions, frame, items, view->header->position, at + 1, view->header->time_ms);
     return result_ok();
 }
@@ -233,8 +254,7 @@ static struct result record_fold(struct recovery *recovery, const struct journal
     case SLOT_VERIFY:
         *ret_slots = 1;
         if (view->salvaged) return burn_note(recovery, (const struct slot_verify *)slot);
-        recover_verify(recovery->core, (const struct slot_verify *)slot);
-        return result_ok();
+        return recover_verify(recovery->core, (const struct slot_verify *)slot);
     case SLOT_ACT: {
         const struct slot_act *act = (const struct slot_act *)slot;
         if (act->slot_count >= left || act->payload_size > (uint32_t)act->slot_count * JOURNAL_SLOT_SIZE) {

@@ -45,6 +45,16 @@ struct result recover_profiles(struct core *core, struct store_txn *txn)
     return result_ok();
 }
 
+static struct result marks_load(struct core *core, const uint8_t *bytes, size_t size)
+{
+    uint32_t count = load_le32(bytes + 4);
+    if (count > MARKS_BLOCK || size != STATE_WORDS_HEAD + (size_t)count * 8) return result_of(STORE_DAMAGED);
+    for (uint32_t i = 0; i < count; i++)
+        TRY(marks_restore(core->marks, load_le64(bytes + STATE_WORDS_HEAD + (size_t)i * 8)));
+    core->state->marks_saved = marks_count(core->marks);
+    return result_ok();
+}
+
 static struct result words_load(void *unused, struct core *core, const uint8_t *key, struct store_bytes value)
 {
     const uint8_t *bytes = value.bytes;
@@ -52,6 +62,8 @@ static struct result words_load(void *unused, struct core *core, const uint8_t *
     (void)unused;
     if (value.size < STATE_WORDS_HEAD || bytes[0] != 1) return result_of(STORE_DAMAGED);
     uint32_t first = load_be32(key), count = load_le32(bytes + 4);
+    if (bytes[1] == STATE_MARKS_ALGORITHM && first >> 30 == STATE_MARKS_ALGORITHM)
+        return marks_load(core, bytes, value.size);
     if (count > SCHEMA_WORDS_PER_BLOCK || value.size != STATE_WORDS_HEAD + (size_t)count * 17 ||
         bytes[1] != table_algorithm(first) || bytes[1] >= KERNEL_ALGORITHM_COUNT) {
         return result_of(STORE_DAMAGED);

@@ -39,8 +39,7 @@ struct result core_rerun_act(struct core *core, const struct slot_act *act, cons
     case ACT_BURN:
         if (act->payload_size != sizeof slot) return result_of(JOURNAL_CORRUPT);
         memcpy(&slot, payload, sizeof slot);
-        recover_verify(core, &slot);
-        return result_ok();
+        return recover_verify(core, &slot);
     default:
         if (in_store) return words_apply(core, act, payload);
         TRY(rows_apply(core, act, payload));
@@ -48,7 +47,7 @@ struct result core_rerun_act(struct core *core, const struct slot_act *act, cons
     }
 }
 
-void core_rerun_verify(struct core *core, const struct slot_verify *slot)
+struct result core_rerun_verify(struct core *core, const struct slot_verify *slot)
 {
-    recover_verify(core, slot);
+    return recover_verify(core, slot);
 }

@@ -27,7 +27,7 @@ static int64_t ahead_greatest(const struct profile_row *profile)
 uint32_t restore_floor(const struct profile_row *profile, int64_t restore_now_ms)
 {
     struct otp_parameters parameters = profile_parameters(profile);
-    if (profile->type != OTP_TOTP || restore_now_ms <= 0) return 0;
+    if (!profile_timed(profile) || restore_now_ms <= 0) return 0;
     int64_t step = otp_step(&parameters, restore_now_ms / 1000) + ahead_greatest(profile) + 1;
     return step < 0 ? 0 : step > UINT32_MAX ? UINT32_MAX : (uint32_t)step;
 }
@@ -45,7 +45,7 @@ static void line_restore(struct restoring *restoring, const struct table_hit *hi
     uint8_t flags = atomic_load(&hit->tail->flags);
     if (flags & TABLE_REMOVED) return;
     if (!core_profile_get(restoring->core, atomic_load(&hit->tail->profile), &profile)) return;
-    if (profile.type == OTP_TOTP) {
+    if (profile_timed(&profile)) {
         uint64_t word = atomic_load(&hit->tail->token);
         uint64_t raised = token_word(restore_floor(&profile, restoring->act.restore_now_ms), token_change(word));
         restoring->raised += raised > word;
@@ -86,8 +86,8 @@ static struct result rows_suspend(struct core *core, struct store_txn *txn, bool
             if ((flags & TABLE_REMOVED) || !(flags & TABLE_SUSPENDED)) continue;
             TRY(row_token_get(core, txn, ordinal, &row));
             struct profile_row profile;
-            bool counter = core_profile_get(core, row.profile, &profile) && profile.type == OTP_HOTP;
-            if (counter && !journal_complete)
+            bool untimed = core_profile_get(core, row.profile, &profile) && !profile_timed(&profile);
+            if (untimed && !journal_complete)
                 row.state = TOKEN_UNSYNCED;
             else if (row.state == TOKEN_ACTIVE)
                 row.state = TOKEN_SUSPENDED;

@@ -16,6 +16,8 @@ enum {
     STATE_WORDS_HEAD = 8,        /* of a block of STORE_WORDS: version 1, algorithm 1, zero 2, count 4 */
     STATE_WORDS_SIZE = STATE_WORDS_HEAD + SCHEMA_WORDS_PER_BLOCK * 17, /* then words 16 each, then drifts 1 each */
     STATE_UNKNOWN_HEAD = 8,         /* of a block of STORE_UNKNOWN: version 4, entries of the whole table 4 */
+    STATE_MARKS_ALGORITHM = 3,      /* blocks of marks stand in STORE_WORDS too, where no ordinal's block can: the two
+                                       highest bits of the key, and byte 1 of the head. Then marks 8 each */
     STATE_COUNTER_MAX = 0x7fffffff, /* HOTP: leaves 50 years of one code a second below 2^32 */
 };
 
@@ -70,6 +72,7 @@ struct checkpoint_progress {
     uint64_t position; /* P */
     int algorithm;
     uint32_t first;
+    uint64_t marks;  /* so many of them are in the store once the last piece is */
     int64_t next_ms; /* boot clock: not before */
 };
 
@@ -90,8 +93,9 @@ struct core_state {
     bool stuck;     /* the os failed with a block of core_open in flight */
     bool restoring; /* the store is marked as restored, and may be taken over */
     struct checkpoint_progress checkpoint;
-    int64_t expired_ms; /* when idle sessions were last looked for; the housekeeper's */
-    uint8_t *block;     /* room for one block of words or of unknown names */
+    int64_t expired_ms;   /* when idle sessions were last looked for; the housekeeper's */
+    uint64_t marks_saved; /* by the last checkpoint */
+    uint8_t *block;       /* room for one block of words, of marks or of unknown names */
 };
 
 /* ---- rows (rows.c): keys and encodings, nothing else ---- */
@@ -192,6 +196,11 @@ struct result token_enter(struct core *core, const struct token_row *row, const 
 /* ---- profiles (act_profile.c) ---- */
 
 struct result profile_check(const struct profile_row *row, int64_t now_s) MUST_USE;
+/* What the tokens' codes are made by, alone: otp_check_parameters, or BAD_SUITE. */
+struct result profile_codes_check(const struct profile_row *row, int64_t now_s) MUST_USE;
+/* What the floor of such a token counts: steps of time, or a counter. Neither: OCRA of a challenge alone. */
+bool profile_timed(const struct profile_row *row);
+bool profile_counts(const struct profile_row *row);
 void profile_publish(struct core *core, const struct profile_row *row);
 struct profile_row profile_default(enum otp_type type);
 struct otp_parameters profile_parameters(const struct profile_row *row);
@@ -211,7 +220,7 @@ struct result act_client_store(struct core *core, struct store_txn *txn, const s
 
 /* ---- start and checkpoint ---- */
 
-/* The blocks of words and of unknown names into txn; raises nothing, changes no position. */
+/* The blocks of words, of marks and of unknown names into txn; raises nothing, changes no position. */
 struct result checkpoint_words(struct core *core, struct store_txn *txn) MUST_USE;
 /* Of a checkpoint one piece, begun where none is; under the act mutex, nothing pending. A failure gives it up. */
 struct result checkpoint_piece(struct core_worker *worker, bool *ret_done) MUST_USE;
@@ -234,7 +243,7 @@ struct result recover_journal(struct core *core, struct os *os, const struct che
 /* What one verification's record does: its words, and the drift it taught. Also of records that are run again
  * (rerun.c).
  */
-void recover_verify(struct core *core, const struct slot_verify *slot);
+struct result recover_verify(struct core *core, const struct slot_verify *slot) MUST_USE; /* NO_MEMORY */
 /* The drift that ACT_TOKEN_RESYNC set. */
 struct result recover_resync(const struct table_hit *hit, const struct slot_act *act, const uint8_t *payload) MUST_USE;
 /* For core_open, which has no worker: slots into the journal on a writer of its own; waits until durable. */

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/check.h"
 
 enum { ROOM_WAIT_MS = 250 };
@@ -102,7 +103,8 @@ enum core_admit core_frame(struct core_worker *worker, const struct core_frame *
 {
     struct core *core = worker->core;
     const struct otpring_wire_header *header = frame->header;
-    bool verifies = header->kind == OTPRING_WIRE_VERIFY || header->kind == OTPRING_WIRE_RESYNC;
+    bool verifies =
+        header->kind == OTPRING_WIRE_VERIFY || header->kind == OTPRING_WIRE_RESYNC || header->kind == OTPRING_WIRE_OCRA;
     enum otpring_wire_error_code error = !verifies                                      ? OTPRING_ERROR_KIND
                                          : !(frame->client->rights & CORE_RIGHT_VERIFY) ? OTPRING_ERROR_NO_RIGHT
                                                                                         : 0;
@@ -139,7 +141,8 @@ static struct otpring_wire_hello_answer hello_of(const struct core_worker *worke
                                                  const struct core_client *client, bool resumed, int64_t now_ms)
 {
     uint32_t kinds = 1u << OTPRING_WIRE_HELLO | 1u << OTPRING_WIRE_PING;
-    if (client->rights & CORE_RIGHT_VERIFY) kinds |= 1u << OTPRING_WIRE_VERIFY | 1u << OTPRING_WIRE_RESYNC;
+    if (client->rights & CORE_RIGHT_VERIFY)
+        kinds |= 1u << OTPRING_WIRE_VERIFY | 1u << OTPRING_WIRE_RESYNC | 1u << OTPRING_WIRE_OCRA;
     return (struct otpring_wire_hello_answer){.version = OTPRING_WIRE_VERSION,
                                               .slots = act->slots,
                                               .items_max = act->items_max,
@@ -227,18 +230,29 @@ static void frame_slot_write(uint8_t *bytes, const struct turn_frame *frame, uin
     slot->kind = SLOT_FRAME;
 }
 
-/* The next items of a frame, from `index` on, become the next of the chunk. */
-static void chunk_add(struct chunk *chunk, struct turn *turn, struct turn_frame *frame, const struct judge *judge,
-                      uint32_t index, uint32_t count)
+/* Bytes of the item that begins here: in OCRA frames each says so itself, and stands alone. */
+static size_t item_size(const struct turn_frame *frame, const uint8_t *item)
 {
-    bool resync = frame->judged.method == OTPRING_WIRE_RESYNC;
-    size_t item_size = resync ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
+    switch (frame->judged.method) {
+    case OTPRING_WIRE_OCRA:
+        return load_le16(item + offsetof(struct otpring_wire_ocra, size));
+    case OTPRING_WIRE_RESYNC:
+        return sizeof(struct otpring_wire_pair);
+    default:
+        return sizeof(struct otpring_wire_query);
+    }
+}
+
+/* The next items of a frame, from `index` on, become the next of the chunk. They stand from `bytes` on. */
+static void chunk_add(struct chunk *chunk, struct turn *turn, struct turn_frame *frame, const struct judge *judge,
+                      uint32_t index, uint32_t count, const uint8_t *bytes)
+{
     uint32_t at = chunk->count;
     judge->kernel->stages->gather(
         &(struct stage_gather){.at = at,
                                .count = count,
-                               .query = frame->items + index * item_size,
-                               .query_size = item_size,
+                               .query = bytes,
+                               .query_size = item_size(frame, bytes),
                                .answer = turn->answers + frame->answer_first + index,
                                .frame = &frame->judged,
                                .place = index | (uint64_t)frame->judged.client_id << 16 | (uint64_t)judge->policy << 48,
@@ -248,18 +262,22 @@ static void chunk_add(struct chunk *chunk, struct turn *turn, struct turn_frame 
                                .ret_frames = chunk->frames,
                                .ret_places = chunk->places,
                                .ret_records = chunk->records});
-    if (!resync && frame->judged.client->company_count == 0) chunk->plain |= items_mask(count) << at;
+    bool codes = frame->judged.method == OTPRING_WIRE_VERIFY;
+    if (codes && frame->judged.client->company_count == 0) chunk->plain |= items_mask(count) << at;
     chunk->count = at + count;
     turn->slot_count += count;
 }
 
 static void frame_gather(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)
 {
+    const uint8_t *item = frame->items;
+    bool alone = frame->judged.method == OTPRING_WIRE_OCRA;
     for (uint32_t index = 0; index < frame->header.count;) {
         struct chunk *chunk = group_filling(group);
-        uint32_t room = CHUNK_ITEMS - chunk->count, left = frame->header.count - index;
+        uint32_t room = CHUNK_ITEMS - chunk->count, left = alone ? 1 : frame->header.count - index;
         uint32_t count = left < room ? left : room;
-        chunk_add(chunk, turn, frame, judge, index, count);
+        chunk_add(chunk, turn, frame, judge, index, count, item);
+        item += count * item_size(frame, item);
         index += count;
         if (chunk->count == CHUNK_ITEMS) group_advance(judge, group);
     }
@@ -268,10 +286,11 @@ static void frame_gather(struct turn *turn, struct turn_frame *frame, struct jud
 /* Only what was answered UNAVAILABLE is judged again. */
 static void retry_gather(struct turn *turn, struct turn_frame *frame, struct judge *judge, struct group *group)
 {
-    for (uint32_t index = 0; index < frame->header.count; index++) {
+    const uint8_t *item = frame->items;
+    for (uint32_t index = 0; index < frame->header.count; item += item_size(frame, item), index++) {
         if (turn->answers[frame->answer_first + index].verdict != OTPRING_UNAVAILABLE) continue;
         struct chunk *chunk = group_filling(group);
-        chunk_add(chunk, turn, frame, judge, index, 1);
+        chunk_add(chunk, turn, frame, judge, index, 1, item);
         if (chunk->count == CHUNK_ITEMS) group_advance(judge, group);
     }
 }

@@ -7,6 +7,7 @@
 
 #include "core/internal.h"
 #include "kernel/stages.h"
+#include "otp/ocra.h"
 
 enum {
     CHUNK_ITEMS = STAGE_ITEMS_MAX, /* items that go through a stage together: what all stages touch stays in the
@@ -26,9 +27,11 @@ struct judge_profile {
     uint8_t type;
     uint8_t algorithm;
     uint8_t digits;
-    uint8_t behind; /* TOTP window, HOTP look-behind */
-    uint8_t ahead;  /* TOTP window, HOTP look-ahead */
+    uint8_t behind; /* TOTP window, look-behind of a counter */
+    uint8_t ahead;  /* TOTP window, look-ahead of a counter */
     uint8_t drift_max;
+    uint8_t time_behind; /* OCRA: window of the time step */
+    uint8_t time_ahead;
     uint16_t resync_window;
     uint32_t period_s;
     int64_t t0_s;
@@ -43,6 +46,7 @@ struct profile_cache {
     int64_t words_s;  /* the time that `words` are of; INT64_MIN: to be made anew */
     struct judge_profile profiles[CORE_PROFILES_MAX];
     uint64_t words[CORE_PROFILES_MAX]; /* stage_profile; 0 of those whose queries do not go the straight way */
+    struct ocra_suite suites[CORE_PROFILES_MAX]; /* of profiles whose type is OCRA */
 };
 
 struct judge_profile judge_profile_of(const struct profile_row *row);
@@ -93,7 +97,7 @@ struct batch {
 struct judged_frame {
     const struct core_client *client;
     uint16_t client_id;
-    uint16_t method;   /* frame kind: VERIFY or RESYNC */
+    uint16_t method;   /* frame kind: VERIFY, RESYNC or OCRA */
     bool sees_states;  /* the client may be told UNKNOWN and INACTIVE */
     bool needs_others; /* a verdict may rest on a turn of another worker */
 };
@@ -111,10 +115,23 @@ struct group_item {
     uint16_t index;  /* in its frame */
     uint8_t pair_count;
     uint8_t live_count; /* tokens that are not removed */
-    uint8_t preset;     /* a verdict that needs no looking up, or 0 */
+    uint8_t
+        other_count; /* of them, active ones that this kind of query is not for: they accept no code, or codes alone */
+    uint8_t preset;  /* a verdict that needs no looking up, or 0 */
     uint8_t preset_reason;
     bool profile_missing;
+    uint64_t own_mark; /* OCRA: put by this very query, whose token then moved; 0: none */
 };
+
+static inline bool item_is_ocra(const struct group_item *item)
+{
+    return item->frame->method == OTPRING_WIRE_OCRA;
+}
+
+static inline const struct otpring_wire_ocra *item_ocra(const struct group_item *item)
+{
+    return (const struct otpring_wire_ocra *)(const void *)item->query;
+}
 
 static inline uint32_t item_code_next(const struct group_item *item)
 {
@@ -241,6 +258,28 @@ int64_t pair_adjacent(const struct kernel *kernel, const struct pair *pair, uint
                       int64_t high);
 
 /* ---- judging ---- */
+
+/* What the tokens of the account say to the query at one look. */
+struct choice {
+    uint8_t verdict;
+    bool digits_fit;
+    bool challenge_misfits; /* OCRA: no suite of the account's can have been asked that */
+    bool not_searched;
+    bool busy;
+    bool by_time; /* steps are counted from what is expected, not from the floor */
+    struct pair *pair;
+    int64_t step;
+    uint64_t word;
+    uint32_t consumed; /* steps: 1; 2 for a pair of adjacent codes; 0 for a mark */
+    uint64_t mark;     /* of a response that only a mark can tell from a used one; 0: another one */
+};
+
+/* Reads the word, then the flags: false when the token does not accept. */
+bool pair_active(struct pair *pair, uint64_t *ret_word);
+/* A response to a challenge (judge_ocra.c): ACCEPTED, else REPLAYED, INACTIVE, REJECTED. */
+void choose_ocra(struct judge *judge, struct group *group, struct group_item *item, struct choice *choice);
+/* What the query itself decides; false: nothing. */
+bool ocra_preset(const struct otpring_wire_ocra *query, uint8_t *ret_verdict, uint8_t *ret_reason);
 
 /* An item that declined to go the straight way after all, as the general way has it: with the one pair that was tried;
  * `fits`: its code is that of the expected step. */

@@ -60,7 +60,7 @@ _Static_assert(sizeof(struct slot_frame) == 64, "a slot is 64 bytes");
  * carries the token word and THROTTLED the budget word that it was judged by. */
 struct slot_verify {
     uint8_t name[16];
-    uint64_t token;  /* token word after */
+    uint64_t token;  /* token word after; of METHOD_OCRA_MARKED the mark of the response (core/marks.h) */
     uint64_t budget; /* budget word after: of the account's first line, or of an unknown name */
     uint64_t source;
     uint32_t ordinal;       /* of the token that matched, else 0xffffffff */
@@ -71,7 +71,7 @@ struct slot_verify {
     uint16_t policy;       /* policy version */
     uint8_t verdict;       /* enum otpring_verdict */
     uint8_t reason;        /* enum otpring_reason */
-    uint8_t method;        /* query kind */
+    uint8_t method;        /* query kind, or METHOD_OCRA_MARKED */
     uint8_t source_class;
     int8_t drift;          /* after */
     uint8_t retry_after_s; /* THROTTLED: lowest 8 bits of the seconds to wait; see slot_verify_retry_after_s */
@@ -79,6 +79,10 @@ struct slot_verify {
     uint8_t kind;
 };
 _Static_assert(sizeof(struct slot_verify) == 64, "a slot is 64 bytes");
+
+/* A query of kind OTPRING_QUERY_OCRA that fits a token whose suite has neither counter nor time: no word tells that the
+ * response was used, so its mark stands there. */
+enum { METHOD_OCRA_MARKED = 4 };
 
 /* A throttled query matched no step, so the distance holds what the byte has no room for: 24 bits in all. */
 #define SLOT_RETRY_AFTER_MAX_S 0xffffffu

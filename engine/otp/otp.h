@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "kernel/kernel.h"
 
-enum otp_type { OTP_HOTP = 0, OTP_TOTP = 1 };
+enum otp_type { OTP_HOTP = 0, OTP_TOTP = 1, OTP_OCRA = 2 /* ocra.h; of the functions below none takes it */ };
 
 enum {
     OTP_SEED_SIZE_MIN = 10,

@@ -201,6 +201,13 @@ static enum server_taken take_queries(struct server_worker *worker, struct conne
     return error ? fault_at(ret_fault, (uint16_t)error, frame, offset_of(error)) : SERVER_LATER;
 }
 
+static enum server_taken take_ocra(struct server_worker *worker, struct connection *connection,
+                                   const struct wire_frame *frame, struct wire_fault *ret_fault)
+{
+    if (!wire_check_ocra(wire_body(frame), frame->body_size, frame->header.count, ret_fault)) return SERVER_FAULT;
+    return take_queries(worker, connection, frame, ret_fault);
+}
+
 enum server_taken server_take_ping(struct server_worker *worker, struct connection *connection,
                                    const struct wire_frame *frame, struct wire_fault *ret_fault)
 {
@@ -246,6 +253,7 @@ const struct server_kind server_verify_kinds[] = {
     {.kind = OTPRING_WIRE_HELLO, .before_hello = true, .take = take_hello},
     {.kind = OTPRING_WIRE_VERIFY, .right = CORE_RIGHT_VERIFY, .take = take_queries},
     {.kind = OTPRING_WIRE_RESYNC, .right = CORE_RIGHT_VERIFY, .take = take_queries},
+    {.kind = OTPRING_WIRE_OCRA, .right = CORE_RIGHT_VERIFY, .take = take_ocra},
     {.kind = OTPRING_WIRE_PING, .take = server_take_ping},
 };
 const uint32_t server_verify_kind_count = sizeof server_verify_kinds / sizeof server_verify_kinds[0];

@@ -18,6 +18,7 @@ enum { AT_VERSION = 32, AT_SLOTS = 36, AT_ITEMS_MAX = 38, AT_HELLO_RESERVED = 48
 struct shape {
     bool known;
     bool counted;    /* count items of item_size; else count is 0 */
+    bool longer;     /* of at least item_size, each as long as it says: wire_check_ocra */
     bool in_session; /* session, sequence and slot are meant; else they are 0 */
     bool listed;     /* count says how many items the text has */
     uint32_t item_size;
@@ -30,6 +31,11 @@ static const struct shape shapes[] = {
     [OTPRING_WIRE_RESYNC] = {.known = true, .counted = true, .in_session = true, .item_size = 40},
     [OTPRING_WIRE_ADMIN] = {.known = true, .body_min = 1, .body_max = OTPRING_WIRE_ADMIN_SIZE_MAX - WIRE_HEADER_SIZE},
     [OTPRING_WIRE_PING] = {.known = true},
+    [OTPRING_WIRE_OCRA] = {.known = true,
+                           .counted = true,
+                           .longer = true,
+                           .in_session = true,
+                           .item_size = sizeof(struct otpring_wire_ocra)},
     [OTPRING_WIRE_QUESTION] = {.known = true,
                                .listed = true,
                                .body_min = 1,
@@ -66,6 +72,7 @@ static bool check_count_and_size(const struct shape *shape, const struct otpring
         if (header->count == 0 || header->count > OTPRING_WIRE_ITEMS_MAX)
             return fault_at(ret_fault, OTPRING_ERROR_TOO_MANY, kind, AT_COUNT);
         body_min = body_max = header->count * shape->item_size;
+        if (shape->longer) body_max = size_max - WIRE_HEADER_SIZE;
     } else if (shape->listed) {
         if (header->count == 0 || header->count > OTPRING_WIRE_QUESTIONS_MAX)
             return fault_at(ret_fault, OTPRING_ERROR_TOO_MANY, kind, AT_COUNT);
@@ -94,6 +101,34 @@ bool wire_check_header(const uint8_t bytes[WIRE_HEADER_SIZE], uint32_t size_max,
     if (!check_count_and_size(shape, &header, size_max, ret_fault)) return false;
     *ret_header = header;
     return true;
+}
+
+/* One item, `left` bytes before the end of the body. */
+static bool check_ocra_item(const uint8_t *item, uint32_t left, uint32_t offset, uint32_t *ret_size,
+                            struct wire_fault *ret_fault)
+{
+    enum { HEAD = sizeof(struct otpring_wire_ocra), AT_ITEM_SIZE = 32, AT_RESPONSE = 34, AT_SESSION_INFORMATION = 38 };
+    if (left < HEAD) return fault_at(ret_fault, OTPRING_ERROR_SIZE, OTPRING_WIRE_OCRA, AT_SIZE);
+    uint32_t size = load_le16(item + AT_ITEM_SIZE), filled = HEAD + load_le16(item + AT_SESSION_INFORMATION);
+    for (int i = 0; i < 4; i++) filled += item[AT_RESPONSE + i]; /* response, two challenges, PIN's hash */
+    if (size % 8 || size > left || size > OTPRING_WIRE_OCRA_SIZE_MAX || size < filled || size - filled >= 8)
+        return fault_at(ret_fault, OTPRING_ERROR_SIZE, OTPRING_WIRE_OCRA, offset + AT_ITEM_SIZE);
+    for (uint32_t i = filled; i < size; i++) {
+        if (item[i]) return fault_at(ret_fault, OTPRING_ERROR_RESERVED, OTPRING_WIRE_OCRA, offset + i);
+    }
+    *ret_size = size;
+    return true;
+}
+
+bool wire_check_ocra(const uint8_t *body, uint32_t body_size, uint16_t count, struct wire_fault *ret_fault)
+{
+    uint32_t at = 0;
+    for (uint16_t i = 0; i < count; i++) {
+        uint32_t size;
+        if (!check_ocra_item(body + at, body_size - at, WIRE_HEADER_SIZE + at, &size, ret_fault)) return false;
+        at += size;
+    }
+    return at == body_size || fault_at(ret_fault, OTPRING_ERROR_SIZE, OTPRING_WIRE_OCRA, AT_SIZE);
 }
 
 bool wire_check_hello(const uint8_t body[32], struct otpring_wire_hello *ret_hello, struct wire_fault *ret_fault)

@@ -5,7 +5,9 @@
 #include "base/bytes.h"
 #include "base/check.h"
 
-enum { ORDINAL_LIMIT_HIGH = 3, TYPE_MAX = 1, ALGORITHM_MAX = 2, DIGITS_MIN = 6, DIGITS_MAX = 8, PERIOD_S_MAX = 3600 };
+enum { ORDINAL_LIMIT_HIGH = 3, ALGORITHM_MAX = 2, DIGITS_MIN = 6, DIGITS_MAX = 8, PERIOD_S_MAX = 3600 };
+enum { TYPE_TOTP = 1, TYPE_OCRA = 2 }; /* enum otp_type, which belongs to another room */
+enum { OCRA_DIGITS_MIN = 4, OCRA_DIGITS_MAX = 10, OCRA_PERIOD_S_MAX = 48 * 3600 };
 
 /* Writes forward into SCHEMA_ROW_MAX bytes. */
 struct writer {
@@ -147,15 +149,24 @@ size_t schema_profile_encode(const struct profile_row *row, uint8_t *ret)
     put_u32(&writer, row->throttle_base_s);
     put_u32(&writer, row->throttle_max_s);
     put_u8(&writer, (uint8_t)row->drift_max);
+    /* Rows of other types end here, as they did before there were suites. */
+    if (row->type == TYPE_OCRA) put_string(&writer, row->suite, SCHEMA_SUITE_MAX);
     return written(&writer);
+}
+
+static bool ocra_valid(const struct profile_row *row)
+{
+    bool digits = row->digits == 0 || (row->digits >= OCRA_DIGITS_MIN && row->digits <= OCRA_DIGITS_MAX);
+    return digits && row->period_s <= OCRA_PERIOD_S_MAX && row->suite[0];
 }
 
 /* What a reader divides by or indexes with; the rules of judgment about the rest are core's. */
 static bool profile_valid(const struct profile_row *row)
 {
-    if (row->type > TYPE_MAX || row->algorithm > ALGORITHM_MAX) return false;
+    if (row->type > TYPE_OCRA || row->algorithm > ALGORITHM_MAX) return false;
+    if (row->type == TYPE_OCRA) return ocra_valid(row);
     if (row->digits < DIGITS_MIN || row->digits > DIGITS_MAX) return false;
-    return row->period_s <= PERIOD_S_MAX && (row->type == 0 || row->period_s > 0);
+    return row->period_s <= PERIOD_S_MAX && (row->type != TYPE_TOTP || row->period_s > 0);
 }
 
 struct result schema_profile_decode(struct store_bytes value, struct profile_row *ret_row)
@@ -178,6 +189,7 @@ struct result schema_profile_decode(struct store_bytes value, struct profile_row
     row.throttle_base_s = cursor_u32(&cursor);
     row.throttle_max_s = cursor_u32(&cursor);
     row.drift_max = (int8_t)cursor_u8(&cursor);
+    if (row.type == TYPE_OCRA) take_string(&cursor, row.suite, SCHEMA_SUITE_MAX);
     TRY(row_judged(&cursor, profile_valid(&row)));
     *ret_row = row;
     return result_ok();

@@ -10,6 +10,7 @@ enum {
     SCHEMA_VERSION = 1,
     SCHEMA_NAME_MAX = 255, /* bytes of a company's or a user's full name */
     SCHEMA_LABEL_MAX = 63,
+    SCHEMA_SUITE_MAX = 47, /* bytes of an OCRA suite */
     SCHEMA_SEALED_SEED_MAX = 128 + 28,
     SCHEMA_ROW_MAX = 2048,
     SCHEMA_WORDS_PER_BLOCK = 4096,  /* tokens a block of STORE_WORDS: 16 bytes each: token word, budget word */
@@ -39,18 +40,19 @@ struct profile_row {
     char name[SCHEMA_LABEL_MAX + 1];
     uint8_t type;      /* enum otp_type */
     uint8_t algorithm; /* enum kernel_algorithm */
-    uint8_t digits;
-    uint32_t period_s;
+    uint8_t digits;    /* OCRA: of a response; 0: not truncated */
+    uint32_t period_s; /* OCRA: length of a time step; 0: a suite without time */
     int64_t t0_s;
-    uint8_t window_behind;    /* TOTP: steps back that are accepted; default 1 */
-    uint8_t window_ahead;     /* TOTP: steps ahead; default 1 */
-    uint8_t look_ahead;       /* HOTP: steps past the floor; default 10 */
-    uint8_t look_behind;      /* HOTP: used steps that are still told REPLAYED; default 1 */
-    uint16_t resync_window;   /* steps searched for a far code; default HOTP 100, TOTP 20; 0: never */
-    uint8_t throttle_free;    /* failures without delay; default 5 */
-    uint32_t throttle_base_s; /* delay after the first failure beyond; doubles with each; default 2 */
-    uint32_t throttle_max_s;  /* default 900 */
-    int8_t drift_max;         /* greatest learned drift, steps; default 3 for TOTP */
+    uint8_t window_behind;            /* TOTP, OCRA with time: steps back that are accepted; default 1 */
+    uint8_t window_ahead;             /* the same: steps ahead; default 1 */
+    uint8_t look_ahead;               /* HOTP, OCRA with a counter: steps past the floor; default 10 */
+    uint8_t look_behind;              /* the same: used steps that are still told REPLAYED; default 1 */
+    uint16_t resync_window;           /* steps searched for a far code; default HOTP 100, TOTP 20; 0: never */
+    uint8_t throttle_free;            /* failures without delay; default 5 */
+    uint32_t throttle_base_s;         /* delay after the first failure beyond; doubles with each; default 2 */
+    uint32_t throttle_max_s;          /* default 900 */
+    int8_t drift_max;                 /* greatest learned drift, steps; default 3 for TOTP */
+    char suite[SCHEMA_SUITE_MAX + 1]; /* OCRA alone: it says algorithm, digits and period, which stand above too */
 };
 
 enum token_state {

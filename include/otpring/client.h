@@ -47,6 +47,24 @@ struct otpring_query {
                               UNAVAILABLE, which is to be taken for REQUIRED; goes with other queries in one call */
 };
 
+/* A response to a challenge (OCRA, RFC 6287). The challenges are the auth server's to make, at random and once each:
+ *   one way    `challenge` is what the user's token was asked
+ *   mutual     `challenge` is the server's (QS), `challenge_second` the token's own (QC)
+ *   signature  `challenge` is what was signed
+ * What the token's suite has no use for is passed over, so that one call serves tokens of several suites. */
+struct otpring_ocra_query {
+    const char *company; /* NUL-terminated UTF-8 */
+    const char *user;
+    const char *response;         /* as it was typed: digits, or the hexadecimal digits of a suite that ends in -0 */
+    const char *challenge;        /* at most 64 characters */
+    const char *challenge_second; /* NULL: none */
+    const uint8_t *pin_hash;      /* NULL: none; of the PIN, by the suite's PSHA1, PSHA256 or PSHA512 */
+    size_t pin_hash_size;         /* 20, 32, 64 */
+    const char *session;          /* session information in UTF-8, at most 999 bytes; NULL: none */
+    uint64_t source;              /* as above */
+    int source_known;
+};
+
 struct otpring_answer {
     enum otpring_verdict verdict;
     enum otpring_reason reason;
@@ -64,6 +82,11 @@ void otpring_close(struct otpring_client *client);
 int otpring_verify(struct otpring_client *client, const struct otpring_query *queries, size_t count,
                    struct otpring_answer *ret_answers);
 
+/* The same for responses to challenges: as many as fit a frame (about 64 bytes each; it has 40 bytes for each of
+ * items_max, and 1360), else OTPRING_E_ARGUMENT. */
+int otpring_verify_ocra(struct otpring_client *client, const struct otpring_ocra_query *queries, size_t count,
+                        struct otpring_answer *ret_answers);
+
 /* For event loops: submit only queues (without a session it first connects, waiting at most timeout_ms); otpring_poll
  * connects, sends and receives, so call it after submitting too, and now and then while otpring_fd is -1. E_PROTOCOL
  * and E_SESSION are told once, by the next call: every ticket submitted before and not handed over after the finished
@@ -71,6 +94,7 @@ int otpring_verify(struct otpring_client *client, const struct otpring_query *qu
  * otpring_poll, which gives one finished ticket a call and copies its answers (at most count). 0: none finished.
  * timeout_ms 0: never waits. */
 int64_t otpring_submit(struct otpring_client *client, const struct otpring_query *queries, size_t count);
+int64_t otpring_submit_ocra(struct otpring_client *client, const struct otpring_ocra_query *queries, size_t count);
 int64_t otpring_poll(struct otpring_client *client, int timeout_ms, struct otpring_answer *ret_answers, size_t count,
                      size_t *ret_count);
 int otpring_fd(const struct otpring_client *client);
@@ -82,6 +106,9 @@ int64_t otpring_submit_wire(struct otpring_client *client, const void *wire_quer
 /* Like otpring_poll; the answers stay in the client's buffer until the next call: count x struct otpring_wire_answer.
  */
 int64_t otpring_poll_wire(struct otpring_client *client, int timeout_ms, const void **ret_answers, size_t *ret_count);
+
+/* One item of an OCRA frame: its bytes into ret_item (1360 at most), and how many; 0: such a query is MALFORMED. */
+size_t otpring_ocra_item(const struct otpring_ocra_query *query, uint8_t ret_item[1360]);
 
 /* One name's 16 bytes: 8 of SHA-256(company), 8 of SHA-256(company, 0x00, user). */
 void otpring_name(const char *company, const char *user, uint8_t ret_name[16]);

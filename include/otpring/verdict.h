@@ -35,6 +35,8 @@ enum otpring_reason {
     OTPRING_REASON_STOPPING = 12,    /* UNAVAILABLE */
     OTPRING_REASON_BUSY = 13,        /* UNAVAILABLE: an internal limit */
     OTPRING_REASON_COMPANY = 14,     /* REJECTED: not a company of this client */
+    OTPRING_REASON_CHALLENGE = 15,   /* REJECTED: the challenge, PIN or session is none of the token's OCRA suite */
+    OTPRING_REASON_MARKS = 16,       /* UNAVAILABLE: no room to remember that the response is used */
     OTPRING_REASON_SCHEME = 32,      /* NOT_REQUIRED: the company's scheme is not active yet */
     OTPRING_REASON_WAIVED = 33,      /* NOT_REQUIRED: a known user without a token yet, or released */
     OTPRING_REASON_NOT_KNOWN = 34,   /* UNAVAILABLE: nothing is known of this user, so nobody can say */

@@ -34,16 +34,19 @@ enum otpring_wire_kind {
     OTPRING_WIRE_QUESTION = 12,        /* ask.sock: JSON text; count: its items */
     OTPRING_WIRE_QUESTION_ANSWER = 13, /* ask.sock: JSON text */
     OTPRING_WIRE_QUESTION_EVENT = 14,  /* ask.sock: JSON text, unasked: a challenge was closed; count 0 */
+    OTPRING_WIRE_OCRA = 20,            /* count x struct otpring_wire_ocra with what follows each */
+    OTPRING_WIRE_OCRA_ANSWER = 21,     /* count x struct otpring_wire_answer */
 };
 
 struct otpring_wire_header {
-    uint32_t size;     /* of the whole frame, header included */
-    uint16_t kind;     /* enum otpring_wire_kind */
-    uint16_t count;    /* items */
-    uint64_t tag;      /* the caller's; comes back in the answer */
-    uint64_t session;  /* from the hello answer; 0 in HELLO, ADMIN, PING */
-    uint32_t sequence; /* VERIFY, RESYNC: of the slot; first is 1, then +1 for each new frame, unchanged for a retry */
-    uint16_t slot;     /* VERIFY, RESYNC: 0 to slots - 1 */
+    uint32_t size;    /* of the whole frame, header included */
+    uint16_t kind;    /* enum otpring_wire_kind */
+    uint16_t count;   /* items */
+    uint64_t tag;     /* the caller's; comes back in the answer */
+    uint64_t session; /* from the hello answer; 0 in HELLO, ADMIN, PING */
+    uint32_t
+        sequence; /* VERIFY, RESYNC, OCRA: of the slot; first is 1, then +1 for each new frame, unchanged for a retry */
+    uint16_t slot; /* VERIFY, RESYNC, OCRA: 0 to slots - 1 */
     uint16_t reserved;
 };
 _Static_assert(sizeof(struct otpring_wire_header) == 32, "a frame header is 32 bytes");
@@ -73,6 +76,7 @@ _Static_assert(sizeof(struct otpring_wire_hello_answer) == 32, "the hello answer
 enum otpring_query_kind {
     OTPRING_QUERY_CODE = 1,
     OTPRING_QUERY_REQUIRED = 2, /* in VERIFY: may this user pass without a code? code and digits are 0 */
+    OTPRING_QUERY_OCRA = 3,     /* in OCRA: a response to a challenge (RFC 6287); code and digits are 0 */
 };
 
 struct otpring_wire_query {
@@ -96,6 +100,20 @@ struct otpring_wire_pair {
     uint32_t reserved;
 };
 _Static_assert(sizeof(struct otpring_wire_pair) == 40, "a pair is 40 bytes");
+
+/* A response to a challenge. Behind it, without gaps: the response as it was typed, the first challenge, the second
+ * one, the PIN's hash, the session information; then zeros up to `size`. */
+struct otpring_wire_ocra {
+    struct otpring_wire_query query;
+    uint16_t size;             /* of the item, all that follows included: a multiple of 8 */
+    uint8_t response_size;     /* 4 to 128 characters */
+    uint8_t question_sizes[2]; /* 4 to 64 characters; the second one 0 but in mutual mode */
+    uint8_t pin_hash_size;     /* 0, 20, 32 or 64 bytes */
+    uint16_t session_size;     /* 0 to 999 bytes */
+};
+_Static_assert(sizeof(struct otpring_wire_ocra) == 40, "the head of an OCRA item is 40 bytes");
+
+enum { OTPRING_WIRE_OCRA_SIZE_MAX = 1360 /* of one item */ };
 
 struct otpring_wire_answer {
     uint8_t verdict; /* enum otpring_verdict */

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 HELLO, HELLO_ANSWER, VERIFY, VERIFY_ANSWER, RESYNC, RESYNC_ANSWER = 1, 2, 3, 4, 5, 6
 ERROR, ADMIN, ADMIN_ANSWER, PING, PONG = 7, 8, 9, 10, 11
 QUESTION, QUESTION_ANSWER, QUESTION_EVENT = 12, 13, 14
+OCRA, OCRA_ANSWER = 20, 21
 
 VERDICTS = {
     1: "ACCEPTED", 2: "REJECTED", 3: "REPLAYED", 4: "THROTTLED", 5: "RESYNC",
@@ -35,6 +36,7 @@ HELLO_BODY = struct.Struct("<HHHHQ16x")
 HELLO_ANSWER_BODY = struct.Struct("<HHHHQIIQ")
 QUERY = struct.Struct("<8s8sQIBBBB")
 PAIR_END = struct.Struct("<II")
+OCRA_END = struct.Struct("<HBBBBH")
 ANSWER = struct.Struct("<BBHIQ")
 ERROR_BODY = struct.Struct("<HHIQ")
 FRAME_SIZE_MAX = 4 << 20
@@ -125,6 +127,15 @@ def pair(company: str, user: str, code: str, code_next: str, source: int = 0, so
     return query(company, user, code, source, source_known) + PAIR_END.pack(int(code_next), 0)
 
 
+def ocra(company: str, user: str, response: str, challenge: str, *, second: str = "", pin_hash: bytes = b"", session: bytes = b"",
+         source: int = 0, source_known: bool = False) -> bytes:
+    fields = [response.encode(), challenge.encode(), second.encode(), pin_hash, session]
+    size = QUERY.size + OCRA_END.size + sum(map(len, fields))
+    padded = (size + 7) // 8 * 8
+    return (QUERY.pack(*name(company, user), source, 0, 0, 3, 1 if source_known else 0, 0) +
+            OCRA_END.pack(padded, *map(len, fields)) + b"".join(fields) + bytes(padded - size))
+
+
 def answers_of(body: bytes) -> list[Answer]:
     found = []
     for verdict, reason, reserved, retry_after_s, record in ANSWER.iter_unpack(body):
@@ -172,7 +183,7 @@ class Connection:
         if kind == ERROR:
             code, at_kind, offset, _ = ERROR_BODY.unpack(body)
             raise ProtocolError(ERRORS.get(code, str(code)), at_kind, offset)
-        if kind in (VERIFY_ANSWER, RESYNC_ANSWER) and len(body) != count * ANSWER.size:
+        if kind in (VERIFY_ANSWER, RESYNC_ANSWER, OCRA_ANSWER) and len(body) != count * ANSWER.size:
             raise ProtocolError("an answer's size does not fit its count", kind)
         return Frame(kind, count, tag, session, sequence, slot, body)
 
@@ -321,6 +332,11 @@ class VerifyClient:
         if not code_is_well_formed(code) or not code_is_well_formed(code_next) or len(code) != len(code_next):
             return Answer("MALFORMED", 7)
         return self.exchange(RESYNC, [(1, pair(company, user, code, code_next, source))])[0][0]
+
+
+    def verify_ocra(self, items: list[bytes]) -> list[Answer]:
+        """Responses to challenges, made by `ocra`; at most items_max, in one frame."""
+        return self.exchange(OCRA, [(len(items), b"".join(items))])[0]
 
 
 class AskClient:

@@ -30,6 +30,8 @@ class WorkedExample(unittest.TestCase):
                          example("resync"))
         self.assertEqual(client.frame(client.VERIFY, client.query_required("Demo Bank", "ana"), count=1, tag=3072, session=SESSION,
                                       sequence=3), example("required"))
+        self.assertEqual(client.frame(client.OCRA, client.ocra("Demo Bank", "ana", "237653", "00000000"), count=1, tag=4096,
+                                      session=SESSION, sequence=4), example("ocra"))
         self.assertEqual(client.frame(client.ADMIN, b'{"act":"status"}', tag=5), example("admin"))
         wait = b'{"act":"wait","items":[{"challenge":"AAECAwQFBgcICQoLDA0ODw","session":"s1"}]}'
         self.assertEqual(client.frame(client.QUESTION, wait, count=1, tag=6), example("question"))

@@ -38,9 +38,10 @@ static bool receive_whole(int file, void *bytes, size_t size)
     return true;
 }
 
-static bool frame_send(int file, uint16_t kind, const void *body, size_t size)
+static bool frame_send(int file, uint16_t kind, uint16_t count, const void *body, size_t size)
 {
-    struct otpring_wire_header header = {.size = htole32((uint32_t)(sizeof header + size)), .kind = htole16(kind)};
+    struct otpring_wire_header header = {
+        .size = htole32((uint32_t)(sizeof header + size)), .kind = htole16(kind), .count = htole16(count)};
     errno = EMSGSIZE;
     if (size > OTPRING_WIRE_ADMIN_SIZE_MAX - sizeof header) return false;
     return send_whole(file, &header, sizeof header) && send_whole(file, body, size);
@@ -97,7 +98,7 @@ bool admin_socket_hello(int file)
                                              .slots = htole16(1),
                                              .items_max = htole16(1)};
     size_t size;
-    char *answer = frame_send(file, OTPRING_WIRE_HELLO, &hello, sizeof hello)
+    char *answer = frame_send(file, OTPRING_WIRE_HELLO, 0, &hello, sizeof hello)
                        ? frame_receive(file, OTPRING_WIRE_HELLO_ANSWER, &size)
                        : NULL;
     free(answer);
@@ -106,10 +107,20 @@ bool admin_socket_hello(int file)
 
 bool admin_socket_say(int file, const char *json, size_t size)
 {
-    return frame_send(file, OTPRING_WIRE_ADMIN, json, size);
+    return frame_send(file, OTPRING_WIRE_ADMIN, 0, json, size);
 }
 
 char *admin_socket_hear(int file, size_t *ret_size)
 {
     return frame_receive(file, OTPRING_WIRE_ADMIN_ANSWER, ret_size);
+}
+
+bool ask_socket_say(int file, const char *json, size_t size)
+{
+    return frame_send(file, OTPRING_WIRE_QUESTION, 1, json, size);
+}
+
+char *ask_socket_hear(int file, size_t *ret_size)
+{
+    return frame_receive(file, OTPRING_WIRE_QUESTION_ANSWER, ret_size);
 }

@@ -19,5 +19,8 @@ bool admin_socket_hello(int file);
  * before the answers of earlier ones have come. */
 bool admin_socket_say(int file, const char *json, size_t size);
 char *admin_socket_hear(int file, size_t *ret_size);
+/* The same on ask.sock, of frames with one item; for who asks for no events, since one would be taken for a failure. */
+bool ask_socket_say(int file, const char *json, size_t size);
+char *ask_socket_hear(int file, size_t *ret_size);
 
 #endif

@@ -69,9 +69,7 @@ static struct frame *find_abandoned(struct otpring_client *client, struct frame 
 
 static struct frame *start_blocking(struct otpring_client *client, struct frame *fresh)
 {
-    size_t item_size =
-        fresh->kind == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
-    fresh->size = (uint32_t)(sizeof(struct otpring_wire_header) + fresh->sent * item_size);
+    fresh->size = (uint32_t)sizeof(struct otpring_wire_header) + fresh->items_size;
     struct frame *frame = fresh->sent ? find_abandoned(client, fresh) : NULL;
     if (frame) {
         frames_release(client, fresh);
@@ -135,8 +133,8 @@ static int await_slot(struct otpring_client *client, size_t count, uint64_t dead
     }
 }
 
-PUBLIC int otpring_verify(struct otpring_client *client, const struct otpring_query *queries, size_t count,
-                          struct otpring_answer *ret_answers)
+int client_verify(struct otpring_client *client, client_encode_function *encode, const void *queries, size_t count,
+                  struct otpring_answer *ret_answers)
 {
     if (!client || !queries || !count || !ret_answers) return OTPRING_E_ARGUMENT;
     for (size_t i = 0; i < count; i++) ret_answers[i] = (struct otpring_answer){.verdict = OTPRING_UNAVAILABLE};
@@ -144,7 +142,7 @@ PUBLIC int otpring_verify(struct otpring_client *client, const struct otpring_qu
     struct frame *frame;
     int error = await_slot(client, count, deadline_ms, &frame);
     if (error) return error;
-    error = client_encode(client, frame, queries, count);
+    error = encode(client, frame, queries, count);
     if (error) {
         frames_release(client, frame);
         return error;
@@ -155,6 +153,12 @@ PUBLIC int otpring_verify(struct otpring_client *client, const struct otpring_qu
     frames_copy_answers(frame, ret_answers, count);
     frames_release(client, frame);
     return 0;
+}
+
+PUBLIC int otpring_verify(struct otpring_client *client, const struct otpring_query *queries, size_t count,
+                          struct otpring_answer *ret_answers)
+{
+    return client_verify(client, client_encode, queries, count, ret_answers);
 }
 
 /* The next finished frame, or NULL with *ret_result 0 or an error. */

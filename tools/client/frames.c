@@ -14,7 +14,7 @@ static size_t round_up(size_t size)
 bool client_memory_create(struct otpring_client *client)
 {
     size_t slots = client->slots_wished, items = client->items_wished;
-    size_t bytes_size = round_up(sizeof(struct otpring_wire_header) + items * sizeof(struct otpring_wire_pair));
+    size_t bytes_size = round_up(sizeof(struct otpring_wire_header) + client_items_size(client->items_wished));
     size_t answers_size = round_up(items * sizeof(struct otpring_wire_answer));
     size_t places_size = round_up(items * sizeof(uint16_t));
     size_t rings_size = round_up(slots * sizeof(uint16_t));
@@ -140,9 +140,7 @@ void frames_queue(struct otpring_client *client, struct frame *frame)
         if (!frame->blocking) push_done(client, frame);
         return;
     }
-    size_t item_size =
-        frame->kind == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
-    frame->size = (uint32_t)(sizeof(struct otpring_wire_header) + frame->sent * item_size);
+    frame->size = (uint32_t)sizeof(struct otpring_wire_header) + frame->items_size;
     put_header(client, frame);
     client->in_flight++;
     push_queue(client, frame);

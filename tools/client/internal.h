@@ -35,15 +35,16 @@ enum { PLACE_MALFORMED = 0xffff }; /* a query that was never sent */
 struct frame {
     int64_t ticket; /* count of frames so far << SLOT_BITS | slot; the tag on the wire */
     enum frame_state state;
-    uint32_t sequence; /* the last one used in this slot and session */
-    uint32_t size;     /* of the frame's bytes, header included; 0: nothing to send */
-    uint16_t kind;     /* VERIFY or RESYNC */
-    uint16_t sent;     /* items on the wire */
-    uint16_t asked;    /* queries of the caller, malformed ones included */
-    bool departed;     /* left whole at least once, so the daemon may have judged it */
-    bool placed;       /* places[] says where each query stands on the wire; else one to one */
-    bool blocking;     /* belongs to otpring_verify: never handed over by otpring_poll */
-    bool abandoned;    /* its otpring_verify timed out */
+    uint32_t sequence;   /* the last one used in this slot and session */
+    uint32_t size;       /* of the frame's bytes, header included; 0: nothing to send */
+    uint32_t items_size; /* of its items alone, set when they are encoded */
+    uint16_t kind;       /* VERIFY, RESYNC or OCRA */
+    uint16_t sent;       /* items on the wire */
+    uint16_t asked;      /* queries of the caller, malformed ones included */
+    bool departed;       /* left whole at least once, so the daemon may have judged it */
+    bool placed;         /* places[] says where each query stands on the wire; else one to one */
+    bool blocking;       /* belongs to otpring_verify: never handed over by otpring_poll */
+    bool abandoned;      /* its otpring_verify timed out */
     uint64_t abandoned_ms;
     uint8_t digest[32]; /* of an abandoned call's items, so that the same call finds it again */
     uint8_t *bytes;     /* header and items, wiped once answered */
@@ -117,6 +118,14 @@ int client_receive(struct otpring_client *client, bool *ret_closed);
 
 /* ---- frames.c ---- */
 
+/* Room for the items of one frame: as many pairs as are wished, and the greatest item of OCRA. */
+static inline size_t client_items_size(uint32_t items_wished)
+{
+    size_t size = items_wished * sizeof(struct otpring_wire_pair) + OTPRING_WIRE_OCRA_SIZE_MAX;
+    size_t most = OTPRING_WIRE_FRAME_SIZE_MAX - sizeof(struct otpring_wire_header);
+    return size < most ? size : most;
+}
+
 bool client_memory_create(struct otpring_client *client);
 void client_memory_destroy(struct otpring_client *client);
 /* A new session: sequences begin again, and only granted slots are free. Frames that never left are numbered anew; the
@@ -140,10 +149,18 @@ void frames_release(struct otpring_client *client, struct frame *frame);
 /* The caller's answers, at most capacity; returns how many. */
 size_t frames_copy_answers(const struct frame *frame, struct otpring_answer *ret_answers, size_t capacity);
 
-/* ---- submit.c ---- */
+/* ---- submit.c, ocra.c ---- */
 
 int client_prepare(struct otpring_client *client, uint64_t deadline_ms);
-int client_encode(struct otpring_client *client, struct frame *frame, const struct otpring_query *queries,
-                  size_t count);
+/* Queries (of one kind of struct) into a frame's items, sizes and places. 0, or OTPRING_E_ARGUMENT. */
+typedef int client_encode_function(struct otpring_client *client, struct frame *frame, const void *queries,
+                                   size_t count);
+client_encode_function client_encode, client_encode_ocra;
+int64_t client_submit(struct otpring_client *client, client_encode_function *encode, const void *queries, size_t count);
+
+/* ---- client.c ---- */
+
+int client_verify(struct otpring_client *client, client_encode_function *encode, const void *queries, size_t count,
+                  struct otpring_answer *ret_answers);
 
 #endif

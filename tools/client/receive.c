@@ -121,7 +121,8 @@ static size_t expected_size(const struct otpring_client *client, const struct ot
     if (header->kind == OTPRING_WIRE_HELLO_ANSWER && !up && !header->count) {
         return HEADER_SIZE + sizeof(struct otpring_wire_hello_answer);
     }
-    bool answer = header->kind == OTPRING_WIRE_VERIFY_ANSWER || header->kind == OTPRING_WIRE_RESYNC_ANSWER;
+    bool answer = header->kind == OTPRING_WIRE_VERIFY_ANSWER || header->kind == OTPRING_WIRE_RESYNC_ANSWER ||
+                  header->kind == OTPRING_WIRE_OCRA_ANSWER;
     if (answer && up && header->count >= 1 && header->count <= client->items) {
         return HEADER_SIZE + header->count * sizeof(struct otpring_wire_answer);
     }

@@ -43,8 +43,9 @@ static bool encode_query(const struct otpring_query *query, struct otpring_wire_
     return true;
 }
 
-int client_encode(struct otpring_client *client, struct frame *frame, const struct otpring_query *queries, size_t count)
+int client_encode(struct otpring_client *client, struct frame *frame, const void *any_queries, size_t count)
 {
+    const struct otpring_query *queries = any_queries;
     bool pairs = queries[0].code_next != NULL;
     size_t item_size = pairs ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query);
     uint8_t *items = frame->bytes + sizeof(struct otpring_wire_header);
@@ -66,6 +67,7 @@ int client_encode(struct otpring_client *client, struct frame *frame, const stru
         explicit_bzero(&pair, sizeof pair);
         frame->places[i] = frame->sent++;
     }
+    frame->items_size = (uint32_t)(frame->sent * item_size);
     return 0;
 }
 
@@ -109,12 +111,12 @@ static int begin_submit(struct otpring_client *client, const void *queries, size
     return OTPRING_E_FULL;
 }
 
-PUBLIC int64_t otpring_submit(struct otpring_client *client, const struct otpring_query *queries, size_t count)
+int64_t client_submit(struct otpring_client *client, client_encode_function *encode, const void *queries, size_t count)
 {
     struct frame *frame;
     int error = begin_submit(client, queries, count, &frame);
     if (error) return error;
-    error = client_encode(client, frame, queries, count);
+    error = encode(client, frame, queries, count);
     if (error) {
         frames_release(client, frame);
         return error;
@@ -122,6 +124,11 @@ PUBLIC int64_t otpring_submit(struct otpring_client *client, const struct otprin
     int64_t ticket = frame->ticket;
     frames_queue(client, frame);
     return ticket;
+}
+
+PUBLIC int64_t otpring_submit(struct otpring_client *client, const struct otpring_query *queries, size_t count)
+{
+    return client_submit(client, client_encode, queries, count);
 }
 
 PUBLIC int64_t otpring_submit_wire(struct otpring_client *client, const void *wire_queries, size_t count)
@@ -132,6 +139,7 @@ PUBLIC int64_t otpring_submit_wire(struct otpring_client *client, const void *wi
     memcpy(frame->bytes + sizeof(struct otpring_wire_header), wire_queries, count * sizeof(struct otpring_wire_query));
     frame->kind = OTPRING_WIRE_VERIFY;
     frame->asked = frame->sent = (uint16_t)count;
+    frame->items_size = (uint32_t)(count * sizeof(struct otpring_wire_query));
     int64_t ticket = frame->ticket;
     frames_queue(client, frame);
     return ticket;

@@ -108,6 +108,8 @@ void text_reason(struct text *text, unsigned reason, const char *none)
     static const char *const names[] = {
         [OTPRING_REASON_NO_MATCH] = "NO_MATCH",
         [OTPRING_REASON_NOT_SEARCHED] = "NOT_SEARCHED",
+        [OTPRING_REASON_CHALLENGE] = "CHALLENGE",
+        [OTPRING_REASON_MARKS] = "MARKS",
         [OTPRING_REASON_FAR] = "FAR",
         [OTPRING_REASON_USED] = "USED",
         [OTPRING_REASON_DIGITS] = "DIGITS",

@@ -25,6 +25,7 @@ enum rerun_made {
     MADE,
     MADE_NOT,      /* UNAVAILABLE: it was not judged */
     MADE_NO_TOKEN, /* the token that matched is not there, or its profile */
+    MADE_RESPONSE, /* a response to a challenge, which is not in the log: its words are taken over as recorded */
     MADE_NO_STEP,  /* the distance is cut, or the step lies outside all steps */
     MADE_COUNT
 };

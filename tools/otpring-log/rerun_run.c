@@ -121,8 +121,22 @@ static bool stands_in(const struct slot_verify *slot)
            slot->verdict != OTPRING_REPLAYED && slot->verdict != OTPRING_RESYNC && slot->verdict != OTPRING_MALFORMED;
 }
 
+static bool is_response(const struct slot_verify *slot)
+{
+    return slot->method == OTPRING_QUERY_OCRA || slot->method == METHOD_OCRA_MARKED;
+}
+
+/* What it did to the engine stands in its place, in order, so that what follows meets the same words. */
+static struct result response_take(struct rerun *rerun, const struct slot_verify *slot)
+{
+    TRY(flush(rerun));
+    rerun->counts.not_run[MADE_RESPONSE]++;
+    return core_rerun_verify(rerun->engine.core, slot);
+}
+
 static struct result attempt_run(struct rerun *rerun, const struct order_record *record)
 {
+    if (is_response(record->verify)) return response_take(rerun, record->verify);
     struct rerun_turn *turn = rerun->turn;
     struct otpring_wire_pair query;
     enum rerun_client client;
@@ -187,10 +201,7 @@ static struct result fold_record(void *context, const struct order_record *recor
     struct rerun *rerun = context;
     struct core *core = rerun->engine.core;
     bool in_store = record->position <= rerun->start.admin_position;
-    if (record->verify) {
-        core_rerun_verify(core, record->verify);
-        return result_ok();
-    }
+    if (record->verify) return core_rerun_verify(core, record->verify);
     return core_rerun_act(core, record->act, record->payload, in_store);
 }
 

@@ -74,10 +74,11 @@ static void counts_json(struct text *text, const struct rerun *rerun)
                 "{\"first_position\":%" PRIu64 ",\"last_position\":%" PRIu64 ",\"same\":%" PRIu64
                 ",\"different\":%" PRIu64 ",\"acts\":%" PRIu64 ",\"unknown_codes\":%" PRIu64
                 ",\"not_run\":{\"unavailable\":%" PRIu64 ",\"no_token\":%" PRIu64 ",\"no_step\":%" PRIu64
-                "},\"moved\":%" PRIu64 ",\"complete\":%s}\n",
+                ",\"response\":%" PRIu64 "},\"moved\":%" PRIu64 ",\"complete\":%s}\n",
                 rerun->first_position, rerun->last_position, counts->same, counts->different, counts->acts,
                 counts->stand_ins, counts->not_run[MADE_NOT], counts->not_run[MADE_NO_TOKEN],
-                counts->not_run[MADE_NO_STEP], rerun->moved, rerun->complete ? "true" : "false");
+                counts->not_run[MADE_NO_STEP], counts->not_run[MADE_RESPONSE], rerun->moved,
+                rerun->complete ? "true" : "false");
 }
 
 static void not_run_line(struct text *text, uint64_t count, const char *what)
@@ -102,6 +103,7 @@ static void counts_lines(struct text *text, const struct rerun *rerun)
                     counts->stand_ins);
     not_run_line(text, counts->not_run[MADE_NOT], "that were UNAVAILABLE: nobody judged them");
     not_run_line(text, counts->not_run[MADE_NO_TOKEN], "of tokens that are not there");
+    not_run_line(text, counts->not_run[MADE_RESPONSE], "that are responses to challenges, which the log does not have");
     not_run_line(text, counts->not_run[MADE_NO_STEP], "whose step is not in the record");
     if (!rerun->complete) text_string(text, "the re-run broke off there\n");
 }

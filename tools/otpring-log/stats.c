@@ -47,6 +47,7 @@ static bool is_refusal(unsigned verdict)
 /* Counters of HOTP stay far below the step that any TOTP token of our periods has reached; a record says no more. */
 static bool looks_like_totp(const struct slot_verify *verify, int64_t time_ms)
 {
+    if (verify->method == METHOD_OCRA_MARKED) return false;
     return (int64_t)token_floor(verify->token) * PERIOD_MAX_S >= time_ms / 1000;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "otp/ocra.h"
 #include "otp/otp.h"
 #include "otpring/verdict.h"
 #include "otpring/wire.h"
@@ -47,6 +48,15 @@ static void learn_token(struct story *story, const struct event *event)
 
 /* ---- records ---- */
 
+/* What the verification of this record left of its token. Where a mark stands in the word's place, no step was used. */
+static void used_up(struct story_record *record, uint32_t steps)
+{
+    bool marked = record->verify.method == METHOD_OCRA_MARKED;
+    record->ordinal = record->verify.ordinal;
+    record->floor = marked ? 0 : token_floor(record->verify.token);
+    record->consumed = marked ? 0 : steps;
+}
+
 static struct story_record record_of(const struct event *event)
 {
     struct story_record record = {.position = event->position, .slot = event->slot, .time_ms = event->time_ms};
@@ -61,10 +71,8 @@ static struct story_record record_of(const struct event *event)
     record.verify = event->verify;
     record.has_frame = event->has_frame;
     record.frame = event->frame;
-    record.ordinal = event->verify.ordinal;
-    record.floor = token_floor(event->verify.token);
     bool pair = event->has_frame && event->frame.frame_kind == OTPRING_WIRE_RESYNC;
-    record.consumed = pair ? 2 : 1;
+    used_up(&record, pair ? 2 : 1);
     return record;
 }
 
@@ -105,9 +113,7 @@ void story_add(struct story *story, const struct event *event)
     if (act_about_token(&event->act) && event->act.token != 0) raise(story, &record);
     if (event->act.act == ACT_BURN && event->act.payload_size == sizeof record.verify) {
         memcpy(&record.verify, event->bytes + JOURNAL_SLOT_SIZE, sizeof record.verify);
-        record.ordinal = record.verify.ordinal;
-        record.floor = token_floor(record.verify.token);
-        record.consumed = 1;
+        used_up(&record, 1);
         raise(story, &record);
     }
 }
@@ -130,12 +136,29 @@ const struct story_record *story_consumer(const struct story *story, uint32_t or
     return NULL;
 }
 
+const struct story_record *story_marker(const struct story *story, uint64_t mark)
+{
+    const struct story_record *record;
+    for (uint64_t back = 0; (record = newest(story, back)); back++)
+        if (record->verify.method == METHOD_OCRA_MARKED && record->verify.token == mark) return record;
+    return NULL;
+}
+
 const struct story_record *story_raiser(const struct story *story, uint32_t ordinal, uint32_t floor)
 {
     const struct story_record *record, *found = NULL;
     for (uint64_t back = 0; (record = newest(story, back)); back++)
         if (record->ordinal == ordinal && record->floor == floor) found = record;
     return found;
+}
+
+/* Whether floors of such tokens are steps of time. */
+static bool timed(const struct profile_row *profile)
+{
+    struct ocra_suite suite;
+    if (profile->type != OTP_OCRA) return profile->type == OTP_TOTP;
+    struct result parsed = ocra_suite_parse(profile->suite, strlen(profile->suite), &suite);
+    return !result_failed(parsed) && suite.step_s && !suite.counter;
 }
 
 /* Without the profile: whatever period brings the floor near the time. */
@@ -156,9 +179,9 @@ bool story_step(struct story *story, const struct event *event, int64_t *ret_ste
 {
     const struct slot_verify *verify = &event->verify;
     struct story_token *token = story_token(story, verify->ordinal);
-    int64_t now_step;
-    bool totp = token && token->profile_known ? token->profile.type == OTP_TOTP : guess_totp(event, &now_step);
-    if (!totp) {
+    int64_t now_step = 0;
+    bool by_time = token && token->profile_known ? timed(&token->profile) : guess_totp(event, &now_step);
+    if (!by_time) {
         *ret_step = (int64_t)token_floor(verify->token) + verify->step_distance;
         return true;
     }
@@ -174,7 +197,7 @@ bool story_step(struct story *story, const struct event *event, int64_t *ret_ste
 uint32_t story_period_s(struct story *story, uint32_t ordinal)
 {
     const struct story_token *token = story_token(story, ordinal);
-    return token && token->profile_known && token->profile.type == OTP_TOTP ? token->profile.period_s : 0;
+    return token && token->profile_known && timed(&token->profile) ? token->profile.period_s : 0;
 }
 
 /* engine/core/throttle.c: the first `free` cost nothing, then the delay doubles with each. */

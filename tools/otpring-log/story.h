@@ -54,6 +54,8 @@ void story_add(struct story *story, const struct event *event);
  */
 const struct story_record *story_consumer(const struct story *story, uint32_t ordinal, int64_t step);
 const struct story_record *story_raiser(const struct story *story, uint32_t ordinal, uint32_t floor);
+/* The record that used the response with this mark (engine/core/marks.h); NULL: not there. */
+const struct story_record *story_marker(const struct story *story, uint64_t mark);
 struct story_token *story_token(struct story *story, uint32_t ordinal);
 /* The step that a REPLAYED code fitted; false where too little is known. */
 bool story_step(struct story *story, const struct event *event, int64_t *ret_step);

@@ -72,6 +72,17 @@ static void source_name(struct text *text, uint64_t source)
 
 /* ---- whose code, and when ---- */
 
+static bool is_ocra(const struct slot_verify *verify)
+{
+    return verify->method == OTPRING_QUERY_OCRA || verify->method == METHOD_OCRA_MARKED;
+}
+
+/* What the user typed. */
+static const char *typed(const struct slot_verify *verify)
+{
+    return is_ocra(verify) ? "response to the challenge" : "code";
+}
+
 static void steps(struct text *text, struct story *story, uint32_t ordinal, int64_t distance)
 {
     uint32_t period_s = story_period_s(story, ordinal);
@@ -88,7 +99,7 @@ static void tell_accepted(struct telling *telling, struct story *story, const st
 {
     struct text *text = &telling->sentences;
     const struct slot_verify *verify = &event->verify;
-    text_format(text, "The code of token %u was right", verify->ordinal);
+    text_format(text, "The %s of token %u was right", typed(verify), verify->ordinal);
     if (verify->step_distance) {
         text_string(text, ", ");
         steps(text, story, verify->ordinal, verify->step_distance);
@@ -159,29 +170,39 @@ static void tell_replayed(struct telling *telling, struct story *story, const st
 {
     struct text *text = &telling->sentences;
     const struct slot_verify *verify = &event->verify;
+    bool marked = verify->method == METHOD_OCRA_MARKED;
     uint32_t floor = token_floor(verify->token);
     int64_t step;
-    const struct story_record *used = NULL, *raiser = story_raiser(story, verify->ordinal, floor);
-    if (story_step(story, event, &step)) used = story_consumer(story, verify->ordinal, step);
+    const struct story_record *used = NULL;
+    const struct story_record *raiser = marked ? NULL : story_raiser(story, verify->ordinal, floor);
+    if (marked)
+        used = story_marker(story, verify->token);
+    else if (story_step(story, event, &step))
+        used = story_consumer(story, verify->ordinal, step);
     if (used) {
-        text_format(text, "The code of token %u was right, but used before: by ", verify->ordinal);
+        text_format(text, "The %s of token %u was right, but used before: by ", typed(verify), verify->ordinal);
         tell_related(telling, "consumed_by", used->position, used->slot);
         tell_user_of_step(telling, event, used);
         tell_request(telling, event, used);
     } else if (raiser) {
-        text_format(
-            text,
-            "The code of token %u was right, but of a step before one that was used already; no step below %u is "
-            "accepted since ",
-            verify->ordinal, floor);
+        text_format(text,
+                    "The %s of token %u was right, but of a step before one that was used already; no step below %u is "
+                    "accepted since ",
+                    typed(verify), verify->ordinal, floor);
         tell_related(telling, "floor_raised_by", raiser->position, raiser->slot);
         tell_user_of_step(telling, event, raiser);
+    } else if (marked) {
+        text_format(text,
+                    "The %s of token %u was right, but the very same challenge was answered before; the record of that "
+                    "is no longer in the log.",
+                    typed(verify), verify->ordinal);
+        tell_end(telling);
     } else {
         text_format(
             text,
-            "The code of token %u was right, but its step, or one behind it, was used before; the record of that is "
+            "The %s of token %u was right, but its step, or one behind it, was used before; the record of that is "
             "no longer in the log, or was not made by a verification.",
-            verify->ordinal);
+            typed(verify), verify->ordinal);
         tell_end(telling);
     }
     say(telling, "It is not charged as a failure.");
@@ -204,8 +225,34 @@ static void tell_charge(struct telling *telling, struct story *story, const stru
     tell_end(telling);
 }
 
+/* Of responses to challenges; false: nothing but what is said of codes. */
+static bool tell_response(struct telling *telling, const struct slot_verify *verify)
+{
+    switch (verify->reason) {
+    case OTPRING_REASON_NO_MATCH:
+        say(telling,
+            "The response fits none of the account's tokens and the challenge that came with it: it is wrong, or an "
+            "answer to another challenge, or the account has no token that answers challenges.");
+        return true;
+    case OTPRING_REASON_DIGITS:
+        say(telling, "The response does not have the form that the suite of any of the account's tokens gives.");
+        return true;
+    case OTPRING_REASON_CHALLENGE:
+        say(telling,
+            "None of the account's tokens can have been asked this: the challenge, the PIN's hash or the session "
+            "information is missing, or not of the form that its suite says. The auth server asked wrongly.");
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void tell_rejected(struct telling *telling, struct story *story, const struct slot_verify *verify)
 {
+    if (is_ocra(verify) && tell_response(telling, verify)) {
+        tell_charge(telling, story, verify);
+        return;
+    }
     switch (verify->reason) {
     case OTPRING_REASON_NO_MATCH:
         say(telling,
@@ -330,12 +377,13 @@ static void tell_unavailable(struct telling *telling, const struct slot_verify *
             "Asked whether the user may pass without a code: nothing is known of this user, so nobody can say.");
         return;
     }
-    const char *why = verify->reason == OTPRING_REASON_CLOCK      ? "the engine was not sure of the time"
-                      : verify->reason == OTPRING_REASON_NO_ROOM  ? "the journal had no room"
-                      : verify->reason == OTPRING_REASON_POISONED ? "a journal write had failed"
-                      : verify->reason == OTPRING_REASON_STOPPING
-                          ? "the engine was stopping"
-                          : "the engine was too busy with this account or batch";
+    const char *why =
+        verify->reason == OTPRING_REASON_CLOCK      ? "the engine was not sure of the time"
+        : verify->reason == OTPRING_REASON_NO_ROOM  ? "the journal had no room"
+        : verify->reason == OTPRING_REASON_POISONED ? "a journal write had failed"
+        : verify->reason == OTPRING_REASON_MARKS    ? "no more used responses can be remembered (an operator is needed)"
+        : verify->reason == OTPRING_REASON_STOPPING ? "the engine was stopping"
+                                                    : "the engine was too busy with this account or batch";
     text_format(&telling->sentences, "The code was not judged, because %s; it may be asked again.", why);
     tell_end(telling);
 }
@@ -371,7 +419,9 @@ static void tell_verify(struct telling *telling, struct story *story, const stru
         return;
     case OTPRING_MALFORMED:
         say(telling,
-            verify->reason == OTPRING_REASON_CODE_RANGE
+            is_ocra(verify) && verify->reason == OTPRING_REASON_CODE_RANGE
+                ? "The query broke the rules: it has no challenge, or no response."
+            : verify->reason == OTPRING_REASON_CODE_RANGE
                 ? "The query broke the rules: the code does not fit its number of digits, or that is not 6 to 8."
                 : "The query broke the rules: reserved bits, or a kind or source class that is none.");
         return;

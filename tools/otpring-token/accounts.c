@@ -9,6 +9,12 @@
 
 static const char *const states[] = {"new", "presented", "proven", "binding", "bound", "active"};
 static const char *const algorithms[] = {"sha1", "sha256", "sha512"};
+static const char *const types[] = {[OTP_HOTP] = "hotp", [OTP_TOTP] = "totp", [OTP_OCRA] = "ocra"};
+
+const char *account_type_name(const struct account *account)
+{
+    return types[account->parameters.type];
+}
 
 const char *account_state_name(enum account_state state)
 {
@@ -46,6 +52,10 @@ static json_t *account_json(const struct account *account)
     bytes_set(json, "nonce", account->nonce, sizeof(account->nonce));
     bytes_set(json, "bank_key", account->bank_key, sizeof(account->bank_key));
     bytes_set(json, "seed", account->seed, account->seed_size);
+    json_object_set_new(json, "type", json_string(types[parameters->type]));
+    json_object_set_new(json, "suite", json_string(account->suite));
+    json_object_set_new(json, "moving", json_integer((json_int_t)account->moving));
+    json_object_set_new(json, "answers", json_integer((json_int_t)account->answers));
     return json;
 }
 
@@ -81,6 +91,18 @@ static bool seed_read(const json_t *json, struct account *account)
     return text && base64url_decode(text, account->seed, sizeof(account->seed), &account->seed_size);
 }
 
+/* What the first files of this version did not have, all of whose accounts were enrolled. */
+static bool added_read(const json_t *json, struct account *account)
+{
+    unsigned type = OTP_TOTP;
+    if (!json_object_get(json, "type")) return true;
+    if (!word_read(json, "type", types, 3, &type)) return false;
+    account->parameters.type = (enum otp_type)type;
+    account->moving = (uint64_t)json_integer_value(json_object_get(json, "moving"));
+    account->answers = (uint64_t)json_integer_value(json_object_get(json, "answers"));
+    return text_read(json, "suite", account->suite, OCRA_SUITE_SIZE_MAX);
+}
+
 static bool account_read(const json_t *json, struct account *ret_account)
 {
     struct account *account = ret_account;
@@ -108,7 +130,8 @@ static bool account_read(const json_t *json, struct account *ret_account)
            document_bytes(json, "seal_private", account->seal_private, sizeof(account->seal_private)) &&
            document_bytes(json, "handle", account->handle, sizeof(account->handle)) &&
            document_bytes(json, "nonce", account->nonce, sizeof(account->nonce)) &&
-           document_bytes(json, "bank_key", account->bank_key, sizeof(account->bank_key)) && seed_read(json, account);
+           document_bytes(json, "bank_key", account->bank_key, sizeof(account->bank_key)) && seed_read(json, account) &&
+           added_read(json, account);
 }
 
 bool accounts_read(const json_t *json, struct accounts *ret_accounts)

@@ -1,6 +1,7 @@
 /* Enrolment as the app lives it: step by step, each kept before the next, so that the same command goes on where it
  * stopped, whoever crashed. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -180,9 +181,9 @@ static int account_make(struct accounts *accounts, const struct settings *settin
     uint8_t seal_key[HPKE_PUBLIC_MAX];
     char host[NAME_MAX_SIZE + 1] = "otpring-token";
     gethostname(host, sizeof(host) - 1);
-    if (accounts->count == ACCOUNTS_MAX) return complain(EXIT_REFUSED, "there are %d accounts already", ACCOUNTS_MAX);
-    struct account *account = &accounts->items[accounts->count];
-    *account = (struct account){.number = accounts->last_number + 1, .parameters = {.digits = 6, .period_s = 30}};
+    struct account *account = account_new(accounts);
+    if (!account) return EXIT_REFUSED;
+    account->parameters.type = OTP_TOTP;
     strcpy(account->activation, activation);
     if (!device_algorithm_parse(settings->algorithm ? settings->algorithm : "ES256", &account->algorithm))
         return complain(EXIT_USAGE, "--algorithm is ES256 or Ed25519");
@@ -196,8 +197,6 @@ static int account_make(struct accounts *accounts, const struct settings *settin
         result_failed(hpke_pair_make(device_kem(account->algorithm), account->seal_private, seal_key))) {
         return complain(EXIT_REFUSED, "no key can be made");
     }
-    accounts->count++;
-    accounts->last_number++;
     *ret_account = account;
     return keep_save(settings, accounts);
 }
@@ -218,8 +217,15 @@ static int activation_get(const struct settings *settings, char ret_activation[A
 {
     char line[256] = "";
     const char *text = settings->activation ? settings->activation : "";
+    char *scanned = NULL;
     ret_activation[0] = 0;
-    if (strcmp(text, "-") == 0) {
+    if (settings->qr) {
+        int status = image_read(settings->qr, &scanned);
+        if (status != EXIT_DONE) return status;
+        snprintf(line, sizeof(line), "%s", scanned);
+        free(scanned);
+        text = line;
+    } else if (strcmp(text, "-") == 0) {
         if (!fgets(line, sizeof(line), stdin)) return complain(EXIT_USAGE, "no activation code on standard input");
         line[strcspn(line, "\r\n")] = 0;
         text = line;
@@ -241,7 +247,7 @@ int run_enrol(const struct settings *settings)
     struct enrolling enrolling = {.settings = settings, .accounts = &accounts};
     enrolling.account = unfinished(&accounts, activation);
     if (!enrolling.account && !*activation)
-        status = complain(EXIT_USAGE, "nothing to go on with; give --activation CODE|-");
+        status = complain(EXIT_USAGE, "nothing to go on with; give --activation CODE|- or --qr FILE");
     if (status == EXIT_DONE && !enrolling.account)
         status = account_make(&accounts, settings, activation, &enrolling.account);
     if (status == EXIT_DONE) status = go_on(&enrolling);

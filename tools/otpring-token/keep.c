@@ -14,21 +14,21 @@ enum { PASSPHRASE_MAX = 1023 };
 
 static char passphrase[PASSPHRASE_MAX + 1];
 
-static bool line_read(FILE *from)
+static bool line_read(FILE *from, char *ret, size_t size)
 {
-    bool got = fgets(passphrase, sizeof(passphrase), from) != NULL;
-    passphrase[strcspn(passphrase, "\r\n")] = 0;
-    return got && passphrase[0];
+    bool got = fgets(ret, (int)size, from) != NULL;
+    ret[got ? strcspn(ret, "\r\n") : 0] = 0;
+    return got && ret[0];
 }
 
-static int from_file(const char *path)
+int first_line(const char *path, const char *what, char *ret, size_t size)
 {
     bool standard = strcmp(path, "-") == 0;
     FILE *file = standard ? stdin : fopen(path, "re");
     if (!file) return complain(EXIT_USAGE, "%s: %s", path, strerror(errno));
-    bool got = line_read(file);
+    bool got = line_read(file, ret, size);
     if (!standard) fclose(file);
-    return got ? EXIT_DONE : complain(EXIT_USAGE, "%s holds no passphrase", path);
+    return got ? EXIT_DONE : complain(EXIT_USAGE, "%s holds no %s", path, what);
 }
 
 /* Without echo, on the terminal itself, wherever standard input comes from. */
@@ -45,7 +45,7 @@ static bool terminal_ask(const char *prompt)
         silent.c_lflag &= ~(tcflag_t)ECHO;
         tcsetattr(fileno(terminal), TCSAFLUSH, &silent);
     }
-    bool got = line_read(terminal);
+    bool got = line_read(terminal, passphrase, sizeof(passphrase));
     if (hidden) tcsetattr(fileno(terminal), TCSAFLUSH, &before);
     fputc('\n', terminal);
     fclose(terminal);
@@ -74,40 +74,78 @@ static int content_take(const char *path, char *content, size_t size, struct acc
     return read ? EXIT_DONE : complain(EXIT_REFUSED, "%s: not accounts that this version knows", path);
 }
 
-int keep_open(const struct settings *settings, struct accounts *ret_accounts)
+static int file_open(const char *path, const char *phrase, bool needed, struct accounts *ret_accounts)
 {
     char *content;
     size_t size;
-    memset(ret_accounts, 0, sizeof(*ret_accounts));
-    bool new_file = access(settings->file, F_OK) != 0 && errno == ENOENT;
-    int status = settings->passphrase_file ? from_file(settings->passphrase_file) : from_terminal(new_file);
-    if (status != EXIT_DONE) return status;
-    switch (sealed_file_read(settings->file, passphrase, &content, &size)) {
+    switch (sealed_file_read(path, phrase, &content, &size)) {
     case SEALED_FILE_DONE:
-        return content_take(settings->file, content, size, ret_accounts);
+        return content_take(path, content, size, ret_accounts);
     case SEALED_FILE_NONE:
-        return EXIT_DONE;
+        return needed ? complain(EXIT_USAGE, "%s: %s", path, strerror(ENOENT)) : EXIT_DONE;
     case SEALED_FILE_WRONG:
-        return complain(EXIT_REFUSED, "%s: the passphrase is wrong, or the file was changed", settings->file);
+        return complain(EXIT_REFUSED, "%s: the passphrase is wrong, or the file was changed", path);
     case SEALED_FILE_FOREIGN:
-        return complain(EXIT_REFUSED, "%s is no file of otpring-token, or of a later version", settings->file);
+        return complain(EXIT_REFUSED, "%s is no file of otpring-token, or of a later version", path);
     default:
-        return complain(EXIT_REFUSED, "%s: %s", settings->file, strerror(errno));
+        return complain(EXIT_REFUSED, "%s: %s", path, strerror(errno));
     }
 }
 
-int keep_save(const struct settings *settings, const struct accounts *accounts)
+int keep_open(const struct settings *settings, struct accounts *ret_accounts)
+{
+    memset(ret_accounts, 0, sizeof(*ret_accounts));
+    bool new_file = access(settings->file, F_OK) != 0 && errno == ENOENT;
+    int status = settings->passphrase_file
+                     ? first_line(settings->passphrase_file, "passphrase", passphrase, sizeof(passphrase))
+                     : from_terminal(new_file);
+    if (status != EXIT_DONE) return status;
+    return file_open(settings->file, passphrase, false, ret_accounts);
+}
+
+static int file_save(const char *path, const char *phrase, const struct accounts *accounts)
 {
     json_t *json = accounts_json(accounts);
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     if (!text) return complain(EXIT_REFUSED, "not enough memory");
     size_t size = strlen(text);
-    enum sealed_file_result result = sealed_file_write(settings->file, passphrase, text, size);
+    enum sealed_file_result result = sealed_file_write(path, phrase, text, size);
     secret_wipe(text, size);
     free(text);
-    if (result == SEALED_FILE_DONE) return EXIT_DONE;
-    return complain(EXIT_REFUSED, "%s: %s", settings->file, strerror(errno));
+    return result == SEALED_FILE_DONE ? EXIT_DONE : complain(EXIT_REFUSED, "%s: %s", path, strerror(errno));
+}
+
+int keep_save(const struct settings *settings, const struct accounts *accounts)
+{
+    return file_save(settings->file, passphrase, accounts);
+}
+
+static int other_passphrase(const struct settings *settings, char ret[PASSPHRASE_MAX + 1])
+{
+    if (settings->other_passphrase_file)
+        return first_line(settings->other_passphrase_file, "passphrase", ret, PASSPHRASE_MAX + 1);
+    memcpy(ret, passphrase, PASSPHRASE_MAX + 1);
+    return EXIT_DONE;
+}
+
+int keep_export(const struct settings *settings, const char *path, const struct accounts *accounts)
+{
+    char phrase[PASSPHRASE_MAX + 1];
+    if (access(path, F_OK) == 0) return complain(EXIT_USAGE, "%s is there already", path);
+    int status = other_passphrase(settings, phrase);
+    if (status == EXIT_DONE) status = file_save(path, phrase, accounts);
+    secret_wipe(phrase, sizeof(phrase));
+    return status;
+}
+
+int keep_import(const struct settings *settings, const char *path, struct accounts *ret_accounts)
+{
+    char phrase[PASSPHRASE_MAX + 1];
+    int status = other_passphrase(settings, phrase);
+    if (status == EXIT_DONE) status = file_open(path, phrase, true, ret_accounts);
+    secret_wipe(phrase, sizeof(phrase));
+    return status;
 }
 
 void keep_close(void)

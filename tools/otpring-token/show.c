@@ -7,7 +7,7 @@
 #include "os/arena.h"
 #include "token.h"
 
-static void text_print(const char *text)
+void text_print(const char *text)
 {
     for (; *text; text++) {
         if ((unsigned char)*text >= ' ' && *text != 0x7f) putchar(*text);
@@ -21,15 +21,19 @@ int run_list(const struct settings *settings)
     json_t *list = json_array();
     for (unsigned i = 0; status == EXIT_DONE && i < accounts.count; i++) {
         const struct account *account = &accounts.items[i];
-        json_array_append_new(list, json_pack("{s:i,s:s,s:s,s:s,s:s,s:I}", "account", (int)account->number, "state",
-                                              account_state_name(account->state), "company", account->company, "user",
-                                              account->user, "algorithm", device_algorithm_name(account->algorithm),
-                                              "device", (json_int_t)account->device));
+        json_t *json =
+            json_pack("{s:i,s:s,s:s,s:s,s:s,s:I}", "account", (int)account->number, "state",
+                      account_state_name(account->state), "company", account->company, "user", account->user,
+                      "algorithm", device_algorithm_name(account->algorithm), "device", (json_int_t)account->device);
+        json_object_set_new(json, "type", json_string(account_type_name(account)));
+        if (account->suite[0]) json_object_set_new(json, "suite", json_string(account->suite));
+        json_array_append_new(list, json);
         if (settings->json) continue;
         printf("%-4u %-10s ", account->number, account_state_name(account->state));
         text_print(account->user);
         fputs(" of ", stdout);
         text_print(account->company);
+        if (account->suite[0]) printf(", %s", account->suite);
         putchar('\n');
     }
     if (status == EXIT_DONE && settings->json) {
@@ -41,40 +45,15 @@ int run_list(const struct settings *settings)
     return status;
 }
 
-/* The code of now, and for how many seconds it is. */
-static unsigned code_now(const struct account *account, int64_t now_s, char ret_text[16])
+unsigned code_now(const struct account *account, int64_t now_s, char ret_text[16])
 {
-    uint64_t step = (uint64_t)otp_step(&account->parameters, now_s);
+    bool totp = account->parameters.type == OTP_TOTP;
+    uint64_t step = totp ? (uint64_t)otp_step(&account->parameters, now_s) : account->moving;
     uint32_t code = otp_code(&account->parameters, account->seed, account->seed_size, step);
     snprintf(ret_text, 16, "%0*u", account->parameters.digits, code);
     uint32_t period_s = account->parameters.period_s;
+    if (!totp) return 0;
     return period_s - (unsigned)((now_s - account->parameters.t0_s) % period_s);
-}
-
-/* The one asked for, or the only active one. */
-static struct account *account_choose(const struct settings *settings, struct accounts *accounts)
-{
-    struct account *found = NULL;
-    if (settings->argument) {
-        found = account_find(accounts, settings->argument);
-        if (!found) complain(EXIT_REFUSED, "there is no account %s", settings->argument);
-    } else {
-        unsigned active = 0;
-        for (unsigned i = 0; i < accounts->count; i++) {
-            if (accounts->items[i].state != ACCOUNT_ACTIVE) continue;
-            found = &accounts->items[i];
-            active++;
-        }
-        if (active != 1) {
-            complain(EXIT_REFUSED, active ? "there are several accounts: say which" : "no account is active");
-            return NULL;
-        }
-    }
-    if (found && found->state != ACCOUNT_ACTIVE) {
-        complain(EXIT_REFUSED, "account %u is not active yet; go on with: otpring-token enrol", found->number);
-        return NULL;
-    }
-    return found;
 }
 
 /* One line that is written over, until interrupted. */
@@ -90,13 +69,36 @@ static void watch(const struct account *account)
     }
 }
 
+/* Of a counter: used up before it is shown, so that none is shown twice. */
+static int show_next(const struct settings *settings, struct accounts *accounts, struct account *account)
+{
+    char text[16];
+    (void)code_now(account, 0, text);
+    account->moving++;
+    int status = keep_save(settings, accounts);
+    if (status == EXIT_DONE && settings->json)
+        printf("{\"account\":%u,\"code\":\"%s\"}\n", account->number, text);
+    else if (status == EXIT_DONE)
+        puts(text);
+    secret_wipe(text, sizeof(text));
+    return status;
+}
+
 int run_code(const struct settings *settings)
 {
     static struct accounts accounts;
     char text[16];
     int status = keep_open(settings, &accounts);
-    struct account *account = status == EXIT_DONE ? account_choose(settings, &accounts) : NULL;
+    struct account *account =
+        status == EXIT_DONE ? account_choose(settings, &accounts, account_shows_codes, "shows codes") : NULL;
     if (status == EXIT_DONE && !account) status = EXIT_REFUSED;
+    bool counts = account && account->parameters.type == OTP_HOTP;
+    if (counts && settings->watch) status = complain(EXIT_USAGE, "a code of a counter has no countdown");
+    if (counts && status == EXIT_DONE) status = show_next(settings, &accounts, account);
+    if (counts || status != EXIT_DONE) {
+        secret_wipe(&accounts, sizeof(accounts));
+        return status;
+    }
     if (account && settings->watch) {
         watch(account);
     } else if (account) {

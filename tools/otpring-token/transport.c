@@ -29,16 +29,19 @@ static bool link_open(const char *path)
     return false;
 }
 
-static json_t *socket_ask(const struct settings *settings, json_t *request)
+static json_t *socket_ask(const struct settings *settings, json_t *request, bool question)
 {
-    char *text = json_dumps(request, JSON_COMPACT);
+    char *text = json_dumps(request, JSON_COMPACT), *body = NULL;
     size_t size = text ? strlen(text) : 0, answer_size = 0;
     json_decref(request);
     if (!text || !link_open(settings->socket)) {
         free(text);
         return NULL;
     }
-    char *body = admin_socket_say(link_file, text, size) ? admin_socket_hear(link_file, &answer_size) : NULL;
+    if (question)
+        body = ask_socket_say(link_file, text, size) ? ask_socket_hear(link_file, &answer_size) : NULL;
+    else
+        body = admin_socket_say(link_file, text, size) ? admin_socket_hear(link_file, &answer_size) : NULL;
     json_t *answer = body ? json_loadb(body, answer_size, 0, NULL) : NULL;
     /* Activation codes and codes of tokens pass through here. */
     secret_wipe(text, size);
@@ -70,13 +73,26 @@ static json_t *line_ask(const json_t *document)
 json_t *transport_ask(const struct settings *settings, const json_t *document)
 {
     if (!settings->socket) return line_ask(document);
-    return socket_ask(settings, json_pack("{s:s,s:O}", "act", "enrol.device", "document", (json_t *)document));
+    return socket_ask(settings, json_pack("{s:s,s:O}", "act", "enrol.device", "document", (json_t *)document), false);
+}
+
+json_t *transport_question(const struct settings *settings, const json_t *document)
+{
+    if (!settings->socket) return line_ask(document);
+    json_t *frame = socket_ask(settings, json_pack("{s:s,s:[O]}", "act", "device", "items", (json_t *)document), true);
+    if (!frame) return NULL;
+    /* A frame that was refused as a whole is its own answer. */
+    json_t *items = json_object_get(frame, "items"), *answer = items ? json_array_get(items, 0) : frame;
+    json_incref(answer);
+    json_decref(frame);
+    return answer;
 }
 
 json_t *transport_vouch(const struct settings *settings, const struct account *account)
 {
     return socket_ask(
-        settings, json_pack("{s:s,s:s,s:s}", "act", "enrol.vouch", "company", account->company, "user", account->user));
+        settings, json_pack("{s:s,s:s,s:s}", "act", "enrol.vouch", "company", account->company, "user", account->user),
+        false);
 }
 
 void transport_close(void)

@@ -19,6 +19,7 @@ struct invocation {
     const char *key_path;
     const char *secret_path;
     const char *batch_path;
+    const char *pin_path;
     const char *journal_path;
     const char *now;
     const char *qr_path;

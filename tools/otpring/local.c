@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "base/check.h"
 #include "os/arena.h"
 #include "otp/otp.h"
 
@@ -189,10 +190,10 @@ static bool query_make(const struct otpring_query *query, struct otpring_wire_qu
     return true;
 }
 
-static struct result ask(struct local *local, const struct otpring_wire_query *items, size_t count)
+static struct result ask(struct local *local, enum otpring_wire_kind kind, const void *items, size_t size, size_t count)
 {
-    struct otpring_wire_header header = {.size = (uint32_t)(sizeof header + count * sizeof *items),
-                                         .kind = OTPRING_WIRE_VERIFY,
+    struct otpring_wire_header header = {.size = (uint32_t)(sizeof header + size),
+                                         .kind = (uint16_t)kind,
                                          .count = (uint16_t)count,
                                          .session = local->session,
                                          .sequence = ++local->sequence};
@@ -211,6 +212,16 @@ static struct result ask(struct local *local, const struct otpring_wire_query *i
     return keep(local);
 }
 
+static void answers_place(const struct local *local, const uint16_t *places, size_t sent,
+                          struct otpring_answer *ret_answers)
+{
+    for (size_t i = 0; i < sent; i++) {
+        const struct otpring_wire_answer *answer = &local->answers[i];
+        ret_answers[places[i]] =
+            (struct otpring_answer){answer->verdict, answer->reason, answer->retry_after_s, answer->record};
+    }
+}
+
 int local_verify(struct local *local, const struct otpring_query *queries, size_t count,
                  struct otpring_answer *ret_answers)
 {
@@ -222,13 +233,31 @@ int local_verify(struct local *local, const struct otpring_query *queries, size_
         ret_answers[i] = (struct otpring_answer){.verdict = OTPRING_MALFORMED, .reason = OTPRING_REASON_CODE_RANGE};
         if (query_make(&queries[i], &items[sent])) places[sent++] = (uint16_t)i;
     }
-    if (!result_failed(result) && sent > 0) result = ask(local, items, sent);
+    if (!result_failed(result) && sent > 0)
+        result = ask(local, OTPRING_WIRE_VERIFY, items, sent * sizeof items[0], sent);
     secret_wipe(items, sizeof items);
     if (result_failed(result)) return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
-    for (size_t i = 0; i < sent; i++) {
-        const struct otpring_wire_answer *answer = &local->answers[i];
-        ret_answers[places[i]] =
-            (struct otpring_answer){answer->verdict, answer->reason, answer->retry_after_s, answer->record};
+    answers_place(local, places, sent, ret_answers);
+    return EXIT_DONE;
+}
+
+int local_verify_ocra(struct local *local, const struct otpring_ocra_query *queries, size_t count,
+                      struct otpring_answer *ret_answers)
+{
+    uint16_t places[LOCAL_OCRA_MAX];
+    _Alignas(8) uint8_t items[LOCAL_OCRA_MAX * OTPRING_WIRE_OCRA_SIZE_MAX];
+    size_t sent = 0, size = 0;
+    CHECK(count <= LOCAL_OCRA_MAX);
+    struct result result = session_open(local);
+    for (size_t i = 0; i < count; i++) {
+        ret_answers[i] = (struct otpring_answer){.verdict = OTPRING_MALFORMED, .reason = OTPRING_REASON_CODE_RANGE};
+        size_t item_size = otpring_ocra_item(&queries[i], items + size);
+        if (item_size) places[sent++] = (uint16_t)i;
+        size += item_size;
     }
+    if (!result_failed(result) && sent > 0) result = ask(local, OTPRING_WIRE_OCRA, items, size, sent);
+    secret_wipe(items, sizeof items);
+    if (result_failed(result)) return complain(EXIT_UNAVAILABLE, "%s", result_text(result));
+    answers_place(local, places, sent, ret_answers);
     return EXIT_DONE;
 }

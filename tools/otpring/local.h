@@ -19,5 +19,9 @@ void local_close(struct local *local);
 json_t *local_ask(struct local *local, const char *text, size_t size);
 int local_verify(struct local *local, const struct otpring_query *queries, size_t count,
                  struct otpring_answer *ret_answers);
+/* Responses to challenges, at most LOCAL_OCRA_MAX. */
+enum { LOCAL_OCRA_MAX = 64 };
+int local_verify_ocra(struct local *local, const struct otpring_ocra_query *queries, size_t count,
+                      struct otpring_answer *ret_answers);
 
 #endif

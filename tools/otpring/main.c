@@ -14,9 +14,10 @@ const struct command commands[] = {
      "store's "
      "backups: who has both has every seed, who has lost it has none.",
      run_init},
-    {"token add", NULL, 0, 0, "Enrol a token for a user", "token.add", "culatdpgnswIqQj",
-     "Without --secret-file a fresh seed is made and shown once, as an otpauth URI. Secrets are read from a file or "
-     "standard input (-) as base32, never from the command line.",
+    {"token add", NULL, 0, 0, "Enrol a token for a user", "token.add", "cula$tdpgnswIqQj",
+     "Without --secret-file a fresh seed is made and shown once, as an otpauth URI; of an OCRA token, for which there "
+     "is "
+     "none, in base32. Secrets are read from a file or standard input (-) as base32, never from the command line.",
      run_token_add},
     {"token list", NULL, 0, 0, "List tokens, page by page", "token.list", "cuSFNj", NULL, run_token_list},
     {"token show", NULL, 0, 0, "Show the tokens of one user", "token.show", "cuoj", NULL, run_token_show},
@@ -30,11 +31,11 @@ const struct command commands[] = {
     {"token unlock", NULL, 0, 0, "Forget a user's failed tries", "token.unlock", "cuj", NULL, run_change},
     {"token resync", "CODE NEXT-CODE|-", 1, 2, "Bring a token back in step by two adjacent codes", "token.resync",
      "cuoj", "Both codes are consumed. With - they are read from standard input, one a line.", run_token_resync},
-    {"profile add", NULL, 0, 0, "Make a profile: the parameters that tokens share", "profile.add", "Patdpgbfwyxvmzrj",
+    {"profile add", NULL, 0, 0, "Make a profile: the parameters that tokens share", "profile.add", "Pa$tdpgbfwyxvmzrj",
      NULL, run_profile_change},
     {"profile list", NULL, 0, 0, "List profiles", "profile.list", "j", NULL, run_profile_list},
     {"profile set", NULL, 0, 0, "Change a profile's windows and throttle", "profile.set", "iPbfwyxvmzrj",
-     "Type, algorithm, digits, period and T0 of a profile never change.", run_profile_change},
+     "Type, algorithm, digits, period, T0 and suite of a profile never change.", run_profile_change},
     {"outbox list", NULL, 0, 0, "List messages to people, page by page", "outbox.list", "McuFNj",
      "Messages are numbered in their order; --after takes a number. What they say is not shown.", run_outbox_list},
     {"outbox tail", NULL, 0, 0, "Show the last messages, and what becomes of them", NULL, "NEj",
@@ -76,9 +77,11 @@ const struct command commands[] = {
      "States: bound, unbound.", run_device_list},
     {"device unbind", NULL, 0, 0, "Take a phone's token away: lost, stolen, sold", "device.unbind", "^3j", NULL,
      run_device_unbind},
-    {"verify", "CODE|-", 0, 1, "Verify one code, or a file of them", NULL, "cuBj",
+    {"verify", "CODE|-", 0, 1, "Verify one code, or a file of them", NULL, "cu{}|~;Bj",
      "Exit status: 0 ACCEPTED, 1 another verdict, 2 usage, 3 UNAVAILABLE. --batch reads a line a query, tab-separated "
-     "(company, user, code) or JSON ({\"company\":..,\"user\":..,\"code\":..}), and prints a verdict a line; where the "
+     "(company, user, code) or JSON ({\"company\":..,\"user\":..,\"code\":..}; of OCRA also challenge, "
+     "challenge_second, "
+     "session, and pin_hash in hexadecimal), and prints a verdict a line; where the "
      "input is a pipe that pauses, what has come so far is answered at once.",
      run_verify},
     {"required", NULL, 0, 0, "Ask whether a user may pass without a code", NULL, "cuj",

@@ -24,20 +24,23 @@ static const struct known_option options[] = {
     {'u', "user", "NAME", "The user", TEXT, "user"},
     {'o', "token", "NUMBER", "The token's number, where a user has several", NUMBER, "ordinal"},
     {'l', "label", "TEXT", "A label, such as a serial number", TEXT, "label"},
-    {'t', "type", "totp|hotp", "Default totp", TEXT, "type"},
+    {'t', "type", "totp|hotp|ocra", "Default totp, or ocra where a suite is given", TEXT, "type"},
+    {'$', "suite", "SUITE", "OCRA: what the token answers challenges by, such as OCRA-1:HOTP-SHA1-6:QN08", TEXT,
+     "suite"},
     {'a', "algorithm", "sha1|sha256|sha512", "Default sha1", TEXT, "algorithm"},
     {'d', "digits", "6|7|8", "Default 6", NUMBER, "digits"},
     {'p', "period", "SECONDS", "TOTP: seconds a step, 1 to 3600; default 30", NUMBER, "period"},
     {'g', "t0", "SECONDS", "TOTP: Unix time of step 0; default 0", SIGNED, "t0"},
-    {'n', "counter", "N", "HOTP: the next counter; default 0", NUMBER, "counter"},
+    {'n', "counter", "N", "HOTP, OCRA with a counter: the next one; default 0", NUMBER, "counter"},
     {'s', "secret-file", "FILE|-", "The seed in base32", OWN, NULL},
     {'P', "name", "NAME", "The profile's name", TEXT, "name"},
     {'i', "profile", "NUMBER", "The profile's number", NUMBER, "id"},
     {'I', "profile", "NUMBER", "Take all parameters from this profile", NUMBER, "profile"},
-    {'b', "window-behind", "STEPS", "TOTP: steps back that are accepted; default 1", NUMBER, "window_behind"},
-    {'f', "window-ahead", "STEPS", "TOTP: steps ahead; default 1", NUMBER, "window_ahead"},
-    {'w', "look-ahead", "STEPS", "HOTP: steps past the next; default 10", NUMBER, "look_ahead"},
-    {'y', "look-behind", "STEPS", "HOTP: used steps told REPLAYED; default 1", NUMBER, "look_behind"},
+    {'b', "window-behind", "STEPS", "TOTP, OCRA with time: steps back that are accepted; default 1", NUMBER,
+     "window_behind"},
+    {'f', "window-ahead", "STEPS", "The same: steps ahead; default 1", NUMBER, "window_ahead"},
+    {'w', "look-ahead", "STEPS", "HOTP, OCRA with a counter: steps past the next; default 10", NUMBER, "look_ahead"},
+    {'y', "look-behind", "STEPS", "The same: used steps told REPLAYED; default 1", NUMBER, "look_behind"},
     {'x', "resync-window", "STEPS", "Steps searched for a far code; 0: never", NUMBER, "resync_window"},
     {'v', "throttle-free", "TRIES", "Failures without delay; default 5", NUMBER, "throttle_free"},
     {'m', "throttle-base", "SECONDS", "Delay after the next failure, doubling; default 2", NUMBER, "throttle_base_s"},
@@ -60,6 +63,11 @@ static const struct known_option options[] = {
     {'N', "limit", "N", "At most so many; default 100", NUMBER, "limit"},
     {'q', "qr", NULL, "Show the otpauth URI as a QR code too", OWN, NULL},
     {'Q', "qr-file", "FILE", "Write it as a QR code to a new file, .png or .svg, that only you can read", OWN, NULL},
+    {'{', "challenge", "TEXT", "The code is a response to this challenge (OCRA)", TEXT, "challenge"},
+    {'}', "challenge-second", "TEXT", "OCRA, mutual: the challenge that the token made", TEXT, "challenge_second"},
+    {'|', "session-info", "TEXT", "OCRA, suites with S: the session information", TEXT, "session"},
+    {'~', "pin-file", "FILE|-", "OCRA, suites with P: the user's PIN, its first line", OWN, NULL},
+    {';', "pin-hash", "sha1|sha256|sha512", "By which the PIN is hashed; default sha1, as in PSHA1", TEXT, "pin_hash"},
     {'B', "batch", "FILE|-", "Verify many: a line a query", OWN, NULL},
     {'D', "daemon", NULL, "Only ask a running daemon; exit 3 when there is none", OWN, NULL},
     {'k', "key", "FILE", "The key file; default DIR.key", OWN, NULL},
@@ -154,6 +162,9 @@ static void own_set(struct invocation *invocation, int key, const char *text)
         break;
     case 's':
         invocation->secret_path = text;
+        break;
+    case '~':
+        invocation->pin_path = text;
         break;
     case 'q':
         invocation->qr = true;

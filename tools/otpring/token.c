@@ -76,6 +76,10 @@ static void print_added(const struct invocation *invocation, json_t *answer)
     print_escaped(text_of(invocation->request, "company"));
     putchar('\n');
     const char *uri = text_of(answer, "uri");
+    if (*text_of(answer, "secret")) {
+        puts("The seed in base32 and the suite, shown this once:");
+        printf("  %s\n  %s\n", text_of(answer, "secret"), text_of(answer, "suite"));
+    }
     if (!*uri) return;
     puts("For the user's app, shown this once:");
     printf("  %s\n", uri);
@@ -113,6 +117,9 @@ int run_token_add(struct invocation *invocation)
                  "warning: authenticator apps know no T0 but 0; this token is for hardware that was made with "
                  "--t0 %" JSON_INTEGER_FORMAT,
                  number_of(invocation->request, "t0"));
+    bool ocra = given(invocation, "suite");
+    if (ocra && (invocation->qr || invocation->qr_path))
+        return complain(EXIT_USAGE, "there is no QR code that apps take OCRA tokens by");
     if (!invocation->qr_path) return ask_and_print(invocation, print_added);
     if (invocation->secret_path)
         return complain(EXIT_USAGE, "--qr-file is for a fresh seed; this one was given with --secret-file");
@@ -241,6 +248,25 @@ int run_token_resync(struct invocation *invocation)
     return status;
 }
 
+/* The period, and the window of what such tokens go by: time, a counter, both, or (OCRA) neither. */
+static void print_windows(json_t *profile)
+{
+    const char *type = text_of(profile, "type");
+    bool counts = strcmp(type, "hotp") == 0 || strstr(text_of(profile, "suite"), ":C-");
+    json_int_t period = number_of(profile, "period");
+    if (period)
+        printf("%-7" JSON_INTEGER_FORMAT " ", period);
+    else
+        printf("%-7s ", "-");
+    if (period)
+        printf("-%" JSON_INTEGER_FORMAT "+%" JSON_INTEGER_FORMAT "%s", number_of(profile, "window_behind"),
+               number_of(profile, "window_ahead"), counts ? " of time, " : "");
+    if (counts)
+        printf("-%" JSON_INTEGER_FORMAT "+%" JSON_INTEGER_FORMAT, number_of(profile, "look_behind"),
+               number_of(profile, "look_ahead"));
+    if (!period && !counts) putchar('-');
+}
+
 static void print_profiles(const struct invocation *invocation, json_t *answer)
 {
     (void)invocation;
@@ -254,14 +280,7 @@ static void print_profiles(const struct invocation *invocation, json_t *answer)
         print_column(text_of(profile, "name"), 24);
         printf("%-5s %-7s %-6" JSON_INTEGER_FORMAT " ", text_of(profile, "type"), text_of(profile, "algorithm"),
                number_of(profile, "digits"));
-        bool totp = strcmp(text_of(profile, "type"), "totp") == 0;
-        if (totp)
-            printf("%-7" JSON_INTEGER_FORMAT " -%" JSON_INTEGER_FORMAT "+%" JSON_INTEGER_FORMAT,
-                   number_of(profile, "period"), number_of(profile, "window_behind"),
-                   number_of(profile, "window_ahead"));
-        else
-            printf("%-7s -%" JSON_INTEGER_FORMAT "+%" JSON_INTEGER_FORMAT, "-", number_of(profile, "look_behind"),
-                   number_of(profile, "look_ahead"));
+        print_windows(profile);
         printf(", resync %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " free tries, then %" JSON_INTEGER_FORMAT
                " s doubling to %" JSON_INTEGER_FORMAT " s\n",
                number_of(profile, "resync_window"), number_of(profile, "throttle_free"),

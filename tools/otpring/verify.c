@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "local.h"
+#include "verify_ocra.h"
 #include "os/arena.h"
 #include "otpring/client.h"
 
@@ -44,6 +45,16 @@ static int verifier_ask(struct verifier *verifier, const struct otpring_query *q
     return complain(EXIT_UNAVAILABLE, "%s", otpring_last_error(verifier->client));
 }
 
+static int verifier_ask_ocra(struct verifier *verifier, const struct otpring_ocra_query *queries, size_t count,
+                             struct otpring_answer *ret_answers)
+{
+    if (verifier->local) return local_verify_ocra(verifier->local, queries, count, ret_answers);
+    int error = otpring_verify_ocra(verifier->client, queries, count, ret_answers);
+    if (error >= 0) return EXIT_DONE;
+    if (error == OTPRING_E_ARGUMENT) return complain(EXIT_USAGE, "%s", otpring_last_error(verifier->client));
+    return complain(EXIT_UNAVAILABLE, "%s", otpring_last_error(verifier->client));
+}
+
 static int exit_of(enum otpring_verdict verdict)
 {
     bool passes = verdict == OTPRING_ACCEPTED || verdict == OTPRING_NOT_REQUIRED;
@@ -68,13 +79,15 @@ static void answer_print(const struct invocation *invocation, const struct otpri
     }
 }
 
-static int ask_one(struct invocation *invocation, const struct otpring_query *query)
+/* A code, or a response to a challenge. */
+static int ask_one(struct invocation *invocation, const struct otpring_query *query,
+                   const struct otpring_ocra_query *ocra)
 {
     struct otpring_answer answer;
     struct verifier verifier;
     int status = verifier_open(invocation, &verifier);
     if (status) return status;
-    status = verifier_ask(&verifier, query, 1, &answer);
+    status = ocra ? verifier_ask_ocra(&verifier, ocra, 1, &answer) : verifier_ask(&verifier, query, 1, &answer);
     if (!status) {
         answer_print(invocation, &answer);
         status = exit_of(answer.verdict);
@@ -90,7 +103,16 @@ int run_required(struct invocation *invocation)
                                   .user = json_string_value(json_object_get(invocation->request, "user")),
                                   .required = 1};
     if (!query.company || !query.user) return complain(EXIT_USAGE, "required needs --company and --user");
-    return ask_one(invocation, &query);
+    return ask_one(invocation, &query, NULL);
+}
+
+static int verify_ocra(struct invocation *invocation, const char *code)
+{
+    struct ocra_given given;
+    int status = ocra_given(invocation, code, &given);
+    if (!status) status = ask_one(invocation, NULL, &given.query);
+    secret_wipe(&given, sizeof given);
+    return status;
 }
 
 static int verify_one(struct invocation *invocation)
@@ -99,7 +121,7 @@ static int verify_one(struct invocation *invocation)
     const char *user = json_string_value(json_object_get(invocation->request, "user"));
     if (!company || !user || invocation->argument_count != 1)
         return complain(EXIT_USAGE, "verify needs --company, --user and a code");
-    char typed[64] = "";
+    char typed[OCRA_RESPONSE_TYPED] = "";
     const char *code = invocation->arguments[0];
     if (strcmp(code, "-") == 0) {
         if (!fgets(typed, sizeof typed, stdin)) return complain(EXIT_USAGE, "no code on standard input");
@@ -107,35 +129,48 @@ static int verify_one(struct invocation *invocation)
         code = typed;
     }
     struct otpring_query query = {.company = company, .user = user, .code = code};
-    int status = ask_one(invocation, &query);
+    int status = ocra_is_given(invocation) ? verify_ocra(invocation, code) : ask_one(invocation, &query, NULL);
     secret_wipe(typed, sizeof typed);
     return status;
 }
 
+/* One line: a code, or a response to a challenge. */
+struct asked {
+    bool is_ocra;
+    struct otpring_query query;
+    struct ocra_given ocra;
+};
+
 struct batch {
     char *lines[BATCH];
     json_t *parsed[BATCH];
-    struct otpring_query queries[BATCH];
+    struct asked asked[BATCH];
     size_t count;
 };
 
-static bool line_parse(char *line, json_t **ret_parsed, struct otpring_query *ret_query)
+static bool json_parse(const char *line, json_t **ret_parsed, struct asked *ret_asked)
+{
+    *ret_parsed = json_loads(line, 0, NULL);
+    ret_asked->is_ocra = json_object_get(*ret_parsed, "challenge") != NULL;
+    if (ret_asked->is_ocra) return ocra_of_json(*ret_parsed, &ret_asked->ocra);
+    ret_asked->query = (struct otpring_query){.company = json_string_value(json_object_get(*ret_parsed, "company")),
+                                              .user = json_string_value(json_object_get(*ret_parsed, "user")),
+                                              .code = json_string_value(json_object_get(*ret_parsed, "code"))};
+    return ret_asked->query.company && ret_asked->query.user && ret_asked->query.code;
+}
+
+static bool line_parse(char *line, json_t **ret_parsed, struct asked *ret_asked)
 {
     *ret_parsed = NULL;
-    if (line[0] == '{') {
-        *ret_parsed = json_loads(line, 0, NULL);
-        *ret_query = (struct otpring_query){.company = json_string_value(json_object_get(*ret_parsed, "company")),
-                                            .user = json_string_value(json_object_get(*ret_parsed, "user")),
-                                            .code = json_string_value(json_object_get(*ret_parsed, "code"))};
-    } else {
-        char *user = strchr(line, '\t');
-        char *code = user ? strchr(user + 1, '\t') : NULL;
-        if (!code) return false;
-        *user++ = 0;
-        *code++ = 0;
-        *ret_query = (struct otpring_query){.company = line, .user = user, .code = code};
-    }
-    return ret_query->company && ret_query->user && ret_query->code;
+    *ret_asked = (struct asked){0};
+    if (line[0] == '{') return json_parse(line, ret_parsed, ret_asked);
+    char *user = strchr(line, '\t');
+    char *code = user ? strchr(user + 1, '\t') : NULL;
+    if (!code) return false;
+    *user++ = 0;
+    *code++ = 0;
+    ret_asked->query = (struct otpring_query){.company = line, .user = user, .code = code};
+    return true;
 }
 
 static void batch_clear(struct batch *batch)
@@ -144,20 +179,44 @@ static void batch_clear(struct batch *batch)
         secret_wipe(batch->lines[i], strlen(batch->lines[i]));
         free(batch->lines[i]);
         json_decref(batch->parsed[i]);
+        secret_wipe(&batch->asked[i], sizeof batch->asked[i]);
     }
     batch->count = 0;
+}
+
+/* As many lines of one kind as follow from `from` on, and their verdicts. */
+static int run_ask(struct verifier *verifier, const struct batch *batch, size_t from,
+                   struct otpring_answer *ret_answers, size_t *ret_count)
+{
+    struct otpring_query queries[BATCH];
+    struct otpring_ocra_query ocra[LOCAL_OCRA_MAX];
+    bool is_ocra = batch->asked[from].is_ocra;
+    size_t count = 0, most = is_ocra ? LOCAL_OCRA_MAX : BATCH;
+    for (; count < most && from + count < batch->count; count++) {
+        const struct asked *asked = &batch->asked[from + count];
+        if (asked->is_ocra != is_ocra) break;
+        if (is_ocra)
+            ocra[count] = asked->ocra.query;
+        else
+            queries[count] = asked->query;
+    }
+    *ret_count = count;
+    return is_ocra ? verifier_ask_ocra(verifier, ocra, count, ret_answers)
+                   : verifier_ask(verifier, queries, count, ret_answers);
 }
 
 /* The exit status is the worst of all: UNAVAILABLE before refused before accepted. */
 static int batch_ask(struct invocation *invocation, struct verifier *verifier, struct batch *batch, int *status)
 {
     struct otpring_answer answers[BATCH];
-    if (batch->count == 0) return EXIT_DONE;
-    int failed = verifier_ask(verifier, batch->queries, batch->count, answers);
-    for (size_t i = 0; !failed && i < batch->count; i++) {
-        int code = exit_of(answers[i].verdict);
-        if (code > *status) *status = code;
-        answer_print(invocation, &answers[i]);
+    int failed = EXIT_DONE;
+    for (size_t from = 0, count = 0; !failed && from < batch->count; from += count) {
+        failed = run_ask(verifier, batch, from, answers, &count);
+        for (size_t i = 0; !failed && i < count; i++) {
+            int code = exit_of(answers[i].verdict);
+            if (code > *status) *status = code;
+            answer_print(invocation, &answers[i]);
+        }
     }
     batch_clear(batch);
     return failed;
@@ -216,7 +275,7 @@ static bool line_add(struct batch *batch, char *line)
     char *copy = strdup(line);
     size_t at = batch->count;
     batch->parsed[at] = NULL;
-    if (!copy || strlen(line) >= LINE_MAX_SIZE || !line_parse(copy, &batch->parsed[at], &batch->queries[at])) {
+    if (!copy || strlen(line) >= LINE_MAX_SIZE || !line_parse(copy, &batch->parsed[at], &batch->asked[at])) {
         json_decref(batch->parsed[at]);
         free(copy);
         return false;

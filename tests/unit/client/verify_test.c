@@ -59,6 +59,72 @@ static void answer_one(struct fake *fake)
     free(frame);
 }
 
+/* The page's own example: ana answers 237653 to the challenge 00000000. */
+static void answer_ocra(struct fake *fake)
+{
+    static const uint8_t expected[] = {0x38, 0, 6, 8, 0, 0, 0, 0, '2', '3', '7', '6', '5', '3', '0', '0'};
+    struct fake_frame *frame = frames_create(1);
+    fake_hello(fake, false);
+    fake_read(fake, frame);
+    const uint8_t *item = frame->bytes + sizeof frame->header;
+    fake_require(frame->header.kind == OTPRING_WIRE_OCRA && frame->header.count == 1, "one item of an OCRA frame");
+    fake_require(frame->header.size == sizeof frame->header + 56 && item[29] == OTPRING_QUERY_OCRA,
+                 "an item of 56 bytes");
+    fake_require(memcmp(item + 32, expected, sizeof expected) == 0, "sizes, response and challenge as laid out");
+    fake_answer(fake, frame, OTPRING_ACCEPTED, 5);
+    fake_require(fake_sees_end(fake), "the client closes");
+    free(frame);
+}
+
+static void responses_go_in_frames_of_their_own_and_what_is_none_is_not_sent(void **state)
+{
+    (void)state;
+    static char long_challenge[66];
+    memset(long_challenge, '1', sizeof long_challenge - 1);
+    const struct otpring_ocra_query right = {
+        .company = "Demo Bank", .user = "ana", .response = "237653", .challenge = "00000000"};
+    struct otpring_ocra_query queries[5] = {right, right, right, right, right};
+    queries[0].response = "";
+    queries[1].challenge = NULL;
+    queries[2].challenge = long_challenge;
+    queries[3].pin_hash = (const uint8_t *)"x";
+    queries[3].pin_hash_size = 1;
+    struct fake fake;
+    struct otpring_answer answers[5];
+    fake_start(&fake, answer_ocra, NULL);
+    struct otpring_client *client = fake_client(&fake, 0, 0, 0);
+    assert_int_equal(otpring_verify_ocra(client, queries, 5, answers), 0);
+    for (int i = 0; i < 4; i++) assert_int_equal(answers[i].verdict, OTPRING_MALFORMED);
+    assert_int_equal(answers[4].verdict, OTPRING_ACCEPTED);
+    queries[0].user = NULL;
+    assert_int_equal(otpring_verify_ocra(client, queries, 1, answers), OTPRING_E_ARGUMENT);
+    otpring_close(client);
+    fake_stop(&fake);
+}
+
+static void answer_hello(struct fake *fake)
+{
+    fake_hello(fake, false);
+    fake_require(fake_sees_end(fake), "the client closes");
+}
+
+static void responses_that_do_not_fit_one_frame_are_refused_before_anything_is_sent(void **state)
+{
+    (void)state;
+    static char session[1000];
+    memset(session, 's', sizeof session - 1);
+    const struct otpring_ocra_query one_item = {
+        .company = "Demo Bank", .user = "ana", .response = "237653", .challenge = "00000000", .session = session};
+    struct otpring_ocra_query queries[3] = {one_item, one_item, one_item};
+    struct fake fake;
+    struct otpring_answer answers[3];
+    fake_start(&fake, answer_hello, NULL);
+    struct otpring_client *client = fake_client(&fake, 0, 4, 0);
+    assert_int_equal(otpring_verify_ocra(client, queries, 3, answers), OTPRING_E_ARGUMENT);
+    otpring_close(client);
+    fake_stop(&fake);
+}
+
 static void other_spellings_of_a_code_are_malformed_and_never_sent(void **state)
 {
     (void)state;
@@ -331,6 +397,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_in_single_bytes_is_put_together),
+        cmocka_unit_test(responses_go_in_frames_of_their_own_and_what_is_none_is_not_sent),
+        cmocka_unit_test(responses_that_do_not_fit_one_frame_are_refused_before_anything_is_sent),
         cmocka_unit_test(other_spellings_of_a_code_are_malformed_and_never_sent),
         cmocka_unit_test(a_cut_connection_is_retried_with_identical_bytes),
         cmocka_unit_test(an_expired_session_makes_the_call_undecided_and_the_next_one_new),

@@ -595,7 +595,8 @@ static void a_new_session_is_answered_when_its_record_is_durable(void **state)
     assert_int_equal(f->answered[0].hello.hello.slots, 16);
     assert_int_equal(f->answered[0].hello.hello.items_max, 1024);
     assert_int_equal(f->answered[0].hello.hello.kinds, 1 << OTPRING_WIRE_HELLO | 1 << OTPRING_WIRE_VERIFY |
-                                                           1 << OTPRING_WIRE_RESYNC | 1 << OTPRING_WIRE_PING);
+                                                           1 << OTPRING_WIRE_RESYNC | 1 << OTPRING_WIRE_PING |
+                                                           1 << OTPRING_WIRE_OCRA);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

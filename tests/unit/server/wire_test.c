@@ -40,6 +40,58 @@ static void assert_fault(const uint8_t *bytes, uint32_t size_max, uint16_t code,
     assert_int_equal(header.size, 77);
 }
 
+/* An item of 40 bytes, one of response, 4 of challenge, and 3 zeros. */
+static void ocra_item_make(uint8_t ret[48])
+{
+    memset(ret, 0, 48);
+    store_le16(ret + 32, 48);
+    ret[34] = 1;
+    ret[35] = 4;
+    memcpy(ret + 40, "71234", 5);
+}
+
+static void assert_ocra_fault(const uint8_t *body, uint32_t size, uint16_t count, uint16_t code, uint32_t offset)
+{
+    struct wire_fault fault = {0};
+    assert_false(wire_check_ocra(body, size, count, &fault));
+    assert_int_equal(fault.code, code);
+    assert_int_equal(fault.offset, offset);
+    assert_int_equal(fault.kind, OTPRING_WIRE_OCRA);
+}
+
+static void items_of_ocra_fill_their_frame_as_their_sizes_say(void **state)
+{
+    (void)state;
+    uint8_t body[96], header[32];
+    struct wire_fault fault = {0};
+    ocra_item_make(body);
+    ocra_item_make(body + 48);
+    header_make(header, 32 + 96, OTPRING_WIRE_OCRA, 2);
+    assert_good(header, 4096);
+    assert_true(wire_check_ocra(body, 96, 2, &fault));
+    assert_ocra_fault(body, 96, 1, OTPRING_ERROR_SIZE, 0);
+    assert_ocra_fault(body, 80, 2, OTPRING_ERROR_SIZE, 0);
+    assert_ocra_fault(body, 48, 2, OTPRING_ERROR_SIZE, 0);
+    body[95] = 1;
+    assert_ocra_fault(body, 96, 2, OTPRING_ERROR_RESERVED, 32 + 95);
+    ocra_item_make(body + 48);
+    store_le16(body + 48 + 32, 40);
+    assert_ocra_fault(body, 96, 2, OTPRING_ERROR_SIZE, 32 + 48 + 32);
+    store_le16(body + 48 + 32, 47);
+    assert_ocra_fault(body, 96, 2, OTPRING_ERROR_SIZE, 32 + 48 + 32);
+    ocra_item_make(body + 48);
+    store_le16(body + 48 + 38, 999);
+    assert_ocra_fault(body, 96, 2, OTPRING_ERROR_SIZE, 32 + 48 + 32);
+    ocra_item_make(body);
+    body[34] = 0; /* more zeros than fill up */
+    store_le16(body + 32, 56);
+    assert_ocra_fault(body, 96, 2, OTPRING_ERROR_SIZE, 32 + 32);
+    header_make(header, 32 + 79, OTPRING_WIRE_OCRA, 2);
+    assert_fault(header, 4096, OTPRING_ERROR_SIZE, 0);
+    header_make(header, 32, OTPRING_WIRE_OCRA, 0);
+    assert_fault(header, 4096, OTPRING_ERROR_TOO_MANY, 6);
+}
+
 static void frames_of_every_client_kind_are_read_as_laid_out(void **state)
 {
     (void)state;
@@ -286,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_of_every_client_kind_are_read_as_laid_out),
+        cmocka_unit_test(items_of_ocra_fill_their_frame_as_their_sizes_say),
         cmocka_unit_test(the_greatest_frames_pass_and_one_item_more_does_not),
         cmocka_unit_test(unknown_kinds_and_kinds_of_servers_are_refused),
         cmocka_unit_test(sizes_that_do_not_fit_kind_and_count_are_refused),

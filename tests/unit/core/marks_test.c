@@ -1,0 +1,117 @@
+/* Marks of used responses. */
+#include "helpers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/marks.h"
+
+enum { FIRST_CAPACITY = 1 << 19 };
+
+static const uint8_t secret[32] = {4, 5, 6};
+
+/* Spread like the marks that there are. */
+static uint64_t mark_number(uint64_t number)
+{
+    return (number + 1) * 0x9e3779b97f4a7c15u;
+}
+
+static struct marks *marks_new(uint64_t most)
+{
+    struct marks *marks;
+    assert_ok(marks_create(most, secret, &marks));
+    return marks;
+}
+
+static void a_mark_is_new_once(void **state)
+{
+    (void)state;
+    struct marks *marks = marks_new(1000);
+    assert_false(marks_has(marks, 7));
+    assert_int_equal(marks_put(marks, 7), MARKS_NEW);
+    assert_int_equal(marks_put(marks, 7), MARKS_THERE);
+    assert_true(marks_has(marks, 7));
+    assert_int_equal(marks_count(marks), 1);
+    marks_destroy(marks);
+}
+
+static void no_more_than_the_limit_are_taken_and_those_there_are_known(void **state)
+{
+    (void)state;
+    struct marks *marks = marks_new(3);
+    for (uint64_t i = 0; i < 3; i++) assert_int_equal(marks_put(marks, mark_number(i)), MARKS_NEW);
+    assert_int_equal(marks_put(marks, mark_number(3)), MARKS_FULL);
+    assert_int_equal(marks_put(marks, mark_number(1)), MARKS_THERE);
+    assert_ok(marks_keep(marks));
+    assert_int_equal(marks_put(marks, mark_number(3)), MARKS_FULL);
+    /* A start takes what was used before, whatever the limit says now. */
+    assert_ok(marks_restore(marks, mark_number(3)));
+    assert_int_equal(marks_put(marks, mark_number(3)), MARKS_THERE);
+    marks_destroy(marks);
+}
+
+static void room_is_made_ahead_of_need_and_nothing_is_forgotten(void **state)
+{
+    (void)state;
+    enum { MANY = 3 * FIRST_CAPACITY };
+    struct marks *marks = marks_new(UINT64_MAX);
+    uint64_t before = marks_size(marks), block[MARKS_BLOCK];
+    for (uint64_t i = 0; i < MANY; i++) {
+        if (i % 1000 == 0) assert_ok(marks_keep(marks));
+        assert_int_equal(marks_put(marks, mark_number(i)), MARKS_NEW);
+    }
+    for (uint64_t i = 0; i < MANY; i++) assert_true(marks_has(marks, mark_number(i)));
+    assert_false(marks_has(marks, mark_number(MANY)));
+    assert_true(marks_size(marks) > before);
+    /* Read back in the order in which they came, also over the seams of levels. */
+    for (uint64_t first = 0; first < MANY;) {
+        uint32_t count = marks_read(marks, first, block);
+        assert_true(count == MARKS_BLOCK || first + count == MANY);
+        for (uint32_t i = 0; i < count; i++) assert_int_equal(block[i], mark_number(first + i));
+        first += count;
+    }
+    assert_int_equal(marks_read(marks, MANY, block), 0);
+    marks_destroy(marks);
+}
+
+static void without_the_housekeeper_it_is_full_in_the_end(void **state)
+{
+    (void)state;
+    struct marks *marks = marks_new(UINT64_MAX);
+    for (uint64_t i = 0; i < FIRST_CAPACITY; i++) assert_int_equal(marks_put(marks, mark_number(i)), MARKS_NEW);
+    assert_int_equal(marks_put(marks, mark_number(FIRST_CAPACITY)), MARKS_FULL);
+    assert_ok(marks_keep(marks));
+    assert_int_equal(marks_put(marks, mark_number(FIRST_CAPACITY)), MARKS_NEW);
+    marks_destroy(marks);
+}
+
+static void a_mark_depends_on_every_byte_and_on_the_store(void **state)
+{
+    (void)state;
+    uint8_t digest[20] = {0}, other_secret[32] = {9};
+    struct marks *marks = marks_new(1), *others;
+    assert_ok(marks_create(1, other_secret, &others));
+    uint64_t zero = mark_of(marks, digest, sizeof digest);
+    assert_true(zero != mark_of(others, digest, sizeof digest));
+    for (size_t i = 0; i < sizeof digest; i++) {
+        digest[i] = 1;
+        assert_true(mark_of(marks, digest, sizeof digest) != zero);
+        digest[i] = 0;
+    }
+    assert_int_equal(mark_of(marks, digest, sizeof digest), zero);
+    marks_destroy(marks);
+    marks_destroy(others);
+    marks_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mark_is_new_once),
+        cmocka_unit_test(no_more_than_the_limit_are_taken_and_those_there_are_known),
+        cmocka_unit_test(room_is_made_ahead_of_need_and_nothing_is_forgotten),
+        cmocka_unit_test(without_the_housekeeper_it_is_full_in_the_end),
+        cmocka_unit_test(a_mark_depends_on_every_byte_and_on_the_store),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,252 @@
+/* Responses to challenges in the turn: what each kind of suite uses up, and what crashes, stops and restores leave of
+ * it. */
+#include "state_fixture.h"
+
+#include "otp/ocra.h"
+
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+    return 1;
+}
+
+static uint16_t profile_of(struct state *state, const char *suite)
+{
+    uint16_t id;
+    state_ok(core_profile_for_suite(state->worker, &state_actor, suite, &id));
+    return id;
+}
+
+static void response_of(const char *suite_text, uint32_t number, uint64_t counter, uint64_t step, const char *challenge,
+                        char ret[OCRA_RESPONSE_SIZE_MAX + 1])
+{
+    struct ocra_suite suite;
+    struct ocra_message message;
+    uint8_t seed[20];
+    state_seed(number, seed);
+    state_ok(ocra_suite_parse(suite_text, strlen(suite_text), &suite));
+    struct ocra_input input = {
+        .counter = counter, .step = step, .questions = {{.text = challenge, .size = strlen(challenge)}}};
+    state_ok(ocra_message_make(&suite, &input, &message));
+    ocra_respond_with_seed(&suite, seed, sizeof seed, &message, ret);
+}
+
+/* A verdict, or UNAVAILABLE when the world ended before one was given. */
+static enum otpring_verdict ask(struct state *state, const char *user, const char *challenge, const char *response)
+{
+    static _Alignas(8) uint8_t item[256];
+    struct otpring_wire_ocra head = {.query.kind = OTPRING_QUERY_OCRA,
+                                     .response_size = (uint8_t)strlen(response),
+                                     .question_sizes = {(uint8_t)strlen(challenge), 0}};
+    size_t size = (sizeof head + strlen(response) + strlen(challenge) + 7) & ~(size_t)7;
+    uint8_t name[16];
+    enum otpring_wire_error_code error = 0;
+    state->answer = (struct otpring_wire_answer){.verdict = OTPRING_UNAVAILABLE};
+    if (!state_session(state)) return OTPRING_UNAVAILABLE;
+    core_name("acme", 4, user, strlen(user), name);
+    memcpy(head.query.company, name, 8);
+    memcpy(head.query.account, name + 8, 8);
+    head.size = (uint16_t)size;
+    memset(item, 0, sizeof item);
+    memcpy(item, &head, sizeof head);
+    memcpy(item + sizeof head, response, strlen(response));
+    memcpy(item + sizeof head + strlen(response), challenge, strlen(challenge));
+    struct otpring_wire_header header = {.size = (uint32_t)(sizeof header + size),
+                                         .kind = OTPRING_WIRE_OCRA,
+                                         .count = 1,
+                                         .session = state->session,
+                                         .sequence = ++state->sequences[0]};
+    struct core_frame frame = {.header = &header, .items = item, .client = &state_client, .owner = 2};
+    if (core_frame(state->worker, &frame, &error) != CORE_TAKEN) return OTPRING_UNAVAILABLE;
+    core_turn(state->worker);
+    (void)state_drain(state);
+    return state->answer.verdict;
+}
+
+#define CHALLENGED "OCRA-1:HOTP-SHA1-6:QN08"
+#define COUNTED "OCRA-1:HOTP-SHA1-6:C-QN08"
+#define TIMED "OCRA-1:HOTP-SHA1-6:QN08-T1M"
+#define BOTH "OCRA-1:HOTP-SHA1-6:C-QN08-T1M"
+#define NOW_STEP (STATE_WALL_S / 60)
+
+static void a_step_of_time_is_used_up_and_the_window_is_one_each_way(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(1);
+    uint32_t ordinal;
+    char response[OCRA_RESPONSE_SIZE_MAX + 1];
+    state_ok(state_add(state, "acme", "ana", profile_of(state, TIMED), 1, 0, &ordinal));
+    response_of(TIMED, 1, 0, NOW_STEP + 2, "12345678", response);
+    assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_REJECTED);
+    response_of(TIMED, 1, 0, NOW_STEP - 1, "12345678", response);
+    assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_ACCEPTED);
+    assert_int_equal(state_floor(state, ordinal), NOW_STEP);
+    assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_REPLAYED);
+    response_of(TIMED, 1, 0, NOW_STEP - 1, "87654321", response);
+    assert_int_equal(ask(state, "ana", "87654321", response), OTPRING_REPLAYED);
+    response_of(TIMED, 1, 0, NOW_STEP + 1, "87654321", response);
+    assert_int_equal(ask(state, "ana", "87654321", response), OTPRING_ACCEPTED);
+    state_destroy(state);
+}
+
+static void a_counter_with_time_uses_up_the_counter(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(2);
+    uint32_t ordinal;
+    char response[OCRA_RESPONSE_SIZE_MAX + 1];
+    state_ok(state_add(state, "acme", "ana", profile_of(state, BOTH), 1, 40, &ordinal));
+    response_of(BOTH, 1, 51, NOW_STEP, "12345678", response);
+    assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_REJECTED);
+    response_of(BOTH, 1, 45, NOW_STEP + 1, "12345678", response);
+    assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_ACCEPTED);
+    assert_int_equal(state_floor(state, ordinal), 46);
+    response_of(BOTH, 1, 45, NOW_STEP, "12345678", response);
+    assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_REPLAYED);
+    response_of(BOTH, 1, 46, NOW_STEP, "12345678", response);
+    assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_ACCEPTED);
+    state_destroy(state);
+}
+
+/* Every one of these was accepted, and is never again. */
+static void ask_all_again(struct state *state, unsigned count)
+{
+    char response[OCRA_RESPONSE_SIZE_MAX + 1], challenge[16];
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(challenge, sizeof challenge, "1000%04u", i);
+        response_of(CHALLENGED, 1, 0, 0, challenge, response);
+        assert_int_equal(ask(state, "ana", challenge, response), OTPRING_REPLAYED);
+    }
+}
+
+static unsigned use(struct state *state, unsigned from, unsigned count)
+{
+    char response[OCRA_RESPONSE_SIZE_MAX + 1], challenge[16];
+    for (unsigned i = from; i < from + count; i++) {
+        snprintf(challenge, sizeof challenge, "1000%04u", i);
+        response_of(CHALLENGED, 1, 0, 0, challenge, response);
+        assert_int_equal(ask(state, "ana", challenge, response), OTPRING_ACCEPTED);
+    }
+    return from + count;
+}
+
+static void used_responses_outlive_crashes_checkpoints_and_the_line(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(3);
+    uint32_t ordinal;
+    uint16_t profile = profile_of(state, CHALLENGED);
+    state_ok(state_add(state, "acme", "ana", profile, 1, 0, &ordinal));
+    unsigned used = use(state, 0, 40);
+    assert_int_equal(state_floor(state, ordinal), 1);
+    state_crash(state);
+    state_ok(state_open(state));
+    assert_int_equal(state_floor(state, ordinal), 1);
+    ask_all_again(state, used);
+    state_ok(core_checkpoint(state->worker));
+    used = use(state, used, 40);
+    state_ok(core_checkpoint(state->worker));
+    used = use(state, used, 3);
+    state_crash(state);
+    state_ok(state_open(state));
+    ask_all_again(state, used);
+    state_stop(state);
+    state_ok(state_open(state));
+    ask_all_again(state, used);
+    /* The seed goes and comes back on another line. */
+    state_ok(core_token_change(state->worker, &state_actor, ACT_TOKEN_REMOVE, &ordinal, 1));
+    state_ok(state_add(state, "acme", "ana", profile, 1, 0, &ordinal));
+    ask_all_again(state, used);
+    (void)use(state, used, 1);
+    struct core_status status;
+    core_status(state->core, &status);
+    assert_int_equal(status.marks, used + 1);
+    state_destroy(state);
+}
+
+static void a_suspended_token_answers_nothing_and_loses_nothing(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(4);
+    uint32_t ordinal;
+    char response[OCRA_RESPONSE_SIZE_MAX + 1];
+    state_ok(state_add(state, "acme", "ana", profile_of(state, CHALLENGED), 1, 0, &ordinal));
+    response_of(CHALLENGED, 1, 0, 0, "12345678", response);
+    state_ok(core_token_change(state->worker, &state_actor, ACT_TOKEN_SUSPEND, &ordinal, 1));
+    assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_INACTIVE);
+    state_ok(core_token_change(state->worker, &state_actor, ACT_TOKEN_RESUME, &ordinal, 1));
+    assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_ACCEPTED);
+    state_destroy(state);
+}
+
+static void without_room_for_marks_it_is_unavailable_and_the_response_stays_good(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(5);
+    uint32_t ordinal;
+    char response[OCRA_RESPONSE_SIZE_MAX + 1];
+    state_ok(state_add(state, "acme", "ana", profile_of(state, CHALLENGED), 1, 0, &ordinal));
+    state_stop(state);
+    state->options.marks_max = 2;
+    state_ok(state_open(state));
+    unsigned used = use(state, 0, 2);
+    response_of(CHALLENGED, 1, 0, 0, "10000002", response);
+    assert_int_equal(ask(state, "ana", "10000002", response), OTPRING_UNAVAILABLE);
+    assert_int_equal(state->answer.reason, OTPRING_REASON_MARKS);
+    state_stop(state);
+    state->options.marks_max = 100;
+    state_ok(state_open(state));
+    ask_all_again(state, used);
+    (void)use(state, used, 1);
+    state_destroy(state);
+}
+
+static void a_desk_resynchronises_no_such_token(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(6);
+    uint32_t ordinal;
+    enum otpring_verdict verdict;
+    state_ok(state_add(state, "acme", "ana", profile_of(state, COUNTED), 1, 0, &ordinal));
+    state_is(core_token_resync(state->worker, &state_actor, ordinal, 123456, 123457, 6, &verdict), BAD_ARGUMENT);
+    state_destroy(state);
+}
+
+static void profiles_keep_their_suite_and_say_the_same(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(7);
+    struct profile_row row;
+    uint32_t ordinal;
+    uint16_t id = profile_of(state, TIMED), again = profile_of(state, TIMED);
+    assert_int_equal(id, again);
+    state_is(core_profile_for_suite(state->worker, &state_actor, "OCRA-1:HOTP-SHA1-6:QX08", &again), BAD_SUITE);
+    assert_true(core_profile_get(state->core, id, &row));
+    assert_int_equal(row.type, OTP_OCRA);
+    assert_int_equal(row.period_s, 60);
+    assert_int_equal(row.digits, 6);
+    state_ok(state_add(state, "acme", "ana", id, 1, 0, &ordinal));
+    strcpy(row.suite, CHALLENGED);
+    state_is(core_profile_set(state->worker, &state_actor, &row, &id), BAD_SUITE); /* it has a period */
+    row.period_s = 0;
+    state_is(core_profile_set(state->worker, &state_actor, &row, &id), STORE_IN_USE);
+    state_stop(state);
+    state_ok(state_open(state));
+    assert_true(core_profile_get(state->core, id, &row));
+    assert_string_equal(row.suite, TIMED);
+    state_destroy(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_of_time_is_used_up_and_the_window_is_one_each_way),
+        cmocka_unit_test(a_counter_with_time_uses_up_the_counter),
+        cmocka_unit_test(used_responses_outlive_crashes_checkpoints_and_the_line),
+        cmocka_unit_test(a_suspended_token_answers_nothing_and_loses_nothing),
+        cmocka_unit_test(without_room_for_marks_it_is_unavailable_and_the_response_stays_good),
+        cmocka_unit_test(a_desk_resynchronises_no_such_token),
+        cmocka_unit_test(profiles_keep_their_suite_and_say_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
