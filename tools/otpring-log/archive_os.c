@@ -12,10 +12,12 @@
 
 /* Numbers of ours, far above what a process has open. */
 enum { FILE_BASE = 1 << 28, FILES_MAX = 64 };
+#define INDEX_SUFFIX ".idx"
 
 struct packed_file {
     int file; /* -1: free */
     char name[64];
+    bool index;                /* a segment's index, as it is: not packed */
     struct seekable *seekable; /* NULL: broken, read as empty */
 };
 
@@ -51,11 +53,18 @@ static void note_damage(struct archive_os *archive, const char *name)
     snprintf(archive->damaged, sizeof archive->damaged, "%.48s" ARCHIVE_SUFFIX, name);
 }
 
+/* A free place; FILES_MAX: there is none. */
+static unsigned free_place(const struct archive_os *archive)
+{
+    unsigned at = 0;
+    while (at < FILES_MAX && archive->files[at].file >= 0) at++;
+    return at;
+}
+
 static int open_packed(struct archive_os *archive, const char *name)
 {
     char path[4096];
-    unsigned at = 0;
-    while (at < FILES_MAX && archive->files[at].file >= 0) at++;
+    unsigned at = free_place(archive);
     if (at == FILES_MAX) return -EMFILE;
     if (snprintf(path, sizeof path, "%s/%s" ARCHIVE_SUFFIX, archive->archive, name) >= (int)sizeof path)
         return -ENAMETOOLONG;
@@ -101,6 +110,53 @@ static int64_t read_packed(struct archive_os *archive, struct packed_file *packe
     return result_failed(result) ? -EIO : (int64_t)size;
 }
 
+/* ---- the index of an archived segment stands beside it, not packed: looks into it are small and many ---- */
+
+/* Where the index of this name is, or is to be; false: it is none, or that of a segment which is in the journal. */
+static bool index_place(const struct archive_os *archive, const char *path, char ret_place[4096])
+{
+    const char *name = path ? name_within(archive, path) : NULL;
+    size_t size = name ? strlen(name) : 0, suffix = strlen(INDEX_SUFFIX);
+    char raw[4096];
+    if (size <= suffix || strcmp(name + size - suffix, INDEX_SUFFIX) != 0) return false;
+    int stem = (int)(size - suffix);
+    if (snprintf(raw, sizeof raw, "%s/%.*s.seg", archive->journal, stem, name) >= (int)sizeof raw ||
+        access(raw, F_OK) == 0)
+        return false;
+    if (snprintf(raw, sizeof raw, "%s/%.*s.seg" ARCHIVE_SUFFIX, archive->archive, stem, name) >= (int)sizeof raw ||
+        access(raw, F_OK) != 0)
+        return false;
+    return snprintf(ret_place, 4096, "%s/%s", archive->archive, name) < 4096;
+}
+
+static int open_index(struct archive_os *archive, const struct os_op *op, const char *place)
+{
+    unsigned at = free_place(archive);
+    int flags = op->flags & OS_OPEN_WRITE ? O_RDWR : O_RDONLY;
+    if (at == FILES_MAX) return -EMFILE;
+    if (op->flags & OS_OPEN_CREATE) flags |= O_CREAT | O_EXCL;
+    int file = open(place, flags | O_CLOEXEC, 0600);
+    if (file < 0) return -errno;
+    archive->files[at] = (struct packed_file){.file = file, .index = true};
+    return (int)(FILE_BASE + at);
+}
+
+/* True: it was about an index of the archive's, and is done. */
+static bool serve_index(struct archive_os *archive, const struct os_op *op, int64_t *ret_result)
+{
+    char place[4096];
+    const struct packed_file *index = packed_of(archive, op->file);
+    if ((op->kind == OS_OPEN || op->kind == OS_UNLINK) && index_place(archive, op->path, place)) {
+        *ret_result = op->kind == OS_OPEN ? open_index(archive, op, place) : unlink(place) == 0 ? 0 : -errno;
+        return true;
+    }
+    if ((op->kind != OS_READ && op->kind != OS_WRITE) || !index || !index->index) return false;
+    *ret_result = op->kind == OS_READ ? pread(index->file, op->buffer, op->size, (off_t)op->offset)
+                                      : pwrite(index->file, op->buffer, op->size, (off_t)op->offset);
+    if (*ret_result < 0) *ret_result = -errno;
+    return true;
+}
+
 /* Raw first: an archived segment that is still in the journal is read there. */
 static bool is_archived(struct archive_os *archive, const struct os_op *op, const char **ret_name)
 {
@@ -115,7 +171,9 @@ static void submit(struct os *os, struct os_op *op)
     struct packed_file *packed = packed_of(archive, op->file);
     const char *name;
     int64_t result;
-    if (is_archived(archive, op, &name)) {
+    if (serve_index(archive, op, &result)) {
+        /* done */
+    } else if (is_archived(archive, op, &name)) {
         result = open_packed(archive, name);
     } else if (op->kind == OS_READ && packed) {
         result = read_packed(archive, packed, op);
