@@ -84,6 +84,7 @@ def an_archived_segment_has_its_index(store):
     shown = run(store.path, "show", "--account", name_of(COMPANY, "nobody").hex())
     assert "1 made" in run(store.path, "index") and indexes[0].read_bytes() == good
     assert run(store.path, "show", "--account", name_of(COMPANY, "nobody").hex()) == shown and shown
+    assert all(run(store.path, "show", "--no-names", "--threads", threads) == run(store.path, "show", "--no-names", "--threads", 1) for threads in (2, 4))
     packed = bytearray(gone[-1].read_bytes())
     whole = bytes(packed)
     frames = int.from_bytes(packed[-9:-5], "little")
