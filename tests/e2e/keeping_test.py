@@ -4,10 +4,11 @@ import json
 import os
 import random
 import shutil
+import struct
 import subprocess
 import time
 
-from harness import PROGRAMS, Store, count_of, hotp, query, seeds_for
+from harness import PROGRAMS, Store, count_of, hotp, name_of, query, seeds_for
 
 COMPANY = "Bank"
 seeds = seeds_for(3, seed=6)
@@ -69,6 +70,33 @@ def what_went_is_read_in_the_archive(store, before):
     return first
 
 
+def an_archived_segment_has_its_index(store):
+    """Beside it, made again where it is missing; what an index rules out is not unpacked."""
+    gone = [path for path in sorted((store.path / "archive").glob("*.seg.zst")) if not (store.path / "journal" / path.name.removesuffix(".zst")).exists()]
+    assert gone
+    indexes = [path.with_name(path.name.removesuffix(".seg.zst") + ".idx") for path in gone]
+    assert all(index.exists() for index in indexes), indexes
+    good = indexes[0].read_bytes()
+    indexes[0].unlink()
+    assert "1 made" in run(store.path, "index") and indexes[0].read_bytes() == good
+    assert not (store.path / "journal" / indexes[0].name).exists()
+    indexes[0].write_bytes(b"none" + good[4:])
+    shown = run(store.path, "show", "--account", name_of(COMPANY, "nobody").hex())
+    assert "1 made" in run(store.path, "index") and indexes[0].read_bytes() == good
+    assert run(store.path, "show", "--account", name_of(COMPANY, "nobody").hex()) == shown and shown
+    assert all(run(store.path, "show", "--no-names", "--threads", threads) == run(store.path, "show", "--no-names", "--threads", 1) for threads in (2, 4))
+    packed = bytearray(gone[-1].read_bytes())
+    whole = bytes(packed)
+    frames = int.from_bytes(packed[-9:-5], "little")
+    table = [struct.unpack_from("<II", packed, len(packed) - 9 - 8 * (frames - i))[0] for i in range(frames)]
+    packed[sum(table) - table[-1] // 2] ^= 1  # in the last frame: the first has the segment's header
+    gone[-1].write_bytes(packed)
+    somebody = name_of("Other", "somebody").hex()
+    assert run(store.path, "show", "--account", somebody) == ""
+    assert "position" in run(store.path, "show", "--account", somebody, "--no-index", status=1)
+    gone[-1].write_bytes(whole)
+
+
 def every_removal_is_a_record(store, first):
     own = [json.loads(line) for line in run(store.path, "show", "--own", "--json").splitlines() if '"own"' in line]
     removals = [r for r in own if r["own"] == "REMOVAL"]
@@ -122,6 +150,7 @@ def main():
         what_is_needed_does_not_go(store)
         first = what_went_is_read_in_the_archive(store, before)
         every_removal_is_a_record(store, first)
+        an_archived_segment_has_its_index(store)
         wire = store.wire()
         assert wire.ask(0, 1, [query(COMPANY, "u0", hotp(seeds["u0"], 0))])[0][0] == 1
         wire.close()

@@ -7,6 +7,7 @@
 #include "event.h"
 #include "filter.h"
 #include "journal/format.h"
+#include "rerun_policy.h"
 #include "tell.h"
 #include "when.h"
 
@@ -29,6 +30,10 @@ static void typed(const uint8_t *data, size_t size)
     (void)filter_account(&filter, text);
     (void)filter_client(&filter, text);
     filter_finish(&filter);
+    struct rerun_policy policy = {0};
+    struct profile_row row = {0};
+    if (rerun_policy_parse(text, &policy)) rerun_policy_apply(&policy, &row);
+    if (row.throttle_max_s < row.throttle_base_s) abort();
 }
 
 static void check_lines(const struct text *text)

@@ -12,6 +12,7 @@
 #include "archive_os.h"
 #include "commands.h"
 #include "journal/folder.h"
+#include "journal/index.h"
 #include "os/files.h"
 #include "os/os_uring.h"
 #include "seekable.h"
@@ -80,13 +81,33 @@ static struct result pack(struct work *work, const struct folder_file *segment, 
     return result;
 }
 
-static struct result archive_one(struct work *work, const struct folder_file *segment)
+/* The segment's index goes along, so that one account's records are found as fast in the archive; made where there is
+ * none. It is a cache: where there is no having it, all is read without. */
+static struct result carry_index(const struct work *work, struct os *os, uint64_t segment)
+{
+    char name[INDEX_NAME_SIZE], path[4096], place[4096], fresh[4096 + 8];
+    index_name(segment, name);
+    if (snprintf(path, sizeof path, "%s/%s", work->from, name) >= (int)sizeof path ||
+        snprintf(place, sizeof place, "%s/%s", work->to, name) >= (int)sizeof place)
+        return result_of(BAD_ARGUMENT);
+    if (access(place, F_OK) == 0) return result_ok();
+    if (access(path, F_OK) != 0 && result_failed(journal_index_make(os, work->from, segment))) return result_ok();
+    snprintf(fresh, sizeof fresh, "%s.new", place);
+    (void)unlink(fresh);
+    struct result result = files_copy_all(path, fresh);
+    if (result.code == OS_NOT_FOUND) return result_ok(); /* recycled since */
+    TRY(result);
+    return rename(fresh, place) == 0 ? result_ok() : os_result(-errno);
+}
+
+static struct result archive_one(struct work *work, struct os *os, const struct folder_file *segment)
 {
     char name[FILE_NAME_SIZE], path[4096], place[4096], fresh[4096 + 8];
     file_segment_name(segment->number, name);
     if (snprintf(path, sizeof path, "%s/%s", work->from, name) >= (int)sizeof path ||
         snprintf(place, sizeof place, "%s/%s" ARCHIVE_SUFFIX, work->to, name) >= (int)sizeof place)
         return result_of(BAD_ARGUMENT);
+    TRY(carry_index(work, os, segment->number));
     if (access(place, F_OK) == 0) return result_ok();
     snprintf(fresh, sizeof fresh, "%s.new", place);
     bool done;
@@ -114,7 +135,7 @@ static struct result archive_all(struct work *work, struct os *os)
         if (result_failed(segment->passed))
             cut_short = segment->passed; /* the others are archived all the same */
         else
-            result = archive_one(work, segment);
+            result = archive_one(work, os, segment);
     }
     folder_release(&folder);
     return result_failed(result) ? result : cut_short;

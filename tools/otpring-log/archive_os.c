@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,14 @@
 #include "seekable.h"
 
 /* Numbers of ours, far above what a process has open. */
-enum { FILE_BASE = 1 << 28, FILES_MAX = 64 };
+enum { FILE_BASE = 1 << 28, FILES_MAX = 256, DONE_MAX = 64 };
+#define INDEX_SUFFIX ".idx"
 
 struct packed_file {
-    int file; /* -1: free */
+    bool used;
+    int file;
     char name[64];
+    bool index;                /* a segment's index, as it is: not packed */
     struct seekable *seekable; /* NULL: broken, read as empty */
 };
 
@@ -25,12 +29,16 @@ struct archive_os {
     char *journal;
     char *archive;
     char damaged[64]; /* name of the first that did not unpack */
-    struct packed_file files[FILES_MAX];
     /* done, and to be told in the next step */
-    struct os_op *done[FILES_MAX];
-    int64_t results[FILES_MAX];
+    struct os_op *done[DONE_MAX];
+    int64_t results[DONE_MAX];
     unsigned done_count;
 };
+
+/* Files are process-wide, as os.h has it: one thread's scan goes on with what another's opened. A file is read by one
+ * thread at a time. */
+static struct packed_file files[FILES_MAX];
+static pthread_mutex_t files_mutex = PTHREAD_MUTEX_INITIALIZER; /* over `used` of all of them */
 
 static struct archive_os *of(struct os *os)
 {
@@ -51,12 +59,26 @@ static void note_damage(struct archive_os *archive, const char *name)
     snprintf(archive->damaged, sizeof archive->damaged, "%.48s" ARCHIVE_SUFFIX, name);
 }
 
+/* Takes the file over: its number. */
+static int keep_file(const struct packed_file *packed)
+{
+    unsigned at = 0;
+    pthread_mutex_lock(&files_mutex);
+    while (at < FILES_MAX && files[at].used) at++;
+    if (at < FILES_MAX) {
+        files[at] = *packed;
+        files[at].used = true;
+    }
+    pthread_mutex_unlock(&files_mutex);
+    if (at < FILES_MAX) return (int)(FILE_BASE + at);
+    seekable_close(packed->seekable);
+    close(packed->file);
+    return -EMFILE;
+}
+
 static int open_packed(struct archive_os *archive, const char *name)
 {
     char path[4096];
-    unsigned at = 0;
-    while (at < FILES_MAX && archive->files[at].file >= 0) at++;
-    if (at == FILES_MAX) return -EMFILE;
     if (snprintf(path, sizeof path, "%s/%s" ARCHIVE_SUFFIX, archive->archive, name) >= (int)sizeof path)
         return -ENAMETOOLONG;
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -67,23 +89,24 @@ static int open_packed(struct archive_os *archive, const char *name)
         close(file);
         return -EIO;
     }
-    struct packed_file *packed = &archive->files[at];
-    *packed = (struct packed_file){.file = file, .seekable = seekable};
-    snprintf(packed->name, sizeof packed->name, "%s", name);
+    struct packed_file packed = {.file = file, .seekable = seekable};
+    snprintf(packed.name, sizeof packed.name, "%s", name);
     if (!seekable) note_damage(archive, name);
-    return (int)(FILE_BASE + at);
+    return keep_file(&packed);
 }
 
 static void close_packed(struct packed_file *packed)
 {
     seekable_close(packed->seekable);
     close(packed->file);
-    *packed = (struct packed_file){.file = -1};
+    pthread_mutex_lock(&files_mutex);
+    packed->used = false;
+    pthread_mutex_unlock(&files_mutex);
 }
 
-static struct packed_file *packed_of(struct archive_os *archive, int file)
+static struct packed_file *packed_of(int file)
 {
-    return file >= FILE_BASE && file < FILE_BASE + FILES_MAX ? &archive->files[file - FILE_BASE] : NULL;
+    return file >= FILE_BASE && file < FILE_BASE + FILES_MAX ? &files[file - FILE_BASE] : NULL;
 }
 
 /* What does not unpack reads as zeros: then the blocks of it are missed where they should be, as a check says, and all
@@ -101,6 +124,50 @@ static int64_t read_packed(struct archive_os *archive, struct packed_file *packe
     return result_failed(result) ? -EIO : (int64_t)size;
 }
 
+/* ---- the index of an archived segment stands beside it, not packed: looks into it are small and many ---- */
+
+/* Where the index of this name is, or is to be; false: it is none, or that of a segment which is in the journal. */
+static bool index_place(const struct archive_os *archive, const char *path, char ret_place[4096])
+{
+    const char *name = path ? name_within(archive, path) : NULL;
+    size_t size = name ? strlen(name) : 0, suffix = strlen(INDEX_SUFFIX);
+    char raw[4096];
+    if (size <= suffix || strcmp(name + size - suffix, INDEX_SUFFIX) != 0) return false;
+    int stem = (int)(size - suffix);
+    if (snprintf(raw, sizeof raw, "%s/%.*s.seg", archive->journal, stem, name) >= (int)sizeof raw ||
+        access(raw, F_OK) == 0)
+        return false;
+    if (snprintf(raw, sizeof raw, "%s/%.*s.seg" ARCHIVE_SUFFIX, archive->archive, stem, name) >= (int)sizeof raw ||
+        access(raw, F_OK) != 0)
+        return false;
+    return snprintf(ret_place, 4096, "%s/%s", archive->archive, name) < 4096;
+}
+
+static int open_index(const struct os_op *op, const char *place)
+{
+    int flags = op->flags & OS_OPEN_WRITE ? O_RDWR : O_RDONLY;
+    if (op->flags & OS_OPEN_CREATE) flags |= O_CREAT | O_EXCL;
+    int file = open(place, flags | O_CLOEXEC, 0600);
+    if (file < 0) return -errno;
+    return keep_file(&(struct packed_file){.file = file, .index = true});
+}
+
+/* True: it was about an index of the archive's, and is done. */
+static bool serve_index(const struct archive_os *archive, const struct os_op *op, int64_t *ret_result)
+{
+    char place[4096];
+    const struct packed_file *index = packed_of(op->file);
+    if ((op->kind == OS_OPEN || op->kind == OS_UNLINK) && index_place(archive, op->path, place)) {
+        *ret_result = op->kind == OS_OPEN ? open_index(op, place) : unlink(place) == 0 ? 0 : -errno;
+        return true;
+    }
+    if ((op->kind != OS_READ && op->kind != OS_WRITE) || !index || !index->index) return false;
+    *ret_result = op->kind == OS_READ ? pread(index->file, op->buffer, op->size, (off_t)op->offset)
+                                      : pwrite(index->file, op->buffer, op->size, (off_t)op->offset);
+    if (*ret_result < 0) *ret_result = -errno;
+    return true;
+}
+
 /* Raw first: an archived segment that is still in the journal is read there. */
 static bool is_archived(struct archive_os *archive, const struct os_op *op, const char **ret_name)
 {
@@ -112,10 +179,12 @@ static bool is_archived(struct archive_os *archive, const struct os_op *op, cons
 static void submit(struct os *os, struct os_op *op)
 {
     struct archive_os *archive = of(os);
-    struct packed_file *packed = packed_of(archive, op->file);
+    struct packed_file *packed = packed_of(op->file);
     const char *name;
     int64_t result;
-    if (is_archived(archive, op, &name)) {
+    if (serve_index(archive, op, &result)) {
+        /* done */
+    } else if (is_archived(archive, op, &name)) {
         result = open_packed(archive, name);
     } else if (op->kind == OS_READ && packed) {
         result = read_packed(archive, packed, op);
@@ -127,7 +196,7 @@ static void submit(struct os *os, struct os_op *op)
         return;
     }
     /* Readers have a file and a window or two: never as many as there is room for. */
-    if (archive->done_count == FILES_MAX) abort();
+    if (archive->done_count == DONE_MAX) abort();
     archive->done[archive->done_count] = op;
     archive->results[archive->done_count++] = result;
 }
@@ -136,8 +205,8 @@ static struct result step(struct os *os, uint64_t wait_ns, unsigned *ret_complet
 {
     struct archive_os *archive = of(os);
     unsigned count = archive->done_count, below = 0;
-    struct os_op *done[FILES_MAX];
-    int64_t results[FILES_MAX];
+    struct os_op *done[DONE_MAX];
+    int64_t results[DONE_MAX];
     memcpy(done, archive->done, count * sizeof done[0]); // NOLINT(bugprone-sizeof-expression)
     memcpy(results, archive->results, count * sizeof results[0]);
     archive->done_count = 0;
@@ -190,7 +259,7 @@ static void each_packed(void *context, const char *name, uint64_t size)
     if (snprintf(path, sizeof path, "%s/%s", listing->archive->journal, raw) >= (int)sizeof path) return;
     if (access(path, F_OK) == 0) return;
     int file = open_packed(listing->archive, raw);
-    struct packed_file *packed = packed_of(listing->archive, file);
+    struct packed_file *packed = packed_of(file);
     /* A broken one is listed too, so that it is missed where its segment should be. */
     listing->each(listing->context, raw, packed && packed->seekable ? seekable_size(packed->seekable) : 0);
     if (packed) close_packed(packed);
@@ -211,8 +280,6 @@ static struct result list(struct os *os, const char *folder,
 static void destroy(struct os *os)
 {
     struct archive_os *archive = of(os);
-    for (unsigned i = 0; i < FILES_MAX; i++)
-        if (archive->files[i].file >= 0) close_packed(&archive->files[i]);
     os_destroy(archive->base);
     free(archive->journal);
     free(archive->archive);
@@ -244,7 +311,6 @@ struct result archive_os_create(struct os *base, const char *journal, const char
     archive->base = base;
     archive->journal = strdup(journal);
     archive->archive = strdup(folder);
-    for (unsigned i = 0; i < FILES_MAX; i++) archive->files[i].file = -1;
     if (!archive->journal || !archive->archive) {
         free(archive->journal);
         free(archive->archive);

@@ -1,6 +1,7 @@
 /* An os whose segment folder has a second, packed half: files DIR/NAME.seg.zst of the archive folder look like NAME.seg
  * of the journal's, as long as there is none of that name there. So whatever reads a journal through an os reads
- * archived segments in place. Only for reading; one thread, as any os. */
+ * archived segments in place, with their indexes, DIR/NAME.idx. Only for reading, but for the making of such an index;
+ * one thread, as any os. */
 #ifndef TOOLS_OTPRING_LOG_ARCHIVE_OS_H
 #define TOOLS_OTPRING_LOG_ARCHIVE_OS_H
 
