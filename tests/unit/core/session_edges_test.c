@@ -254,6 +254,33 @@ static void without_journal_room_hellos_wait_too_and_the_status_says_why(void **
     os_sim_faults_set(f->world, &(struct os_sim_faults){0});
 }
 
+/* More frames in one turn than are authenticated at once: each is known again by its content, and by no other. */
+static void each_of_many_frames_of_a_turn_is_known_again(void **state)
+{
+    struct fixture *f = *state;
+    enum { FRAMES = 150 };
+    struct otpring_wire_query queries[FRAMES];
+    struct token token = fixture_token(f, 1, 1, PROFILE_HOTP, 1, 0);
+    uint64_t session = fixture_session(f, &f->client, FRAMES, 1);
+    for (int round = 0; round < 3; round++) {
+        uint32_t before = f->answered[0].frames;
+        for (uint16_t slot = 0; slot < FRAMES; slot++) {
+            enum otpring_wire_error_code error = 0;
+            queries[slot] = query_of(f, &token, round == 2 ? 2u * slot : slot);
+            struct frame frame = frame_of(f, slot, OTPRING_WIRE_VERIFY, &queries[slot], 1);
+            frame.header.session = session;
+            frame.header.sequence = 1;
+            enum core_admit admit = frame_offer(f, 0, &frame, &error);
+            bool same = round < 2 || slot == 0;
+            assert_int_equal(admit, round == 0 ? CORE_TAKEN : same ? CORE_ANSWERED : CORE_ERROR);
+            if (!same) assert_int_equal(error, OTPRING_ERROR_CHANGED_CONTENT);
+        }
+        core_turn(f->workers[0]);
+        worker_settle(f, 0);
+        assert_int_equal(f->answered[0].frames - before, round < 2 ? FRAMES : 1);
+    }
+}
+
 static void a_frame_of_more_items_than_a_turn_takes_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -317,6 +344,7 @@ int main(void)
         TEST(a_client_with_all_its_sessions_is_told_of_the_limit),
         TEST(without_a_free_turn_everything_waits),
         TEST(without_journal_room_hellos_wait_too_and_the_status_says_why),
+        TEST(each_of_many_frames_of_a_turn_is_known_again),
         TEST(a_frame_of_more_items_than_a_turn_takes_is_refused),
         TEST(there_are_as_many_workers_as_were_configured),
         TEST(status_tells_rates_of_the_last_seconds_and_why_nothing_is_answered),

@@ -155,6 +155,10 @@ static void an_act_meets_damage_and_says_so(void **unused)
     state_ok(state_add(state, "other", "x", HOTP, 2, 0, &ordinal));
     row_put(state, STORE_SESSIONS, bytes_of("\0\0\0", 3), text("junk"));
     state_is(core_checkpoint(state->worker), STORE_DAMAGED);
+    /* The housekeeper says so too: damage does not go away with time. */
+    bool more;
+    state->core->options.checkpoint_bytes = 0;
+    state_is(core_keep(state->worker, &more), STORE_DAMAGED);
     state_destroy(state);
 }
 

@@ -8,7 +8,7 @@
 #include "journal/merkle.h"
 #include "vault/vault.h"
 
-enum { PAGE = 4096, BLOCK_PAGES = 256, BLOCKS = 24, HUGE_PAGES = 10000 };
+enum { PAGE = 4096, BLOCK_PAGES = 256, BLOCKS = 60, HUGE_PAGES = 10000 };
 
 static uint8_t *block_bytes(uint32_t number, uint32_t page_count)
 {
