@@ -145,6 +145,23 @@ static void a_row_without_a_record_or_with_a_bad_key_is_refused(void **unused)
     state_destroy(state);
 }
 
+/* It would grow a record that is not the last one any more. */
+static void a_row_behind_an_act_of_core_needs_a_record_of_its_own(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(34);
+    uint32_t ann;
+    state_ok(state_add(state, "acme", "ann", HOTP, 1, 0, &ann));
+    struct core_change *change = opened(state);
+    state_ok(core_change_put(change, STORE_DEVICES, text("phone"), text("bound")));
+    state_ok(core_change_token(change, ACT_TOKEN_SUSPEND, ann));
+    state_is(core_change_put(change, STORE_DEVICES, text("late"), text("row")), BAD_ARGUMENT);
+    state_is(core_change_commit(change), BAD_ARGUMENT);
+    assert_string_equal(value_in(state, STORE_DEVICES, "phone"), "");
+    assert_int_equal(state_row(state, ann).state, TOKEN_ACTIVE);
+    state_destroy(state);
+}
+
 static void names_and_reasons_are_checked(void **unused)
 {
     (void)unused;
@@ -607,6 +624,7 @@ int main(void)
         cmocka_unit_test(an_empty_change_writes_nothing),
         cmocka_unit_test(rows_of_core_are_refused),
         cmocka_unit_test(a_row_without_a_record_or_with_a_bad_key_is_refused),
+        cmocka_unit_test(a_row_behind_an_act_of_core_needs_a_record_of_its_own),
         cmocka_unit_test(names_and_reasons_are_checked),
         cmocka_unit_test(more_than_a_block_takes_is_refused_whole),
         cmocka_unit_test(what_fits_a_block_to_the_last_slot_is_taken_and_one_more_is_not),
