@@ -14,7 +14,7 @@ target_link_options(otpring_shared PRIVATE
 foreach(target otpring_client otpring_shared)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
       $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(${target} PRIVATE OpenSSL::Crypto)
+  target_link_libraries(${target} PRIVATE OpenSSL::Crypto PkgConfig::JANSSON)
   set_target_properties(${target} PROPERTIES C_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON)
 endforeach()
 add_library(otpring::otpring ALIAS otpring_shared)
@@ -24,7 +24,8 @@ install(TARGETS otpring_client otpring_shared EXPORT otpring-targets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/otpring DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILES_MATCHING PATTERN "*.h")
-install(FILES ${PROJECT_SOURCE_DIR}/include/otpring/PROTOCOL.md ${PROJECT_SOURCE_DIR}/include/otpring/QR.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/include/otpring/PROTOCOL.md ${PROJECT_SOURCE_DIR}/include/otpring/QR.md
+    ${PROJECT_SOURCE_DIR}/include/otpring/DEVICE.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(EXPORT otpring-targets NAMESPACE otpring:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/otpring)
 configure_package_config_file(client/otpring-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/otpring-config.cmake
     INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/otpring)

@@ -30,9 +30,9 @@ if(TARGET otpring AND NOT CMAKE_CROSSCOMPILING AND NOT OTPRING_SANITIZE)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpring.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME otpring)
 endif()
 
-otpring_program(otpring-load USES base kernel otp LIBRARIES otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
+otpring_program(otpring-load USES journal vault os base kernel otp LIBRARIES otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON Threads::Threads m)
 
-otpring_program(otpring-log USES core journal table otp kernel store vault os base
+otpring_program(otpring-log USES challenge core journal table otp kernel store vault os base
                 LIBRARIES PkgConfig::JANSSON Threads::Threads m PkgConfig::ZSTD)
 
 otpring_program(otpring-token USES otp kernel vault os base LIBRARIES otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON)

@@ -205,7 +205,10 @@ static struct result operator_put(struct people *people, const struct store_byte
     struct user_row user;
     (void)key;
     if (value.size != 4) return result_of(STORE_DAMAGED);
+    unsigned state = 0;
     TRY(people_operator_get(people, load_be32(value.bytes), &row));
+    TRY(people_state_filter(people, MACHINE_OPERATOR, &state));
+    if (state && row.state != state) return result_ok();
     json_t *item =
         json_pack("{s:I,s:s,s:s,s:s}", "id", (json_int_t)row.id, "name", row.name, "state",
                   rule_state_name(MACHINE_OPERATOR, row.state), "role", rule_role_name((enum rule_role)row.role));

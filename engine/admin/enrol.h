@@ -169,6 +169,8 @@ struct result enrol_token_enter(struct enrolling *enrolling) MUST_USE;
 struct result enrol_old_suspend(struct enrolling *enrolling, enum rule_act act) MUST_USE;
 struct result enrol_old_resume(struct enrolling *enrolling, enum rule_act act) MUST_USE;
 struct result enrol_old_remove(struct enrolling *enrolling, enum rule_act act) MUST_USE;
+/* A device goes, and its token is retired. */
+struct result enrol_device_leave(struct people *people, struct device_row *device, enum rule_act act) MUST_USE;
 /* The new token and its device go. */
 struct result enrol_token_leave(struct enrolling *enrolling, enum rule_act act) MUST_USE;
 /* What the user has under way ends, in the change of an act that ends it: an enrolment is cancelled; `device_too`: one

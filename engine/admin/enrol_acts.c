@@ -76,7 +76,9 @@ static void state_answer(const struct enrolling *enrolling)
 
 static struct result admin_step(struct enrolling *enrolling, enum rule_act act, uint32_t held, uint64_t valid_s)
 {
-    return enrolling_step(enrolling, (enum rule_role)enrolling->people->act->who.role, act, held, valid_s);
+    struct act *asked = enrolling->people->act;
+    TRY(enrolling_step(enrolling, (enum rule_role)asked->who.role, act, held, valid_s));
+    return asked->who.role == ROLE_BANK ? people_granted(asked, rule_act_grant(act)) : result_ok();
 }
 
 /* ---- invite ---- */
@@ -205,6 +207,18 @@ struct result act_enrol_rollback(struct act *act)
     return enrol_change(act, rollback);
 }
 
+/* The user was invited anew since: that goes on, the phone of before goes. */
+static struct result unbind_earlier(struct enrolling *enrolling, struct device_row *device)
+{
+    struct people *people = enrolling->people;
+    unsigned next;
+    TRY(people_judge(people, MACHINE_ENROLMENT, ENROLMENT_FINAL, DO_DEVICE_UNBIND, enrolling->name,
+                     enrolling_held(enrolling), &next));
+    TRY(enrol_device_leave(people, device, DO_DEVICE_UNBIND));
+    state_answer(enrolling);
+    return result_ok();
+}
+
 static struct result unbind(struct people *people, struct result *ret_refusal)
 {
     struct enrolling enrolling;
@@ -216,10 +230,11 @@ static struct result unbind(struct people *people, struct result *ret_refusal)
     if (!result_failed(got)) got = people_sees(people, device.name);
     if (got.code == STORE_NOT_FOUND) return act_detail(people->act, STORE_NOT_FOUND, "device");
     TRY(got);
-    TRY(enrolling_open(people, NULL, NULL, device.name, &enrolling));
-    if (device.state == ENROL_DEVICE_UNBOUND || enrolling.row.device_number != number) {
+    if (device.state == ENROL_DEVICE_UNBOUND) {
         return act_detail(people->act, STORE_NOT_FOUND, "the device is not bound any more");
     }
+    TRY(enrolling_open(people, NULL, NULL, device.name, &enrolling));
+    if (enrolling.row.device_number != number) return unbind_earlier(&enrolling, &device);
     TRY(admin_step(&enrolling, DO_DEVICE_UNBIND, 0, 0));
     TRY(enrol_token_leave(&enrolling, DO_DEVICE_UNBIND));
     /* What this enrolment suspended stays so: the device goes, not the change-over. */

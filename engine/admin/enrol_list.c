@@ -141,11 +141,23 @@ static struct result device_json(struct people *people, const struct device_row 
 
 struct listing {
     json_t *devices;
+    uint8_t state; /* enum enrol_device_state; 0: any */
     size_t limit;
     struct order_key key; /* the last one shown, or where to begin */
     size_t prefix;
     bool more;
 };
+
+static struct result device_state_get(struct act *act, uint8_t *ret_state)
+{
+    const char *text = NULL;
+    TRY(act_text(act, "state", false, &text));
+    if (!text) return result_ok();
+    *ret_state = strcmp(text, "bound") == 0     ? ENROL_DEVICE_BOUND
+                 : strcmp(text, "unbound") == 0 ? ENROL_DEVICE_UNBOUND
+                                                : 0;
+    return *ret_state ? result_ok() : act_detail(act, BAD_ARGUMENT, "a device is bound or unbound");
+}
 
 static struct result listing_begin(struct people *people, struct listing *listing)
 {
@@ -158,6 +170,7 @@ static struct result listing_begin(struct people *people, struct listing *listin
     TRY(people_company_open(people, company, name, &row));
     TRY(act_number(people->act, "limit", false, 1, LIST_LIMIT_MAX, &limit));
     TRY(act_number(people->act, "after", false, 0, INT64_MAX, &after));
+    TRY(device_state_get(people->act, &listing->state));
     listing->limit = (size_t)limit;
     listing->key = order_begin(ORDER_DEVICE);
     order_bytes(&listing->key, name, user ? 16 : 8);
@@ -196,6 +209,7 @@ static struct result list(struct people *people)
         listing.key.size = found.size;
         last = load_be64(listing.key.bytes + 17);
         TRY(enrol_device_get(people, last, &device));
+        if (listing.state && device.state != listing.state) continue;
         json_t *json;
         TRY(device_json(people, &device, &json));
         json_array_append_new(listing.devices, json);

@@ -141,18 +141,48 @@ struct result enrol_token_enter(struct enrolling *enrolling)
                        enrolling->name, &enrolling->user);
 }
 
+/* ---- devices that go ---- */
+
+struct result enrol_device_leave(struct people *people, struct device_row *device, enum rule_act act)
+{
+    struct stock_row stock;
+    TRY(people_stock_get(people, device->stock_number, &stock));
+    if (stock.state != STOCK_RETIRED) TRY(stock_step(people, act, &stock, STOCK_RETIRED, NULL));
+    device->state = ENROL_DEVICE_UNBOUND;
+    device->unbound_ms = people->now_ms;
+    TRY(people_record(people, act, device->name, device->number));
+    return enrol_device_put(people, device);
+}
+
 struct result enrol_token_leave(struct enrolling *enrolling, enum rule_act act)
 {
-    struct people *people = enrolling->people;
-    struct stock_row stock;
     struct device_row device;
-    TRY(enrol_device_get(people, enrolling->row.device_number, &device));
-    TRY(people_stock_get(people, enrolling->row.stock_number, &stock));
-    if (stock.state != STOCK_RETIRED) TRY(stock_step(people, act, &stock, STOCK_RETIRED, NULL));
-    device.state = ENROL_DEVICE_UNBOUND;
-    device.unbound_ms = people->now_ms;
-    TRY(people_record(people, act, enrolling->name, device.number));
-    return enrol_device_put(people, &device);
+    TRY(enrol_device_get(enrolling->people, enrolling->row.device_number, &device));
+    return enrol_device_leave(enrolling->people, &device, act);
+}
+
+/* The user's devices whose tokens are in the table no more; `all`: and the others. */
+static struct result devices_leave(struct people *people, const uint8_t name[16], enum rule_act act, bool all)
+{
+    struct order_key key = order_begin(ORDER_DEVICE);
+    struct store_bytes found, value;
+    struct device_row device;
+    struct stock_row stock;
+    order_bytes(&key, name, 16);
+    size_t prefix = key.size;
+    for (;;) {
+        struct result got =
+            store_next(people->store, people->txn, STORE_ORDER, order_done(&key), key.size == prefix, &found, &value);
+        if (got.code == STORE_NOT_FOUND) return result_ok();
+        TRY(got);
+        if (found.size != prefix + 8 || memcmp(found.bytes, key.bytes, prefix) != 0) return result_ok();
+        memcpy(key.bytes, found.bytes, found.size);
+        key.size = found.size;
+        TRY(enrol_device_get(people, load_be64(key.bytes + prefix), &device));
+        if (device.state != ENROL_DEVICE_BOUND) continue;
+        TRY(people_stock_get(people, device.stock_number, &stock));
+        if (all || stock.ordinal == UINT32_MAX) TRY(enrol_device_leave(people, &device, act));
+    }
 }
 
 struct result enrol_end(struct people *people, const uint8_t name[16], bool device_too)
@@ -162,16 +192,15 @@ struct result enrol_end(struct people *people, const uint8_t name[16], bool devi
     uint8_t state = enrolling.row.state;
     bool bound = state == ENROLMENT_ACTIVE || state == ENROLMENT_FINAL;
     bool under_way = state > ENROLMENT_NONE && state < ENROLMENT_ACTIVE;
-    if (!under_way && !(bound && device_too)) return result_ok();
-    enum rule_act act = bound ? DO_DEVICE_UNBIND : DO_ENROL_CANCEL;
-    /* The act that this is part of has been judged; here only the step is. */
-    TRY(enrolling_step(&enrolling, (enum rule_role)people->act->who.role, act, UINT32_MAX, 0));
-    if (bound) {
-        TRY(enrol_token_leave(&enrolling, act));
-        TRY(enrol_old_remove(&enrolling, act));
+    if (under_way || (bound && device_too)) {
+        enum rule_act act = bound ? DO_DEVICE_UNBIND : DO_ENROL_CANCEL;
+        /* The act that this is part of has been judged; here only the step is. */
+        TRY(enrolling_step(&enrolling, (enum rule_role)people->act->who.role, act, UINT32_MAX, 0));
+        if (bound) TRY(enrol_old_remove(&enrolling, act));
+        enrolling.row.seed_size = 0;
+        TRY(enrolling_put(&enrolling, act));
     }
-    enrolling.row.seed_size = 0;
-    return enrolling_put(&enrolling, act);
+    return device_too ? devices_leave(people, name, DO_DEVICE_UNBIND, true) : result_ok();
 }
 
 /* ---- what is due ---- */
@@ -198,6 +227,8 @@ static struct result finish(struct enrolling *enrolling)
 {
     TRY(enrolling_step(enrolling, ROLE_ENGINE, DO_ENROL_FINISH, 0, 0));
     TRY(enrol_old_remove(enrolling, DO_ENROL_FINISH));
+    /* A phone that this one came after is one no more. */
+    TRY(devices_leave(enrolling->people, enrolling->name, DO_ENROL_FINISH, false));
     return enrolling_put(enrolling, DO_ENROL_FINISH);
 }
 

@@ -3,7 +3,8 @@
  *
  *   MESSAGE_KINDS     KIND(NAME, text, fields): rows hold their number, so new ones go to the end. Fields stand between
  *                     blanks; one that begins with @ is a time, in seconds since 1970, which is rendered in the
- *                     language and time zone of the reader; one that begins with # is for the app, and stands in no text
+ *                     language and time zone of the reader; one that begins with # is for the app, and
+ *                     stands in no text
  *   MESSAGE_CHANNELS  CHANNEL(NAME, text): by which way it goes */
 #ifndef OTPRING_ADMIN_MESSAGE_KINDS_H
 #define OTPRING_ADMIN_MESSAGE_KINDS_H

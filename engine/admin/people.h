@@ -91,6 +91,7 @@ struct stock_row {
     int64_t since_ms;   /* of its state */
     int64_t created_ms;
     uint64_t replaced_by; /* number; 0 */
+    int8_t drift;         /* of its clock, in steps, as its last line had learned it */
     uint16_t sealed_size; /* 0: retired, the seed is gone */
     uint8_t sealed_seed[SCHEMA_SEALED_SEED_MAX];
 };

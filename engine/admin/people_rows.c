@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { VERSION = 1 };
+enum { VERSION = 1, STOCK_VERSION = 2 /* 1 was without the drift */ };
 
 size_t people_company_encode(const struct company_row *row, uint8_t ret[PEOPLE_ROW_MAX])
 {
@@ -66,7 +66,7 @@ struct result people_user_decode(struct store_bytes value, struct user_row *ret_
 
 size_t people_stock_encode(const struct stock_row *row, uint8_t ret[PEOPLE_ROW_MAX])
 {
-    struct row_writer writer = row_writer_over(ret, PEOPLE_ROW_MAX, VERSION);
+    struct row_writer writer = row_writer_over(ret, PEOPLE_ROW_MAX, STOCK_VERSION);
     row_u64(&writer, row->number);
     row_u8(&writer, row->kind);
     row_u8(&writer, row->state);
@@ -82,12 +82,14 @@ size_t people_stock_encode(const struct stock_row *row, uint8_t ret[PEOPLE_ROW_M
     row_u64(&writer, row->replaced_by);
     row_u16(&writer, row->sealed_size);
     row_bytes(&writer, row->sealed_seed, row->sealed_size);
+    row_u8(&writer, (uint8_t)row->drift);
     return row_done(&writer).size;
 }
 
 struct result people_stock_decode(struct store_bytes value, struct stock_row *ret_row)
 {
-    struct cursor cursor = row_cursor(value, VERSION);
+    bool old = value.size > 0 && *(const uint8_t *)value.bytes == VERSION;
+    struct cursor cursor = row_cursor(value, old ? VERSION : STOCK_VERSION);
     *ret_row = (struct stock_row){.number = cursor_u64(&cursor)};
     ret_row->kind = cursor_u8(&cursor);
     ret_row->state = cursor_u8(&cursor);
@@ -104,6 +106,7 @@ struct result people_stock_decode(struct store_bytes value, struct stock_row *re
     ret_row->sealed_size = cursor_u16(&cursor);
     if (ret_row->sealed_size > sizeof(ret_row->sealed_seed)) return result_of(STORE_DAMAGED);
     row_take(&cursor, ret_row->sealed_seed, ret_row->sealed_size);
+    if (!old) ret_row->drift = (int8_t)cursor_u8(&cursor);
     return row_judge(&cursor, ret_row->state > STOCK_NONE && ret_row->state < STOCK_STATE_COUNT &&
                                   (ret_row->kind == STOCK_PHYSICAL || ret_row->kind == STOCK_VIRTUAL));
 }

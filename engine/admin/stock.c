@@ -50,7 +50,8 @@ static struct result line_add(struct people *people, const struct stock_row *sto
                                        .profile = stock->profile,
                                        .seed = seed,
                                        .seed_size = size,
-                                       .counter = stock->counter};
+                                       .counter = stock->counter,
+                                       .drift = stock->drift};
         result = core_change_token_add(people->change, &spec, ret_ordinal);
     }
     secret_wipe(seed, sizeof(seed));
@@ -72,6 +73,14 @@ struct result stock_enter(struct people *people, enum rule_act act, const struct
     return people_user_put(people, name, row);
 }
 
+/* Where the next line of this token goes on, whoever has it then. */
+static int8_t drift_of(struct people *people, const struct stock_row *stock)
+{
+    struct table_hit hit;
+    bool there = table_line(core_table(people->act->admin->core), stock->ordinal, &hit);
+    return there ? atomic_load(&hit.tail->drift) : stock->drift;
+}
+
 struct result stock_step(struct people *people, enum rule_act act, const struct stock_row *stock, unsigned state,
                          struct stock_row *ret_stock)
 {
@@ -83,7 +92,10 @@ struct result stock_step(struct people *people, enum rule_act act, const struct 
                                                         : ACT_TOKEN_RESUME;
         bool same = state == STOCK_ACTIVE && stock->state == STOCK_ASSIGNED;
         if (!same) TRY(core_change_token(people->change, line, stock->ordinal));
-        if (leaves) next.ordinal = UINT32_MAX;
+        if (leaves) {
+            next.drift = drift_of(people, stock);
+            next.ordinal = UINT32_MAX;
+        }
     }
     /* Whoever lost a token may be given another in its place; who gave it back has it no more. */
     if (state == STOCK_CUSTODY) memset(next.holder, 0, sizeof(next.holder));

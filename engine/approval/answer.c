@@ -139,6 +139,12 @@ static void checks_collect(struct approvals *approvals, struct store_txn *txn, s
     }
 }
 
+static void check_part(void *context, size_t from, size_t count)
+{
+    struct checks *checks = context;
+    device_verify_many(checks->items + from, count);
+}
+
 static void all_fail(struct approvals *approvals, struct result result)
 {
     for (uint32_t i = 0; i < approvals->lists.reply_count; i++) item_fail(approvals->lists.answerings[i].item, result);
@@ -158,7 +164,7 @@ void answers_check(struct approvals *approvals)
     }
     checks_collect(approvals, txn, &checks);
     store_abort(approvals->keep.store, txn);
-    pool_check(approvals->pool, checks.items, checks.count);
+    pool_run(approvals->pool, check_part, &checks, checks.count);
     for (size_t i = 0; i < checks.count; i++) *checks.of[i] = checks.items[i].good;
 }
 
@@ -376,7 +382,7 @@ static struct result question_add(struct item *item, const struct challenge_entr
     char uri[CHALLENGE_URI_SIZE_MAX + 1], id[ID_TEXT_SIZE];
     size_t size;
     TRY(challenge_keep_body(&approvals->keep, entry->id, body, &size));
-    TRY(challenge_uri_make(approvals->keep.vault, body, size, uri));
+    TRY(uri_make(approvals, entry->id, body, size, uri));
     base64url_encode(entry->id, sizeof entry->id, id);
     json_t *json = json_object();
     json_object_set_new(json, "challenge", json_string(id));

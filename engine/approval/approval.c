@@ -62,7 +62,8 @@ static struct result fill(struct approvals *approvals)
 {
     uint8_t public_key[VAULT_PUBLIC_KEY_SIZE];
     approvals->items = calloc(APPROVAL_ITEMS_MAX, sizeof *approvals->items);
-    if (!approvals->items) return result_of(NO_MEMORY);
+    approvals->signed_ones = calloc(SIGNED_MAX, sizeof *approvals->signed_ones);
+    if (!approvals->items || !approvals->signed_ones) return result_of(NO_MEMORY);
     TRY(lists_create(&approvals->lists));
     TRY(watches_create(approvals->options.limits.capacity, &approvals->watches));
     TRY(pool_create(approvals->options.threads, &approvals->pool));
@@ -102,6 +103,7 @@ void approvals_destroy(struct approvals *approvals)
     free(approvals->lists.withdrawals);
     free(approvals->lists.polls);
     free(approvals->items);
+    free(approvals->signed_ones);
     pthread_mutex_destroy(&approvals->mutex);
     free(approvals);
 }
@@ -200,6 +202,7 @@ void approvals_turn(struct approvals *approvals)
         requests_begin(approvals);
         answers_check(approvals);
         changes_run(approvals);
+        asked_sign(approvals);
         items_finish(approvals);
         requests_end(approvals);
         atomic_fetch_add(&approvals->turns, 1);

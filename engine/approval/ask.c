@@ -153,7 +153,7 @@ static struct result asked_answer(struct item *item)
     size_t size;
     if (!entry) return result_of(QUESTION_UNKNOWN);
     TRY(body_read(item, id, body, &size));
-    TRY(challenge_uri_make(approvals->keep.vault, body, size, uri));
+    TRY(uri_make(approvals, id, body, size, uri));
     json_t *answer = item->act.answer;
     item_bytes(item, "challenge", id, CHALLENGE_ID_SIZE);
     json_object_set_new(answer, "state", json_string(challenge_state_name((enum challenge_state)entry->state)));

@@ -21,6 +21,7 @@ enum {
     LIFE_DEFAULT_S = 120,
     LIFE_MIN_S = 10,
     CLOCK_OFF_MAX_S = 300,
+    SIGNED_MAX = 1 << 15, /* a power of two */
 };
 
 struct item;
@@ -95,7 +96,14 @@ struct work_lists {
     struct device_poll *polls;
 };
 
+/* Signatures of challenges made a moment ago, by id: who asked, and the device that fetches it, need one each. */
+struct signed_one {
+    uint8_t id[CHALLENGE_ID_SIZE];
+    uint8_t signature[VAULT_SIGNATURE_SIZE];
+};
+
 struct approvals {
+    struct signed_one *signed_ones; /* SIGNED_MAX, a place by id */
     struct approvals_options options;
     struct admin admin; /* what admin's rooms want to know of who calls them */
     struct challenge_keep keep;
@@ -178,6 +186,14 @@ struct result state_fill(struct approvals *approvals, struct store_txn *txn, con
 /* Whether it was asked by this client in this session. */
 bool state_is_of(const struct challenge_entry *entry, uint16_t client, const char *session);
 const char *reason_name(unsigned reason);
+
+/* ---- sign.c ---- */
+
+/* Signs what the turn has asked anew, on all threads. */
+void asked_sign(struct approvals *approvals);
+/* The URI of a challenge with this body. VAULT_FAILED. */
+struct result uri_make(struct approvals *approvals, const uint8_t id[CHALLENGE_ID_SIZE], const uint8_t *body,
+                       size_t size, char *ret_uri) MUST_USE;
 
 /* ---- push.c ---- */
 

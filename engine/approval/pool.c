@@ -6,30 +6,32 @@
 
 #include "os/machine.h"
 
-enum { PART = 32 /* signatures that a thread takes at a time */, THREADS_MAX = 64 };
+enum { THREADS_MAX = 64 };
 
 struct pool {
     pthread_mutex_t mutex; /* over all that follows */
     pthread_cond_t work, done;
-    struct device_signed *items; /* NULL: nothing to do */
-    size_t count, taken, checked;
+    pool_part *part; /* NULL: nothing to do */
+    void *context;
+    size_t count, taken, done_count;
     bool stop;
     uint32_t thread_count;
     pthread_t threads[THREADS_MAX];
 };
 
 /* Takes parts until there are none; the mutex is held around. */
-static void parts_check(struct pool *pool)
+static void parts_take(struct pool *pool)
 {
-    while (pool->items && pool->taken < pool->count) {
-        size_t from = pool->taken, size = pool->count - from < PART ? pool->count - from : PART;
-        struct device_signed *items = pool->items + from;
+    while (pool->part && pool->taken < pool->count) {
+        size_t from = pool->taken, size = pool->count - from < POOL_PART ? pool->count - from : POOL_PART;
+        pool_part *part = pool->part;
+        void *context = pool->context;
         pool->taken += size;
         pthread_mutex_unlock(&pool->mutex);
-        device_verify_many(items, size);
+        part(context, from, size);
         pthread_mutex_lock(&pool->mutex);
-        pool->checked += size;
-        if (pool->checked == pool->count) pthread_cond_signal(&pool->done);
+        pool->done_count += size;
+        if (pool->done_count == pool->count) pthread_cond_signal(&pool->done);
     }
 }
 
@@ -39,7 +41,7 @@ static void *thread_main(void *argument)
     machine_thread_yields();
     pthread_mutex_lock(&pool->mutex);
     while (!pool->stop) {
-        parts_check(pool);
+        parts_take(pool);
         if (!pool->stop) pthread_cond_wait(&pool->work, &pool->mutex);
     }
     pthread_mutex_unlock(&pool->mutex);
@@ -78,17 +80,18 @@ void pool_destroy(struct pool *pool)
     free(pool);
 }
 
-void pool_check(struct pool *pool, struct device_signed *items, size_t count)
+void pool_run(struct pool *pool, pool_part *part, void *context, size_t count)
 {
     if (count == 0) return;
     pthread_mutex_lock(&pool->mutex);
-    pool->items = items;
+    pool->part = part;
+    pool->context = context;
     pool->count = count;
-    pool->taken = pool->checked = 0;
+    pool->taken = pool->done_count = 0;
     /* One part is not worth waking anybody. */
-    if (count > PART) pthread_cond_broadcast(&pool->work);
-    parts_check(pool);
-    while (pool->checked < pool->count) pthread_cond_wait(&pool->done, &pool->mutex);
-    pool->items = NULL;
+    if (count > POOL_PART) pthread_cond_broadcast(&pool->work);
+    parts_take(pool);
+    while (pool->done_count < pool->count) pthread_cond_wait(&pool->done, &pool->mutex);
+    pool->part = NULL;
     pthread_mutex_unlock(&pool->mutex);
 }

@@ -1,11 +1,11 @@
-/* Threads that check signatures beside the one that asks for it. Room-internal. */
+/* Threads that sign and check signatures beside the one that asks for it. Room-internal. */
 #ifndef OTPRING_APPROVAL_POOL_H
 #define OTPRING_APPROVAL_POOL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/result.h"
-#include "vault/device_key.h"
 
 struct pool;
 
@@ -13,7 +13,10 @@ struct pool;
 struct result pool_create(uint32_t threads, struct pool **ret_pool) MUST_USE;
 void pool_destroy(struct pool *pool);
 
-/* Sets `good` of each; returns when all are done. One caller at a time. */
-void pool_check(struct pool *pool, struct device_signed *items, size_t count);
+/* Calls `part` for all of 0 to count - 1, at most POOL_PART of them a call, on all threads; returns when all are done.
+ * One caller at a time. */
+enum { POOL_PART = 32 };
+typedef void pool_part(void *context, size_t from, size_t count);
+void pool_run(struct pool *pool, pool_part *part, void *context, size_t count);
 
 #endif

@@ -123,6 +123,11 @@ struct result challenge_keep_shut(struct challenge_keep *keep, const struct core
 struct result challenge_keep_tick(struct challenge_keep *keep, const struct core_actor *actor, uint32_t now_s,
                                   bool *ret_more) MUST_USE;
 
+/* A sealed part as a record of the log carries it, by its row's key. STORE_DAMAGED: too long; VAULT_BAD_SEAL. */
+enum { CHALLENGE_PART_KEY_SIZE = CHALLENGE_ID_SIZE + 1 };
+struct result challenge_part_open(const struct vault *vault, const uint8_t key[CHALLENGE_PART_KEY_SIZE],
+                                  struct store_bytes value, uint8_t *ret_bytes, size_t capacity,
+                                  size_t *ret_size) MUST_USE;
 /* The body of a challenge, or its evidence. STORE_NOT_FOUND; VAULT_BAD_SEAL. */
 struct result challenge_keep_body(const struct challenge_keep *keep, const uint8_t id[CHALLENGE_ID_SIZE],
                                   uint8_t ret_bytes[CHALLENGE_BODY_SIZE_MAX], size_t *ret_size) MUST_USE;

@@ -80,6 +80,14 @@ struct result row_put(struct core_change *change, const struct vault *vault, con
                            (struct store_bytes){.bytes = sealed, .size = size + VAULT_SEAL_EXTRA});
 }
 
+struct result challenge_part_open(const struct vault *vault, const uint8_t key[CHALLENGE_PART_KEY_SIZE],
+                                  struct store_bytes value, uint8_t *ret_bytes, size_t capacity, size_t *ret_size)
+{
+    struct row_key row;
+    memcpy(row.bytes, key, sizeof row.bytes);
+    return row_open(vault, &row, value, ret_bytes, capacity, ret_size);
+}
+
 struct result row_open(const struct vault *vault, const struct row_key *key, struct store_bytes value,
                        uint8_t *ret_bytes, size_t capacity, size_t *ret_size)
 {

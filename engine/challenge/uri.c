@@ -42,13 +42,34 @@ struct result challenge_uri_make(const struct vault *vault, const uint8_t *body,
                                  char ret_text[CHALLENGE_URI_SIZE_MAX + 1])
 {
     struct challenge_body decoded;
-    uint8_t public_key[VAULT_PUBLIC_KEY_SIZE], bytes[SIGNED_SIZE_MAX];
+    struct challenge_signing signing = {.body = body, .size = body_size};
+    uint8_t public_key[VAULT_PUBLIC_KEY_SIZE];
     TRY(challenge_body_decode(body, body_size, &decoded));
     vault_public_key(vault, public_key);
     if (!names_key(&decoded, public_key)) return result_of(CHALLENGE_BAD_BODY);
-    struct statement statement = statement_of(body, body_size);
+    TRY(challenge_sign_many(vault, &signing, 1));
+    return challenge_uri_write(body, body_size, signing.signature, ret_text);
+}
+
+struct result challenge_sign_many(const struct vault *vault, struct challenge_signing *items, size_t count)
+{
+    struct statement statements[CHALLENGE_SIGN_MAX];
+    struct vault_signing signings[CHALLENGE_SIGN_MAX];
+    CHECK(count <= CHALLENGE_SIGN_MAX);
+    for (size_t i = 0; i < count; i++) {
+        statements[i] = statement_of(items[i].body, items[i].size);
+        signings[i] = (struct vault_signing){statements[i].bytes, statements[i].size, items[i].signature};
+    }
+    return vault_sign_many(vault, signings, count);
+}
+
+struct result challenge_uri_write(const uint8_t *body, size_t body_size, const uint8_t signature[VAULT_SIGNATURE_SIZE],
+                                  char ret_text[CHALLENGE_URI_SIZE_MAX + 1])
+{
+    uint8_t bytes[SIGNED_SIZE_MAX];
+    CHECK(body_size <= CHALLENGE_BODY_SIZE_MAX);
     memcpy(bytes, body, body_size);
-    TRY(vault_sign(vault, statement.bytes, statement.size, bytes + body_size));
+    memcpy(bytes + body_size, signature, VAULT_SIGNATURE_SIZE);
     memcpy(ret_text, scheme, SCHEME_SIZE);
     return otp_base32_encode(bytes, body_size + VAULT_SIGNATURE_SIZE, ret_text + SCHEME_SIZE,
                              CHALLENGE_URI_SIZE_MAX + 1 - SCHEME_SIZE);

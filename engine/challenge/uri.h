@@ -24,6 +24,18 @@ void challenge_key_id(const uint8_t public_key[VAULT_PUBLIC_KEY_SIZE], uint8_t r
 struct result challenge_uri_make(const struct vault *vault, const uint8_t *body, size_t body_size,
                                  char ret_text[CHALLENGE_URI_SIZE_MAX + 1]) MUST_USE;
 
+/* The same in two steps, for many: their signatures in one call, and the text of a body and its signature (an encoded
+ * body; who calls knows that it names the store's key). VAULT_FAILED. At most CHALLENGE_SIGN_MAX. */
+enum { CHALLENGE_SIGN_MAX = 64 };
+struct challenge_signing {
+    const uint8_t *body;
+    size_t size;
+    uint8_t signature[VAULT_SIGNATURE_SIZE]; /* out */
+};
+struct result challenge_sign_many(const struct vault *vault, struct challenge_signing *items, size_t count) MUST_USE;
+struct result challenge_uri_write(const uint8_t *body, size_t body_size, const uint8_t signature[VAULT_SIGNATURE_SIZE],
+                                  char ret_text[CHALLENGE_URI_SIZE_MAX + 1]) MUST_USE;
+
 /* The body of a URI whose signature holds under this key. CHALLENGE_BAD_URI: not such a URI, in the one spelling that
  * it has; CHALLENGE_BAD_SIGNATURE: another key's, or changed; and the errors of challenge_body_decode. Whether it has
  * expired is for the caller to see. */

@@ -122,6 +122,7 @@ struct result adding_token(struct adding *adding, const struct core_token_spec *
     add.row.profile = spec->profile;
     add.row.state = TOKEN_ACTIVE;
     add.row.created_ms = adding->now_ms;
+    add.row.drift = profile.type == OTP_TOTP ? spec->drift : 0;
     strcpy(add.row.label, spec->label);
     strcpy(add.company, spec->company);
     strcpy(add.user, spec->user);

@@ -209,6 +209,7 @@ struct core_token_spec {
     const uint8_t *seed;
     size_t seed_size;
     uint64_t counter; /* HOTP: first floor */
+    int8_t drift;     /* TOTP: steps that its clock is known to be ahead */
 };
 
 /* count tokens, at most 4096 a call, all in as few journal blocks and store transactions as possible; each on its own:

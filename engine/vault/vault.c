@@ -220,21 +220,33 @@ void vault_mac_advance(struct vault *vault)
     hmac_key_set(&vault->mac, vault->keys.mac, VAULT_KEY_SIZE);
 }
 
-struct result vault_sign(const struct vault *vault, const void *bytes, size_t size,
-                         uint8_t ret_signature[VAULT_SIGNATURE_SIZE])
+static bool sign_one(EVP_MD_CTX *context, EVP_PKEY *key, const struct vault_signing *item)
 {
     uint8_t signature[VAULT_SIGNATURE_SIZE];
     size_t signature_size = sizeof(signature);
+    bool good = EVP_MD_CTX_reset(context) == 1 && EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1 &&
+                EVP_DigestSign(context, signature, &signature_size, item->bytes, item->size) == 1 &&
+                signature_size == sizeof(signature);
+    if (good) memcpy(item->ret_signature, signature, sizeof(signature));
+    return good;
+}
+
+struct result vault_sign_many(const struct vault *vault, const struct vault_signing *items, size_t count)
+{
     EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, vault->keys.signing, VAULT_KEY_SIZE);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool good = key && context && EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1 &&
-                EVP_DigestSign(context, signature, &signature_size, bytes, size) == 1 &&
-                signature_size == sizeof(signature);
+    bool good = key && context;
+    for (size_t i = 0; i < count && good; i++) good = sign_one(context, key, &items[i]);
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(key);
-    if (!good) return result_of(VAULT_FAILED);
-    memcpy(ret_signature, signature, sizeof(signature));
-    return result_ok();
+    return good ? result_ok() : result_of(VAULT_FAILED);
+}
+
+struct result vault_sign(const struct vault *vault, const void *bytes, size_t size,
+                         uint8_t ret_signature[VAULT_SIGNATURE_SIZE])
+{
+    struct vault_signing item = {.bytes = bytes, .size = size, .ret_signature = ret_signature};
+    return vault_sign_many(vault, &item, 1);
 }
 
 void vault_public_key(const struct vault *vault, uint8_t ret_key[VAULT_PUBLIC_KEY_SIZE])

@@ -105,6 +105,13 @@ struct result vault_keys_row(const struct vault *vault, uint8_t *ret_row, size_t
 /* Ed25519 over a checkpoint, and checking it with the public key alone. */
 struct result vault_sign(const struct vault *vault, const void *bytes, size_t size,
                          uint8_t ret_signature[VAULT_SIGNATURE_SIZE]) MUST_USE;
+/* Many at a time: what is set up from the key is set up once, and gone when the call returns. Any thread. */
+struct vault_signing {
+    const void *bytes;
+    size_t size;
+    uint8_t *ret_signature; /* VAULT_SIGNATURE_SIZE bytes; written where all went well */
+};
+struct result vault_sign_many(const struct vault *vault, const struct vault_signing *items, size_t count) MUST_USE;
 void vault_public_key(const struct vault *vault, uint8_t ret_key[VAULT_PUBLIC_KEY_SIZE]);
 bool vault_verify(const uint8_t public_key[VAULT_PUBLIC_KEY_SIZE], const void *bytes, size_t size,
                   const uint8_t signature[VAULT_SIGNATURE_SIZE]);

@@ -200,6 +200,8 @@ def with_a_physical_token(bank, crash):
     if crash:
         bank.crash()
     bank.act("enrol.rollback", company=COMPANY, user=user)
+    if crash:
+        bank.crash()
     expect(bank.verify(user, hotp(seed, 1)), ACCEPTED, "the old token after the roll-back, where it stood")
     assert bank.verify(user, fresh_code(device, {device.code(time.time())})) != ACCEPTED, "the new token after the roll-back"
     assert bank.refused("RULE", "enrol.rollback", company=COMPANY, user=user)

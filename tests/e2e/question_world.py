@@ -8,7 +8,7 @@ from enrol_test import COMPANY, Bank, enrol
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 from otpring_client import AskClient  # noqa: E402
-from otpring_device import Device, Refused  # noqa: E402
+from otpring_device import Device, Refused, b64, unb64  # noqa: E402,F401
 
 LOGIN = {"purpose": "login", "site": "Demo Bank", "text": "Log in to the portal from Bogotá?"}
 PAYMENT = {"purpose": "transaction", "site": "Demo Bank", "text": "Approve this payment?", "amount": "1250.00", "currency": "EUR",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "accounts.h"
+#include "replay.h"
 #include "report.h"
 #include "run.h"
 #include "scratch.h"
@@ -22,6 +23,7 @@ struct load {
     struct run_result *results; /* a thread; [0] takes the sum */
     double seconds;
     FILE *messages;
+    struct traffic traffic; /* of a log */
 };
 
 static int complain(struct load *load, int status, const char *text)
@@ -118,12 +120,12 @@ static int run_threads(struct load *load)
     return LOAD_DONE;
 }
 
-static int write_hdr(struct load *load)
+static int write_histogram(struct load *load, const struct histogram *latency)
 {
     const char *path = load->options->hdr_path;
     if (!path) return 0;
     FILE *file = fopen(path, "w");
-    if (file) histogram_write(&load->results[0].latency, file);
+    if (file) histogram_write(latency, file);
     if (file && fclose(file) == 0) return 0;
     fprintf(load->messages, "otpring-load: %s: %s\n", path, strerror(errno));
     return -1;
@@ -144,7 +146,7 @@ static int report(struct load *load, FILE *out)
         report_print(&whole, out);
     }
     report_print_unexpected(result, load->messages);
-    if (write_hdr(load)) return LOAD_USAGE;
+    if (write_histogram(load, &result->latency)) return LOAD_USAGE;
     if (result->unexpected) return LOAD_UNEXPECTED;
     if (result->error[0]) return complain(load, LOAD_UNAVAILABLE, result->error);
     return result->unanswered ? LOAD_UNAVAILABLE : LOAD_DONE;
@@ -219,6 +221,49 @@ static int purge(struct load *load)
     return error;
 }
 
+/* ---- recorded traffic ---- */
+
+/* Those behind the accounts that codes are right for. */
+static int suspend_some(struct load *load, struct admin *admin)
+{
+    for (uint32_t i = load->traffic.account_count; i < load->traffic.account_count + load->traffic.suspended_count;
+         i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%u", i);
+        json_t *answer = admin_ask(admin, json_pack("{s:s, s:s, s:s}", "act", "token.suspend", "company",
+                                                    load->accounts.company, "user", user));
+        if (!answer) return -1;
+        json_decref(answer);
+    }
+    return 0;
+}
+
+static int run_log(struct load *load, struct admin *admin, FILE *out)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/verify.sock", load->store);
+    if (suspend_some(load, admin)) return complain(load, LOAD_UNAVAILABLE, admin->error);
+    struct replay_result *result = calloc(1, sizeof *result);
+    if (!result) return complain(load, LOAD_UNAVAILABLE, "not enough memory");
+    struct replay replay = {.options = load->options,
+                            .accounts = &load->accounts,
+                            .traffic = &load->traffic,
+                            .kernel = load->kernel,
+                            .path = path,
+                            .stop = load->stop};
+    replay_run(&replay, result);
+    if (load->options->json)
+        replay_print_json(&replay, result, out);
+    else
+        replay_print(&replay, result, out);
+    replay_print_unexpected(result, load->messages);
+    int status = result->unexpected ? LOAD_UNEXPECTED : result->unanswered ? LOAD_UNAVAILABLE : LOAD_DONE;
+    if (result->error[0]) status = complain(load, LOAD_UNAVAILABLE, result->error);
+    if (write_histogram(load, &result->latency)) status = LOAD_USAGE;
+    free(result);
+    return status;
+}
+
 static int enrol_and_run(struct load *load, struct admin *admin, FILE *out)
 {
     uint64_t start_ns = run_now_ns();
@@ -233,7 +278,9 @@ static int enrol_and_run(struct load *load, struct admin *admin, FILE *out)
             fprintf(load->messages, "otpring-load: %u accounts enrolled in %.1f s under the company %s\n",
                     load->accounts.count, seconds, load->accounts.company);
         }
-        status = load->options->series_path ? run_series(load, seconds, out) : run_once(load, out);
+        status = load->options->from_log      ? run_log(load, admin, out)
+                 : load->options->series_path ? run_series(load, seconds, out)
+                                              : run_once(load, out);
     }
     int purge_error = purge(load);
     return purge_error && status == LOAD_DONE ? LOAD_UNAVAILABLE : status;
@@ -281,20 +328,42 @@ static bool hdr_writable(const struct load *load)
     return !path || file;
 }
 
+static int run_anywhere(struct load *load, FILE *out)
+{
+    struct scratch scratch;
+    int status;
+    if (!load->options->scratch) return run_on_store(load, out);
+    if (scratch_begin(&scratch, load->options, load->stop)) {
+        status = complain(load, LOAD_UNAVAILABLE, scratch.error);
+    } else {
+        load->store = scratch.store;
+        status = run_on_store(load, out);
+    }
+    if (scratch_end(&scratch)) status = complain(load, status ? status : LOAD_UNAVAILABLE, scratch.error);
+    return status;
+}
+
+/* As many accounts as the log has. */
+static int run_from_log(struct load *load, FILE *out)
+{
+    struct load_options options = *load->options;
+    int status = LOAD_USAGE;
+    if (traffic_read(options.from_log, &load->traffic)) {
+        complain(load, status, load->traffic.error);
+    } else {
+        uint32_t count = load->traffic.account_count + load->traffic.suspended_count;
+        options.accounts = count ? count : 1;
+        load->options = &options;
+        status = run_anywhere(load, out);
+    }
+    traffic_free(&load->traffic);
+    return status;
+}
+
 int load_run(const struct load_options *options, const volatile sig_atomic_t *stop, FILE *out, FILE *messages)
 {
     struct load load = {.options = options, .stop = stop, .store = options->store, .messages = messages};
     if (options->remove) return remove_only(&load);
     if (!hdr_writable(&load)) return LOAD_USAGE;
-    if (!options->scratch) return run_on_store(&load, out);
-    struct scratch scratch;
-    int status;
-    if (scratch_begin(&scratch, options, stop)) {
-        status = complain(&load, LOAD_UNAVAILABLE, scratch.error);
-    } else {
-        load.store = scratch.store;
-        status = run_on_store(&load, out);
-    }
-    if (scratch_end(&scratch)) status = complain(&load, status ? status : LOAD_UNAVAILABLE, scratch.error);
-    return status;
+    return options->from_log ? run_from_log(&load, out) : run_anywhere(&load, out);
 }

@@ -26,11 +26,22 @@ static const char summary[] =
     "Without --rate the loop is closed: each connection keeps --in-flight batches in flight. With --rate it is open: "
     "batches are due at fixed times, and latency counts "
     "from the time when a batch was due, whether or not it could be sent then.\n\n"
+    "With --from-log it sends what a log recorded: the same requests in the same order at the same times (--speed "
+    "10: ten times as fast), by accounts of its own in place of the recorded ones, with codes that are valid now: "
+    "right "
+    "where it says ACCEPTED, used before for REPLAYED, far for RESYNC, wrong for REJECTED and THROTTLED; names that "
+    "nobody has for UNKNOWN, suspended accounts for INACTIVE. Of the log it reads handles, times and verdicts: no "
+    "store "
+    "is opened, no key, no seed of a user. What the throttle makes of it depends on real seconds, so differences "
+    "between THROTTLED and other verdicts are counted apart, as are far codes for which a turn had no room. Attempts "
+    "that were UNAVAILABLE, or that need what these "
+    "accounts are not (a client of other companies, a scheme), are not sent, and counted. --seconds ends it early.\n\n"
     "Exit status: 0 done, 1 some verdict was not the expected one, 2 usage, 3 no daemon or it gave up.\n\n"
     "Examples:\n"
     "  otpring-load --scratch --accounts 100000 --batch 1024 --seconds 10\n"
     "  otpring-load --store DIR --batch 16 --connections 16 --rate 200000 --hdr latency.txt\n"
-    "  otpring-load --store DIR --mix right:90,near:5,wrong:4,replayed:1 --json\n";
+    "  otpring-load --store DIR --mix right:90,near:5,wrong:4,replayed:1 --json\n"
+    "  otpring-log --store DIR export --day yesterday | otpring-load --scratch --from-log - --speed 60\n";
 
 enum {
     KEY_BATCH = 256,
@@ -55,6 +66,8 @@ enum {
     KEY_DAEMON_OPTION,
     KEY_COMPANY,
     KEY_SERIES,
+    KEY_FROM_LOG,
+    KEY_SPEED,
 };
 
 static const struct argp_option argp_options[] = {
@@ -81,6 +94,12 @@ static const struct argp_option argp_options[] = {
      "Several runs on the same accounts: each line of FILE (- is standard input) has options for one, such as "
      "--batch 16 --connections 4 --seconds 2; one JSON line is printed for the enrolment and one for each run",
      3},
+    {"from-log", KEY_FROM_LOG, "FILE", 0,
+     "Send recorded traffic again: a store's folder, a folder of segments, or JSON lines of otpring-log export (- is "
+     "standard input)",
+     4},
+    {"speed", KEY_SPEED, "X", 0,
+     "With --from-log: X times as fast as recorded; 0: as fast as answers come (default: 1)", 4},
     {"hdr", KEY_HDR, "FILE", 0, "Write the latencies as an HdrHistogram percentile file (microseconds)", 5},
     {"json", KEY_JSON, NULL, 0, "Print the result as one JSON object", 5},
     {"keep", KEY_KEEP, NULL, 0, "Leave the accounts enrolled", 5},
@@ -102,6 +121,7 @@ void load_options_default(struct load_options *ret_options)
         .mix = {95, 3, 1, 1},
         .seed = 1,
         .algorithm = "sha1",
+        .speed = 1,
     };
 }
 
@@ -170,15 +190,41 @@ static void check_whole(struct argp_state *state, struct load_options *options)
 {
     if (!options->scratch && !options->store) argp_error(state, "--store DIR or --scratch is needed");
     if (options->remove && !options->store) argp_error(state, "--remove needs --store DIR");
+    if (options->from_log) {
+        if (options->unlike_log) argp_error(state, "--from-log says by itself what %s would", options->unlike_log);
+        return;
+    }
+    if (options->speed_given) argp_error(state, "--speed is for --from-log");
     if (options->accounts < options->connections) argp_error(state, "each connection needs an account of its own");
     if (options->threads > options->connections) argp_error(state, "each thread needs a connection of its own");
     if (options->seconds <= 0) argp_error(state, "--seconds must be more than 0");
 }
 
+/* What a log says by itself. */
+static void note_unlike(int key, struct load_options *options)
+{
+    static const struct {
+        int key;
+        const char *name;
+    } unlike[] = {{KEY_ACCOUNTS, "--accounts"}, {KEY_BATCH, "--batch"}, {KEY_THREADS, "--threads"},
+                  {KEY_RATE, "--rate"},         {KEY_MIX, "--mix"},     {KEY_WARMUP, "--warmup"},
+                  {KEY_SERIES, "--series"},     {KEY_TYPE, "--type"}};
+    for (size_t i = 0; i < sizeof unlike / sizeof *unlike; i++)
+        if (unlike[i].key == key) options->unlike_log = unlike[i].name;
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct load_options *options = state->input;
+    note_unlike(key, options);
     switch (key) {
+    case KEY_FROM_LOG:
+        options->from_log = text;
+        break;
+    case KEY_SPEED:
+        options->speed = quantity(state, text, 1e6);
+        options->speed_given = true;
+        break;
     case KEY_STORE:
         options->store = text;
         break;
@@ -213,6 +259,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         break;
     case KEY_SECONDS:
         options->seconds = quantity(state, text, 1e6);
+        options->seconds_given = true;
         break;
     case KEY_WARMUP:
         options->warmup_s = quantity(state, text, 1e6);

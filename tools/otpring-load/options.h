@@ -27,6 +27,11 @@ struct load_options {
     const char *company;     /* NULL: a random name */
     const char *series_path; /* "-": standard input; NULL: one run */
     const char *hdr_path;
+    const char *from_log; /* recorded traffic instead of a mix; "-": standard input */
+    double speed;         /* of it: so many times as fast as recorded; 0: as answers come */
+    bool speed_given;
+    bool seconds_given;
+    const char *unlike_log; /* an option that was given and means nothing with a log; NULL: none */
     bool json;
     const char *remove; /* a company that a killed run left: only remove its accounts */
     bool keep;

@@ -11,10 +11,16 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"archive", command_archive},       {"check", command_check},
-    {"checkpoint", command_checkpoint}, {"key", command_key},
-    {"prove", command_prove},           {"prune", command_prune},
-    {"rerun", command_rerun},           {"verify-proof", command_verify_proof},
+    {"approval", command_approval},
+    {"archive", command_archive},
+    {"check", command_check},
+    {"checkpoint", command_checkpoint},
+    {"key", command_key},
+    {"prove", command_prove},
+    {"prune", command_prune},
+    {"rerun", command_rerun},
+    {"verify-approval", command_verify_approval},
+    {"verify-proof", command_verify_proof},
 };
 
 /* All options but these take a value, of whichever command. A word that begins one of them is short for it. */

@@ -18,6 +18,7 @@ int command_run(int argc, char **argv);
 /* Which word is the command: the first that is no option, nor an option's value. 0: none. */
 int command_at(int argc, char **argv);
 
+int command_approval(int argc, char **argv);
 int command_archive(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_checkpoint(int argc, char **argv);
@@ -25,6 +26,7 @@ int command_key(int argc, char **argv);
 int command_prove(int argc, char **argv);
 int command_prune(int argc, char **argv);
 int command_rerun(int argc, char **argv);
+int command_verify_approval(int argc, char **argv);
 int command_verify_proof(int argc, char **argv);
 
 /* What all of them share. The command word itself is taken for granted; up to one more word is kept as `file`, where
@@ -69,6 +71,9 @@ int command_public_key(const struct command_words *words, uint8_t ret_key[VAULT_
 int command_os(const char *store, const char *archive, struct os **ret_os);
 bool command_number(const char *text, uint64_t *ret_number);
 void command_bad_value(const char *option, const char *value);
+/* The one published checkpoint of a file, signed with the key (evidence.c). */
+int note_read(const char *path, const uint8_t public_key[VAULT_PUBLIC_KEY_SIZE],
+              struct slot_checkpoint *ret_checkpoint);
 /* A whole text file of at most capacity - 1 bytes, ended by a zero byte. "-" is standard input. The caller frees. */
 int command_read(const char *path, size_t capacity, char **ret_text, size_t *ret_size);
 /* Flushes standard output, and complains when it could not take everything. */

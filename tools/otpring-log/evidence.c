@@ -46,9 +46,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-/* The one published checkpoint of a file, signed with the key. */
-static int read_note(const char *path, const uint8_t public_key[VAULT_PUBLIC_KEY_SIZE],
-                     struct slot_checkpoint *ret_checkpoint)
+int note_read(const char *path, const uint8_t public_key[VAULT_PUBLIC_KEY_SIZE], struct slot_checkpoint *ret_checkpoint)
 {
     char *text;
     size_t size;
@@ -206,8 +204,8 @@ static int prove(struct os *os, const char *folder, const struct evidence_words 
     struct slot_checkpoint since, through;
     uint8_t key[VAULT_PUBLIC_KEY_SIZE];
     int code = words->since || words->checkpoint ? command_public_key(&words->common, key) : EXIT_DONE;
-    if (code == EXIT_DONE && words->since) code = read_note(words->since, key, &since);
-    if (code == EXIT_DONE && words->checkpoint) code = read_note(words->checkpoint, key, &through);
+    if (code == EXIT_DONE && words->since) code = note_read(words->since, key, &since);
+    if (code == EXIT_DONE && words->checkpoint) code = note_read(words->checkpoint, key, &through);
     if (code != EXIT_DONE) return code;
     const struct slot_checkpoint *end = words->checkpoint ? &through : NULL;
     struct result result =
@@ -304,7 +302,7 @@ static int verify_checkpoints(const struct evidence_words *words, const struct j
     const char *why;
     if (!words->since)
         return complain(EXIT_USAGE, "this proof is of checkpoints: name the older one with --since FILE");
-    int code = read_note(words->since, key, &since);
+    int code = note_read(words->since, key, &since);
     if (code != EXIT_DONE) return code;
     if (!checkpoints_follow(proof->checkpoints, proof->checkpoint_count, key, published, &why)) return refused(why);
     if (!checkpoint_same(&proof->checkpoints[0], &since)) return refused("it begins with another checkpoint");
@@ -360,7 +358,7 @@ int command_verify_proof(int argc, char **argv)
     if (!words.common.public_key || !words.checkpoint)
         return complain(EXIT_USAGE, "a proof is checked with --public-key FILE and --checkpoint FILE");
     int code = command_public_key(&words.common, key);
-    if (code == EXIT_DONE) code = read_note(words.checkpoint, key, &published);
+    if (code == EXIT_DONE) code = note_read(words.checkpoint, key, &published);
     if (code == EXIT_DONE) code = command_read(words.common.file, PROOF_FILE_SIZE_MAX, &text, &size);
     if (code != EXIT_DONE) return code;
     code = verify_text(&words, text, size, key, &published);

@@ -292,16 +292,17 @@ static const struct argp parser = {
     .options = options,
     .parser = parse_option,
     .args_doc = "show|tail|stats|report|export|index\nexplain "
-                "[POSITION.INDEX]\ncheck|archive|prune|checkpoint|key|prove|verify-proof|rerun",
+                "[POSITION.INDEX]\ncheck|archive|prune|checkpoint|key|prove|verify-proof|approval|verify-approval|"
+                "rerun",
     .doc =
         "Shows, explains and checks the replay log of an otpring store, with or without the daemon.\v"
         "show prints records from the oldest kept; tail the last ones and then what comes; explain tells in plain "
         "words why an account's or one record's verdict was what it was; stats counts; report makes a page of it; "
         "export hands records to other "
         "programs, at least once; index makes the indexes of closed segments that are missing. check verifies every "
-        "checksum, seal and signature; archive and prune are for keeping; checkpoint, key, prove and verify-proof for "
-        "whoever does not trust who "
-        "holds the log; rerun asks recorded attempts of a fresh engine: these have --help of their own, "
+        "checksum, seal and signature; archive and prune are for keeping; checkpoint, key, prove and verify-proof, "
+        "approval and verify-approval for whoever does not trust who holds the log; rerun asks recorded attempts of a "
+        "fresh engine: these have --help of their own, "
         "otpring-log check --help.\n\n" WHEN_HELP
         "; without a zone it is local time.\n\nA line: POSITION.INDEX TIME VERDICT ACCOUNT STEP CLIENT SOURCE WHY, or "
         "POSITION.INDEX TIME ACT NAME ACCOUNT TOKEN UID. ACCOUNT is company/user where the store knows it, else a "

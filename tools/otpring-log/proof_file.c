@@ -40,16 +40,21 @@ static bool print(json_t *json)
     return done;
 }
 
-bool proof_file_print(const struct journal_proof *proof)
+json_t *proof_file_json(const struct journal_proof *proof)
 {
-    return print(json_pack(
+    return json_pack(
         "{s:s, s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:o, s:o}", "format", record_format, "position",
         (json_int_t)proof->position, "slot", (json_int_t)proof->slot, "pages",
         texts_of(proof->pages, proof->page_count, PROOF_PAGE), "leaf", (json_int_t)proof->pages_run.first, "leaves",
         (json_int_t)proof->pages_run.total, "path", texts_of(proof->pages_path.hashes, proof->pages_path.count, 32),
         "seal", text_of(&proof->seal, sizeof proof->seal), "seal_index", (json_int_t)proof->seal_run.first, "seals",
         (json_int_t)proof->seal_run.total, "seal_path", texts_of(proof->seal_path.hashes, proof->seal_path.count, 32),
-        "checkpoints", texts_of(proof->checkpoints, proof->checkpoint_count, sizeof *proof->checkpoints)));
+        "checkpoints", texts_of(proof->checkpoints, proof->checkpoint_count, sizeof *proof->checkpoints));
+}
+
+bool proof_file_print(const struct journal_proof *proof)
+{
+    return print(proof_file_json(proof));
 }
 
 bool checkpoints_file_print(const struct slot_checkpoint *checkpoints, size_t count)

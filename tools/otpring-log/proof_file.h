@@ -10,6 +10,12 @@
 /* A block of pages in base64, and a chain of a million checkpoints. */
 enum { PROOF_FILE_SIZE_MAX = 300 << 20 };
 
+struct json_t;
+/* NULL: no memory. */
+struct json_t *proof_file_json(const struct journal_proof *proof);
+struct json_t;
+/* NULL: no memory. */
+struct json_t *proof_file_json(const struct journal_proof *proof);
 /* On standard output; false: no memory. */
 bool proof_file_print(const struct journal_proof *proof);
 bool checkpoints_file_print(const struct slot_checkpoint *checkpoints, size_t count);

@@ -1,7 +1,10 @@
 #include "local.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
@@ -9,6 +12,8 @@
 #include "otp/otp.h"
 
 enum { ITEMS_MAX = 1024, KEEP_STEPS_MAX = 256, LOCAL_SEGMENT_SIZE = 4 << 20 };
+
+#define KEEP_SIZE (UINT64_C(4) << 30)
 
 struct local {
     struct engine *engine;
@@ -53,13 +58,32 @@ static struct result keep(struct local *local)
     return result_ok();
 }
 
+/* How much of the log is kept is the daemon's to say, whose configuration is not known here. So as much as it kept
+ * stays, whatever that is; only a log that is made by such commands alone is held to the engine's default. */
+static uint64_t keep_size(const char *store)
+{
+    char path[ENGINE_PATH_SIZE];
+    uint64_t size = 0;
+    struct stat status;
+    int length = snprintf(path, sizeof path, "%s/journal", store);
+    DIR *folder = length < (int)sizeof path ? opendir(path) : NULL;
+    if (!folder) return 0; /* opening the engine says why */
+    for (struct dirent *entry; (entry = readdir(folder));)
+        if (fstatat(dirfd(folder), entry->d_name, &status, 0) == 0 && S_ISREG(status.st_mode))
+            size += (uint64_t)status.st_size;
+    closedir(folder);
+    return size > KEEP_SIZE ? size : KEEP_SIZE;
+}
+
 static struct result open_parts(struct local *local, const struct invocation *invocation)
 {
     /* Each opening begins a segment: small ones, for the few records of one command. */
     struct engine_options options = {.folder = invocation->store,
                                      .key_path = invocation->key_path,
                                      .core = {.take_over = invocation->take_over,
-                                              .journal = {.segment_size = LOCAL_SEGMENT_SIZE, .spare_count = 1}}};
+                                              .journal = {.segment_size = LOCAL_SEGMENT_SIZE,
+                                                          .keep_size = keep_size(invocation->store),
+                                                          .spare_count = 1}}};
     TRY(engine_open(&options, &local->engine));
     struct core_worker_options worker = {
         .os = local->engine->os, .answered = on_answered, .hello_answered = on_hello, .context = local};

@@ -100,4 +100,33 @@ static MAYBE_UNUSED void assert_state(struct fixture *fixture, const char *state
     json_decref(answer);
 }
 
+/* As if it were due: what waiting would do. */
+static MAYBE_UNUSED struct result due_now(struct people *people, struct result *ret_refusal)
+{
+    struct enrolling enrolling;
+    uint8_t name[16];
+    (void)ret_refusal;
+    core_name("Demo Co", 7, "ana", 3, name);
+    TRY(enrolling_open(people, NULL, NULL, name, &enrolling));
+    enrolling.row.due_ms = 1;
+    enrolling.row.statement_until_ms = 1;
+    return enrolling_put(&enrolling, DO_ENROL_EXPIRE);
+}
+
+static MAYBE_UNUSED void time_pass(struct fixture *fixture)
+{
+    struct act act = {.admin = fixture->admin, .request = json_object(), .answer = json_object()};
+    admin_ok(enrol_change(&act, due_now));
+    json_decref(act.request);
+    json_decref(act.answer);
+    fixture->admin->tended_ms = 0;
+}
+
+/* The same, and what is due is done. */
+static MAYBE_UNUSED void time_due(struct fixture *fixture)
+{
+    time_pass(fixture);
+    admin_tend(fixture->admin);
+}
+
 #endif

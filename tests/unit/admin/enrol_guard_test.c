@@ -75,6 +75,35 @@ static void nobody_but_an_auth_server_or_who_may_add_tokens_vouches_for_a_user(v
     fixture_remove(&fixture);
 }
 
+static void an_operator_of_the_bank_needs_the_grant_for_tokens(void **state)
+{
+    (void)state;
+    static const char *const acts[] = {"enrol.invite", "enrol.cancel", "enrol.rollback"};
+    struct fixture fixture;
+    struct account account;
+    people_make(&fixture);
+    device_make(&fixture, &account, "");
+    free(operator_make(&fixture, "'name':'all','may':'all'"));
+    char *few = operator_make(&fixture, "'name':'few','may':'users,stock,read'");
+    fixture.admin->options.alone = false;
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(code_as(&fixture, 78, "{'act':'%s'," WHO ",'operator':'few','key':'%s'}", acts[i], few),
+                            "RULE");
+    }
+    fixture.admin->options.alone = true;
+    assert_state(&fixture, "invited");
+    device_go(&fixture, &account, ACCOUNT_ACTIVE);
+    fixture.admin->options.alone = false;
+    assert_string_equal(code_as(&fixture, 78, "{'act':'%s'," WHO ",'operator':'few','key':'%s'}", acts[2], few),
+                        "RULE");
+    assert_string_equal(code_as(&fixture, 78, "{'act':'device.unbind','device':1,'operator':'few','key':'%s'}", few),
+                        "RULE");
+    fixture.admin->options.alone = true;
+    assert_state(&fixture, "active");
+    free(few);
+    fixture_remove(&fixture);
+}
+
 static void a_token_given_since_the_invitation_is_asked_for_as_well(void **state)
 {
     (void)state;
@@ -134,6 +163,10 @@ static void a_reset_unbinds_the_device_and_removes_tokens_that_are_of_no_stock(v
     json_t *answer = ask(&fixture, "{'act':'device.list','company':'Demo Co'}");
     assert_string_equal(text_in(json_array_get(json_object_get(answer, "devices"), 0), "state"), "unbound");
     json_decref(answer);
+    answer = ask(&fixture, "{'act':'device.list','company':'Demo Co','state':'bound'}");
+    assert_int_equal(json_array_size(json_object_get(answer, "devices")), 0);
+    json_decref(answer);
+    assert_answer(&fixture, "BAD_ARGUMENT", "{'act':'device.list','company':'Demo Co','state':'lost'}");
     answer = ask(&fixture, "{'act':'token.list'," WHO "}");
     assert_int_equal(json_array_size(json_object_get(answer, "tokens")), 0);
     json_decref(answer);
@@ -185,6 +218,64 @@ static void a_virtual_token_takes_another_serial_where_its_own_is_in_use(void **
     answer = ask(&fixture, "{'act':'stock.list','state':'ordered'}");
     assert_string_equal(text_in(json_array_get(json_object_get(answer, "tokens"), 0), "serial"), "virtual-2");
     json_decref(answer);
+    fixture_remove(&fixture);
+}
+
+static void assert_devices(struct fixture *fixture, const char *first, const char *second)
+{
+    json_t *answer = ask(fixture, "{'act':'device.list','company':'Demo Co'}");
+    const json_t *devices = json_object_get(answer, "devices");
+    assert_string_equal(text_in(json_array_get(devices, 0), "state"), first);
+    if (second) assert_string_equal(text_in(json_array_get(devices, 1), "state"), second);
+    json_decref(answer);
+}
+
+/* The token of the first phone, whose code would be asked for, is suspended until that is past. */
+static void second_phone_goes(struct fixture *fixture, struct account *account, enum account_state at)
+{
+    assert_answer(fixture, "OK", "{'act':'stock.suspend','serial':'virtual-1'}");
+    device_make(fixture, account, ",'rollback_hours':1");
+    device_go(fixture, account, ACCOUNT_PROVEN);
+    assert_answer(fixture, "OK", "{'act':'stock.resume','serial':'virtual-1'}");
+    device_go(fixture, account, at);
+}
+
+static void a_phone_can_be_unbound_while_the_next_one_is_enrolled(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct account first, second;
+    people_make(&fixture);
+    device_make(&fixture, &first, ",'rollback_hours':1");
+    device_go(&fixture, &first, ACCOUNT_ACTIVE);
+    time_due(&fixture);
+    assert_state(&fixture, "final");
+    second_phone_goes(&fixture, &second, ACCOUNT_BINDING);
+    assert_answer(&fixture, "OK", "{'act':'device.unbind','device':1}");
+    assert_devices(&fixture, "unbound", NULL);
+    assert_answer(&fixture, "STORE_NOT_FOUND", "{'act':'device.unbind','device':1}");
+    json_t *answer = ask(&fixture, "{'act':'stock.list'}");
+    assert_string_equal(text_in(json_array_get(json_object_get(answer, "tokens"), 0), "state"), "retired");
+    json_decref(answer);
+    device_go(&fixture, &second, ACCOUNT_ACTIVE);
+    assert_devices(&fixture, "unbound", "bound");
+    fixture_remove(&fixture);
+}
+
+static void a_phone_that_another_came_after_is_bound_until_there_is_no_way_back(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct account first, second;
+    people_make(&fixture);
+    device_make(&fixture, &first, ",'rollback_hours':1");
+    device_go(&fixture, &first, ACCOUNT_ACTIVE);
+    time_due(&fixture);
+    second_phone_goes(&fixture, &second, ACCOUNT_ACTIVE);
+    assert_devices(&fixture, "bound", "bound");
+    time_due(&fixture);
+    assert_state(&fixture, "final");
+    assert_devices(&fixture, "unbound", "bound");
     fixture_remove(&fixture);
 }
 
@@ -258,11 +349,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_but_an_auth_server_or_who_may_add_tokens_vouches_for_a_user),
+        cmocka_unit_test(an_operator_of_the_bank_needs_the_grant_for_tokens),
         cmocka_unit_test(a_token_given_since_the_invitation_is_asked_for_as_well),
         cmocka_unit_test(what_a_user_has_begun_ends_when_the_user_leaves_or_is_reset),
         cmocka_unit_test(a_reset_unbinds_the_device_and_removes_tokens_that_are_of_no_stock),
         cmocka_unit_test(an_enrolment_does_not_outlive_the_person_who_is_erased),
         cmocka_unit_test(a_virtual_token_takes_another_serial_where_its_own_is_in_use),
+        cmocka_unit_test(a_phone_can_be_unbound_while_the_next_one_is_enrolled),
+        cmocka_unit_test(a_phone_that_another_came_after_is_bound_until_there_is_no_way_back),
         cmocka_unit_test(every_condition_of_enrolments_refuses_in_its_own_words),
         cmocka_unit_test(enrolments_are_listed_page_by_page_and_by_state),
     };

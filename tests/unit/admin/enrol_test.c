@@ -1,28 +1,6 @@
 /* Enrolments: what is due by itself, rows, and every step from every state. The device is otpring-token's own half. */
 #include "enrol_fixture.h"
 
-/* As if it were due: what waiting would do. */
-static struct result due_now(struct people *people, struct result *ret_refusal)
-{
-    struct enrolling enrolling;
-    uint8_t name[16];
-    (void)ret_refusal;
-    core_name("Demo Co", 7, "ana", 3, name);
-    TRY(enrolling_open(people, NULL, NULL, name, &enrolling));
-    enrolling.row.due_ms = 1;
-    enrolling.row.statement_until_ms = 1;
-    return enrolling_put(&enrolling, DO_ENROL_EXPIRE);
-}
-
-static void time_pass(struct fixture *fixture)
-{
-    struct act act = {.admin = fixture->admin, .request = json_object(), .answer = json_object()};
-    admin_ok(enrol_change(&act, due_now));
-    json_decref(act.request);
-    json_decref(act.answer);
-    fixture->admin->tended_ms = 0;
-}
-
 static void every_state_before_active_expires_and_says_so(void **state)
 {
     (void)state;

@@ -2,6 +2,8 @@
 #include "admin/people.h"
 #include "admin_fixture.h"
 
+#include "otp/otp.h"
+
 #define SEED_A "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 #define SEED_B "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 #define SEED_C "MZXW6YTBMZXW6YTBMZXW6YTBMZXW6YTB"
@@ -352,6 +354,48 @@ static void a_token_that_was_replaced_may_come_back_into_custody(void **unused)
     fixture_remove(&fixture);
 }
 
+static int8_t drift_at(struct fixture *fixture, uint32_t ordinal)
+{
+    struct table_hit hit;
+    assert_true(table_line(core_table(fixture->engine->core), ordinal, &hit));
+    return atomic_load(&hit.tail->drift);
+}
+
+static void a_tokens_clock_is_known_to_the_next_user_as_well(void **unused)
+{
+    (void)unused;
+    enum { AHEAD = 9 }; /* steps: further than a single code reaches */
+    static const uint8_t seed[20] = "12345678901234567890";
+    struct otp_parameters totp = {.type = OTP_TOTP, .algorithm = KERNEL_SHA1, .digits = 6, .period_s = 300};
+    struct fixture fixture;
+    fixture_make(&fixture, 4096);
+    assert_fine(&fixture, "{'act':'company.add'," ACME "}");
+    assert_fine(&fixture, "{'act':'user.add'," ACME ",'user':'boss'}");
+    assert_fine(&fixture, "{'act':'user.set'," ACME ",'user':'boss','administrator':true}");
+    assert_fine(&fixture, "{'act':'stock.add','serial':'T-1','secret':'" SEED_A "','period':300}");
+    assert_fine(&fixture, "{'act':'stock.give'," ACME ",'serial':'T-1'}");
+    assert_fine(&fixture, "{'act':'stock.assign'," ACME ",'user':'boss','serial':'T-1'}");
+    assert_int_equal(drift_at(&fixture, 0), 0);
+    uint64_t step = (uint64_t)otp_step(&totp, time(NULL)) + AHEAD;
+    json_t *answer = ask(&fixture, "{'act':'token.resync','ordinal':0,'code':'%06u','code_next':'%06u'}",
+                         otp_code(&totp, seed, sizeof(seed), step), otp_code(&totp, seed, sizeof(seed), step + 1));
+    assert_string_equal(text_in(answer, "verdict"), "ACCEPTED");
+    json_decref(answer);
+    int8_t learned = drift_at(&fixture, 0);
+    assert_in_range(learned, AHEAD, AHEAD + 1);
+    assert_fine(&fixture, "{'act':'stock.take','serial':'T-1'}");
+    for (int restarted = 0; restarted < 2; restarted++) {
+        if (restarted) {
+            fixture_close(&fixture, true);
+            admin_ok(fixture_open(&fixture));
+        } else {
+            assert_fine(&fixture, "{'act':'stock.assign'," ACME ",'user':'boss','serial':'T-1'}");
+        }
+        assert_int_equal(drift_at(&fixture, 1), learned);
+    }
+    fixture_remove(&fixture);
+}
+
 static void an_old_list_ends_where_the_young_begin(void **unused)
 {
     (void)unused;
@@ -382,6 +426,7 @@ int main(void)
         cmocka_unit_test(an_administrator_is_judged_by_the_own_company_besides),
         cmocka_unit_test(a_request_of_last_week_is_confirmed_no_more),
         cmocka_unit_test(a_token_that_was_replaced_may_come_back_into_custody),
+        cmocka_unit_test(a_tokens_clock_is_known_to_the_next_user_as_well),
         cmocka_unit_test(an_old_list_ends_where_the_young_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

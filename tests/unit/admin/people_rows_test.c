@@ -79,12 +79,19 @@ static void a_token_comes_back_as_it_was(void **unused)
                             .counter = 5,
                             .since_ms = 11,
                             .replaced_by = 12,
+                            .drift = -3,
                             .sealed_size = 48},
                      got;
     size_t size = people_stock_encode(&row, bytes);
     assert_int_equal(people_stock_decode((struct store_bytes){bytes, size}, &got).code, OK);
     assert_memory_equal(&got, &row, sizeof(row));
     assert_whole_alone(people_stock_decode, struct stock_row, bytes, size);
+    /* The form of before, which had no drift. */
+    bytes[0] = 1;
+    assert_int_equal(people_stock_decode((struct store_bytes){bytes, size - 1}, &got).code, OK);
+    assert_int_equal(got.drift, 0);
+    assert_int_equal(people_stock_decode((struct store_bytes){bytes, size}, &got).code, STORE_DAMAGED);
+    bytes[0] = 2;
     bytes[9] = 3; /* a kind that there is not */
     assert_int_equal(people_stock_decode((struct store_bytes){bytes, size}, &got).code, STORE_DAMAGED);
 }

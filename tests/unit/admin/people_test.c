@@ -395,6 +395,10 @@ static void an_operator_needs_the_key_the_user_id_and_the_grant(void **unused)
     assert_fine(&fixture, "{'act':'operator.grant','name':'otto','state':'disabled','operator':'olga','key':'%s'}",
                 all);
     assert_answer(&fixture, "OPERATOR", "{'act':'stock.list','operator':'otto','key':'%s'}", some);
+    json_t *list = ask(&fixture, "{'act':'operator.list','state':'disabled','operator':'olga','key':'%s'}", all);
+    assert_int_equal(json_array_size(json_object_get(list, "operators")), 1);
+    assert_string_equal(text_in(json_array_get(json_object_get(list, "operators"), 0), "name"), "otto");
+    json_decref(list);
     free(all);
     free(some);
     free(other);

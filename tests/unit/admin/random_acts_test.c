@@ -8,16 +8,37 @@
  * OTPRING_ACTS: how many acts (default 2,500). OTPRING_SEED: where to begin. */
 #include "../core/state_fixture.h"
 #include "admin/acts.h"
+#include "otpring-token/token.h"
 
-enum { COMPANIES = 3, USERS = 5, TOKENS = 24, PEOPLE = COMPANIES * USERS, ARMED_MAX = 4, REQUESTS = 4096, HOTP = 1 };
+enum {
+    COMPANIES = 3,
+    USERS = 5,
+    PEOPLE = COMPANIES * USERS,
+    TOKENS = 24,                  /* physical ones */
+    TOKENS_ALL = TOKENS + PEOPLE, /* and behind them each person's virtual one */
+    ARMED_MAX = 4,
+    REQUESTS = 4096,
+    HOTP = 1,
+    INVITED_MS = 24 * 3600 * 1000, /* how long an invitation lasts */
+    PRESENTED_MS = 1800 * 1000,    /* and one that a device has presented */
+    ROLLBACK_MS = 3600 * 1000,     /* what these invitations ask for */
+};
 
 /* ---- the model ---- */
 
 enum life { NOBODY, ALIVE, AWAY, ERASED };
 enum place { NOWHERE, ORDERED, STOCKED, HANDED, PROVEN, HELD_BACK, GONE, SWAPPED, SCRAPPED };
 
+/* An enrolment is open until a time, and begun when a device has come; or bound, and can be rolled back until then. */
+enum way { NO_WAY, OPEN, BEGUN, BOUND };
+
 struct m_user {
     enum life life;
+    bool phone;
+    enum way way;
+    int64_t until_ms;
+    int device;      /* its number */
+    char serial[44]; /* of the virtual token */
     bool administrator;
     bool ever;   /* had a token once */
     bool waived; /* passes without a code */
@@ -42,7 +63,7 @@ struct m_request {
 struct model {
     bool known[COMPANIES], active[COMPANIES], suspended[COMPANIES];
     struct m_user people[PEOPLE];
-    struct m_token tokens[TOKENS];
+    struct m_token tokens[TOKENS_ALL];
     struct m_request requests[REQUESTS];
     int request_count;
 };
@@ -56,8 +77,9 @@ struct world {
     struct admin *admin;
     struct model model;
     char keys[ACTORS][40];
+    struct account phones[PEOPLE];
     uint64_t random;
-    uint64_t acts, passed, accepted, crashes;
+    uint64_t acts, passed, accepted, crashes, enrolled, virtual_accepted;
 };
 
 static uint32_t roll(struct world *world, uint32_t sides)
@@ -86,7 +108,7 @@ static bool live(enum place place)
 static int armed(const struct model *model, int person)
 {
     int count = 0;
-    for (int i = 0; i < TOKENS; i++) count += model->tokens[i].holder == person && live(model->tokens[i].place);
+    for (int i = 0; i < TOKENS_ALL; i++) count += model->tokens[i].holder == person && live(model->tokens[i].place);
     return count;
 }
 
@@ -199,10 +221,11 @@ static void act_on_company(struct world *world, int actor)
 
 static void leave(struct model *model, int person)
 {
-    for (int i = 0; i < TOKENS; i++) {
+    for (int i = 0; i < TOKENS_ALL; i++) {
         struct m_token *token = &model->tokens[i];
         if (token->holder == person && (token->place == HANDED || token->place == PROVEN)) token->place = HELD_BACK;
     }
+    if (model->people[person].way != BOUND) model->people[person].way = NO_WAY;
     model->people[person].life = AWAY;
     model->people[person].waived = false;
 }
@@ -228,6 +251,7 @@ static void act_on_user(struct world *world, int actor)
     case 2:
         ACT(actor, may && present, "user.set", ",'company':'c%d','user':'u%d','phone':'+34600%06d'", company, person,
             person);
+        user->phone = user->phone || (may && present);
         break;
     case 3:
         passes = may && present && of_bank(actor) && actor != FEW;
@@ -262,15 +286,26 @@ static void act_on_user(struct world *world, int actor)
         ACT(actor, passes, "user.erase", ABOUT);
         if (!passes) break;
         user->life = ERASED;
-        user->administrator = false;
+        user->administrator = user->phone = false;
+        user->way = NO_WAY;
         break;
     }
 }
 
 /* ---- acts that may take two persons ---- */
 
+/* The phone is no token any more. */
+static void unbind(struct model *model, int person)
+{
+    model->tokens[TOKENS + person].place = SCRAPPED;
+    model->tokens[TOKENS + person].holder = -1;
+    model->people[person].way = NO_WAY;
+}
+
 static void reset_model(struct model *model, int person)
 {
+    if (model->people[person].way == BOUND) unbind(model, person);
+    model->people[person].way = NO_WAY;
     for (int i = 0; i < TOKENS; i++) {
         struct m_token *token = &model->tokens[i];
         if (token->holder == person && live(token->place)) token->place = GONE;
@@ -473,13 +508,190 @@ static void act_on_token(struct world *world, int actor)
     }
 }
 
-/* ---- codes, and who needs one ---- */
+/* ---- phones ---- */
 
 static void names_of(int person, char company[16], char user[16])
 {
     snprintf(company, 16, "c%d", company_of(person));
     snprintf(user, 16, "u%d", person);
 }
+
+static int64_t now_ms(const struct world *world)
+{
+    return os_time(world->state->worker_os).wall_ms;
+}
+
+/* What has ended by itself: an open enrolment. One that is bound only has no way back any more. */
+static void way_settle(const struct world *world, struct m_user *user)
+{
+    if (user->way != BOUND && now_ms(world) >= user->until_ms) user->way = NO_WAY;
+}
+
+static json_t *send(struct world *world, json_t *document)
+{
+    char *text = json_dumps(document, JSON_COMPACT);
+    json_t *answer = ask(world, OWNER, "{'act':'enrol.device','document':%s", text);
+    free(text);
+    json_decref(document);
+    return answer;
+}
+
+static void sent(struct world *world, json_t *answer)
+{
+    if (!json_is_true(json_object_get(answer, "ok"))) fail_msg("a device was refused: %s", json_dumps(answer, 0));
+    world->passed++;
+    json_decref(answer);
+}
+
+/* The device with a fresh pair of keys shows the code of the invitation; ret_statement: what the auth server says then.
+ */
+static void phone_present(struct world *world, int person, json_t *invited, char ret_statement[64])
+{
+    struct account *phone = &world->phones[person];
+    struct device_key key;
+    uint8_t seal_key[HPKE_PUBLIC_MAX];
+    int company = company_of(person);
+    *phone = (struct account){.algorithm = DEVICE_ED25519, .name = "Phone", .platform = "Test"};
+    state_ok(device_pair_make(phone->algorithm, phone->sign_private, &key));
+    state_ok(hpke_pair_make(HPKE_X25519, phone->seal_private, seal_key));
+    assert_true(activation_parse(json_string_value(json_object_get(invited, "activation")), phone->activation));
+    json_t *answer = send(world, document_present(phone));
+    assert_true(document_bytes(answer, "enrolment", phone->handle, sizeof(phone->handle)));
+    sent(world, answer);
+    answer = ask(world, OWNER, "{'act':'enrol.vouch'" ABOUT);
+    snprintf(ret_statement, 64, "%s", json_string_value(json_object_get(answer, "statement")));
+    sent(world, answer);
+}
+
+/* The rest of the way, to a token that counts. */
+static void phone_bind(struct world *world, int person, const char *statement)
+{
+    struct account *phone = &world->phones[person];
+    struct m_user *user = &world->model.people[person];
+    sent(world, send(world, document_prove(phone, statement, "")));
+    json_t *answer = send(world, document_bind(phone));
+    assert_true(document_open(phone, answer));
+    sent(world, answer);
+    sent(world, send(world, document_stored(phone)));
+    answer = send(world, document_status(phone));
+    assert_true(document_bytes(answer, "nonce", phone->nonce, sizeof(phone->nonce)));
+    sent(world, answer);
+    answer = send(world, document_confirm(phone));
+    user->device = (int)json_integer_value(json_object_get(answer, "device"));
+    sent(world, answer);
+    user->way = BOUND;
+    user->until_ms = now_ms(world) + ROLLBACK_MS;
+    world->model.tokens[TOKENS + person].company = company_of(person);
+    world->model.tokens[TOKENS + person].floor = 0;
+    hand(&world->model, &world->model.tokens[TOKENS + person], person);
+    world->enrolled++;
+}
+
+static void serial_learn(struct world *world, int person)
+{
+    int company = company_of(person);
+    size_t i;
+    json_t *answer = ask(world, OWNER, "{'act':'user.show'" ABOUT), *token;
+    json_array_foreach(json_object_get(json_object_get(answer, "user"), "tokens"), i, token)
+    {
+        const char *serial = json_string_value(json_object_get(token, "serial"));
+        if (serial[0] == 'v')
+            snprintf(world->model.people[person].serial, sizeof(world->model.people[person].serial), "%s", serial);
+    }
+    json_decref(answer);
+}
+
+/* An invitation; then, half of the time, the phone comes. It goes the whole way where no token is to be proven; else it
+ * is refused without a code, and the enrolment is left to end by itself. */
+static void phone_invite(struct world *world, int actor, int person)
+{
+    struct model *model = &world->model;
+    struct m_user *user = &model->people[person];
+    int company = company_of(person);
+    char statement[64];
+    bool proves = false;
+    if (user->way == BOUND && now_ms(world) >= user->until_ms) return; /* a second phone: not in this model */
+    bool passes = over(model, actor, company) && actor != FEW && model->active[company] && !model->suspended[company] &&
+                  user->life == ALIVE && user->phone && (user->way == NO_WAY || user->way == OPEN);
+    json_t *answer = ask(world, actor, "{'act':'enrol.invite','deliver':'desk','rollback_hours':1" ABOUT);
+    judged(world, answer, passes, "enrol.invite", actor);
+    if (passes) user->way = OPEN;
+    if (passes) user->until_ms = now_ms(world) + INVITED_MS;
+    if (passes && roll(world, 2) && armed(model, person) < ARMED_MAX) {
+        phone_present(world, person, answer, statement);
+        user->way = BEGUN;
+        user->until_ms = now_ms(world) + PRESENTED_MS;
+        for (int i = 0; i < TOKENS_ALL; i++) {
+            const struct m_token *token = &model->tokens[i];
+            proves |= token->holder == person && (token->place == HANDED || token->place == PROVEN);
+        }
+        if (proves) {
+            json_t *refused = send(world, document_prove(&world->phones[person], statement, ""));
+            assert_string_equal(json_string_value(json_object_get(refused, "code")), "ENROL_TOKEN_CODE");
+            json_decref(refused);
+        } else {
+            phone_bind(world, person, statement);
+            serial_learn(world, person);
+        }
+    }
+    json_decref(answer);
+}
+
+static void act_on_phone(struct world *world, int actor)
+{
+    struct model *model = &world->model;
+    int person = (int)roll(world, PEOPLE), company = company_of(person);
+    struct m_user *user = &model->people[person];
+    way_settle(world, user);
+    bool may = over(model, actor, company) && actor != FEW, passes;
+    switch (roll(world, 6)) {
+    case 0:
+        passes = may && (user->way == OPEN || user->way == BEGUN);
+        ACT(actor, passes, "enrol.cancel", ABOUT);
+        if (passes) user->way = NO_WAY;
+        break;
+    case 1:
+        passes = may && user->way == BOUND && now_ms(world) < user->until_ms && user->life == ALIVE;
+        ACT(actor, passes, "enrol.rollback", ABOUT);
+        if (passes) unbind(model, person);
+        break;
+    case 2:
+        if (user->device == 0) break;
+        passes = may && user->way == BOUND;
+        ACT(actor, passes, "device.unbind", ",'device':%d", user->device);
+        if (passes) unbind(model, person);
+        break;
+    default:
+        phone_invite(world, actor, person);
+        break;
+    }
+}
+
+/* The phone's code of now, or of a step ago. */
+static void present_phone_code(struct world *world)
+{
+    struct otp_parameters totp = {.type = OTP_TOTP, .algorithm = KERNEL_SHA1, .digits = 6, .period_s = 30};
+    int person = (int)roll(world, PEOPLE);
+    struct m_user *user = &world->model.people[person];
+    struct m_token *token = &world->model.tokens[TOKENS + person];
+    const struct account *phone = &world->phones[person];
+    if (user->device == 0) return;
+    char company[16], name[16];
+    uint64_t step = (uint64_t)otp_step(&totp, now_ms(world) / 1000) - roll(world, 2);
+    names_of(person, company, name);
+    enum otpring_verdict verdict =
+        state_verify(world->state, company, name, otp_code(&totp, phone->seed, phone->seed_size, step));
+    if (verdict != OTPRING_ACCEPTED) return;
+    bool accepts =
+        (token->place == HANDED || token->place == PROVEN) && token->holder == person && step >= token->floor;
+    if (!accepts)
+        fail_msg("act %llu: a code of the phone of u%d was accepted", (unsigned long long)world->acts, person);
+    token->floor = step + 1;
+    token->place = PROVEN;
+    world->virtual_accepted++;
+}
+
+/* ---- codes, and who needs one ---- */
 
 /* A code of any token for any user, most of the time of the one who has it, near its floor or far from it. */
 static void present_code(struct world *world)
@@ -544,6 +756,15 @@ static void required_check(struct world *world, int person)
     user->released_since = false;
 }
 
+/* Where the model has the virtual token of this serial; -1: it is gone. */
+static int phone_of(const struct world *world, const char *serial)
+{
+    for (int person = 0; person < PEOPLE; person++) {
+        if (strcmp(world->model.people[person].serial, serial) == 0) return TOKENS + person;
+    }
+    return -1;
+}
+
 /* The floor of every token that has a line is the model's, so it never fell. */
 static void floors_check(struct world *world)
 {
@@ -554,15 +775,17 @@ static void floors_check(struct world *world)
     for (int at = 0; at < TOKENS; at++) known += world->model.tokens[at].place != NOWHERE;
     json_array_foreach(json_object_get(list, "tokens"), i, token)
     {
-        int at = atoi(json_string_value(json_object_get(token, "serial")) + 1);
+        const char *serial = json_string_value(json_object_get(token, "serial"));
+        int at = serial[0] == 'v' ? phone_of(world, serial) : atoi(serial + 1);
+        if (at < 0) continue; /* of a phone that was one before */
         const struct m_token *wanted = &world->model.tokens[at];
         const json_t *ordinal = json_object_get(token, "ordinal");
         assert_string_equal(json_string_value(json_object_get(token, "state")), places[wanted->place]);
         assert_int_equal(json_is_integer(ordinal), live(wanted->place));
-        if (live(wanted->place)) {
+        if (live(wanted->place) && at < TOKENS) {
             assert_int_equal(state_floor(world->state, (uint32_t)json_integer_value(ordinal)), wanted->floor);
         }
-        count++;
+        count += at < TOKENS;
     }
     assert_int_equal(count, known);
     json_decref(list);
@@ -586,7 +809,7 @@ static void world_begin(struct world *world)
     key_keep(world, OLGA, ",'may':'all'");
     key_keep(world, OTTO, ",'may':'all'");
     key_keep(world, FEW, ",'may':'users,read'");
-    for (int i = 0; i < TOKENS; i++) model->tokens[i] = (struct m_token){.company = -1, .holder = -1};
+    for (int i = 0; i < TOKENS_ALL; i++) model->tokens[i] = (struct m_token){.company = -1, .holder = -1};
     for (int company = 0; company < COMPANIES; company++) {
         int person = company * USERS;
         char fields[64];
@@ -615,7 +838,8 @@ static void crash(struct world *world)
 static void step(struct world *world)
 {
     int actor = roll(world, 2) ? (int)roll(world, ACTORS) : (int)roll(world, FEW);
-    switch (roll(world, 10)) {
+    for (int person = 0; person < PEOPLE; person++) way_settle(world, &world->model.people[person]);
+    switch (roll(world, 11)) {
     case 0:
         act_on_company(world, actor);
         break;
@@ -630,11 +854,15 @@ static void step(struct world *world)
     case 5:
         act_on_request(world, actor);
         break;
+    case 6:
+        act_on_phone(world, actor);
+        break;
     default:
         act_on_token(world, actor);
         break;
     }
     if (roll(world, 2)) present_code(world);
+    if (roll(world, 4) == 0) present_phone_code(world);
     required_check(world, (int)roll(world, PEOPLE));
     if (roll(world, 32) == 0) floors_check(world);
     if (roll(world, 400) == 0) crash(world);
@@ -645,7 +873,7 @@ static void random_acts_do_what_the_model_does_and_nothing_else(void **unused)
     (void)unused;
     const char *count = getenv("OTPRING_ACTS"), *seed = getenv("OTPRING_SEED");
     uint64_t acts = count ? strtoull(count, NULL, 10) : 2500, from = seed ? strtoull(seed, NULL, 10) : 1;
-    uint64_t total = 0, passed = 0, accepted = 0, crashes = 0;
+    uint64_t total = 0, passed = 0, accepted = 0, crashes = 0, enrolled = 0, by_phone = 0;
     /* A token that is lost is never found again, so worlds end. */
     for (uint64_t number = from; total < acts; number++) {
         struct world *world = calloc(1, sizeof(*world));
@@ -658,13 +886,17 @@ static void random_acts_do_what_the_model_does_and_nothing_else(void **unused)
         passed += world->passed;
         accepted += world->accepted;
         crashes += world->crashes;
+        enrolled += world->enrolled;
+        by_phone += world->virtual_accepted;
         admin_destroy(world->admin);
         state_destroy(world->state);
         free(world);
     }
-    print_message("counted: %llu acts, %llu passed, %llu codes accepted, %llu crashes\n", (unsigned long long)total,
-                  (unsigned long long)passed, (unsigned long long)accepted, (unsigned long long)crashes);
-    assert_true(passed > total / 10 && accepted > 0);
+    print_message("counted: %llu acts, %llu passed, %llu codes accepted, %llu crashes, %llu phones enrolled, %llu of "
+                  "their codes accepted\n",
+                  (unsigned long long)total, (unsigned long long)passed, (unsigned long long)accepted,
+                  (unsigned long long)crashes, (unsigned long long)enrolled, (unsigned long long)by_phone);
+    assert_true(passed > total / 10 && accepted > 0 && enrolled > 0 && by_phone > 0);
 }
 
 int main(void)

@@ -55,7 +55,8 @@ static bool counts_at(const struct model *model, const struct challenge_entry *e
 static bool is_kept(const struct model *model, const struct challenge_entry *entry)
 {
     uint32_t closed_s = challenge_is_open((enum challenge_state)entry->state) ? entry->expires_s : entry->closed_s;
-    return model->now_s < entry->expires_s || model->now_s < closed_s + CHALLENGE_KEPT_S || cools_at(model, entry) || counts_at(model, entry);
+    return model->now_s < entry->expires_s || model->now_s < closed_s + CHALLENGE_KEPT_S || cools_at(model, entry) ||
+           counts_at(model, entry);
 }
 
 static void model_forget(struct model *model)

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""What was approved is proven from the log alone: by a published checkpoint and the public key, to somebody who has neither store nor log. Whatever is
+changed in the evidence, it proves nothing. The signature is checked by OpenSSL's command too."""
+import base64
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+
+from harness import PROGRAMS, Store
+from question_world import PAYMENT, World, unb64
+
+
+def log(*words, status=0):
+    done = subprocess.run([PROGRAMS / "otpring-log", *map(str, words)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == status, (words, done.returncode, done.stdout[-700:], done.stderr[-700:])
+    return done.stdout if status == 0 else done.stdout + done.stderr
+
+
+def answers(world):
+    """A payment approved (ES256), the same by Ed25519, one refused, one typed; {name: challenge}."""
+    found = {}
+    for user, algorithm in (("es", "ES256"), ("ed", "Ed25519"), ("no", "ES256"), ("typed", "ES256"), ("open", "ES256")):
+        device = world.enrolled(user, algorithm)
+        asked = world.asked(user, session=user, channel="qr", **PAYMENT)
+        found[user] = asked["challenge"]
+        question = device.read(asked["uri"])
+        if user == "typed":
+            assert world.client.one("typed", challenge=asked["challenge"], session=user, response=device.response(question))["ok"]
+        elif user != "open":
+            device.answer(world.to_device, question, **({"refuse": 2} if user == "no" else {}))
+    return found
+
+
+def openssl_agrees(evidence):
+    """The device's own key over the statement, outside of otpring."""
+    if not shutil.which("openssl"):
+        return
+    raw = base64.b64decode(evidence["evidence"])
+    statement, key, signature = raw[:90], unb64(evidence["device_key"]), unb64(evidence["signature"])
+    assert hashlib.sha256(base64.b64decode(evidence["body"])).digest() in statement
+    with tempfile.TemporaryDirectory() as folder:
+        def put(name, data):
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(data)
+            return f"{folder}/{name}"
+
+        def number(part):
+            part = part.lstrip(b"\0") or b"\0"
+            part = (b"\0" if part[0] & 0x80 else b"") + part
+            return b"\x02" + bytes([len(part)]) + part
+
+        r_and_s = number(signature[:32]) + number(signature[32:])
+        der = b"\x30" + bytes([len(r_and_s)]) + r_and_s
+        public = put("key", bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200") + key)
+        done = subprocess.run(["openssl", "dgst", "-sha256", "-keyform", "DER", "-verify", public, "-signature", put("signature", der),
+                               put("statement", statement)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done
+
+
+def changed(evidence):
+    """Evidence that was tampered with, and what it says: each must prove nothing."""
+    def with_bytes(name, at):
+        data = bytearray(base64.b64decode(evidence[name]))
+        data[at] ^= 1
+        return {**evidence, name: base64.b64encode(data).decode()}
+
+    body = base64.b64decode(evidence["body"])
+    for before, after in ((b"1250.00", b"9250.00"), (b"ACME S.A.", b"ACME S.B.")):
+        yield {**evidence, "body": base64.b64encode(body.replace(before, after)).decode()}
+    for at in (0, 20, 60, 89, 95, -1):
+        yield with_bytes("evidence", at)
+    for at in (4, 12, 28):
+        yield with_bytes("body", at)
+    pages = list(evidence["proof"]["pages"])
+    page = bytearray(base64.b64decode(pages[-1]))
+    page[100] ^= 1
+    yield {**evidence, "proof": {**evidence["proof"], "pages": pages[:-1] + [base64.b64encode(page).decode()]}}
+
+
+def main():
+    with Store() as store, tempfile.TemporaryDirectory() as elsewhere:
+        store.start()
+        world = World(store)
+        found = answers(world)
+        log("--store", store.path, "approval", found["es"], status=3)  # not signed yet
+        world.client.close()
+        store.stop()  # closes the segment, and signs it
+        key, published = f"{elsewhere}/audit.pub", f"{elsewhere}/checkpoint"
+        shutil.copy(store.path / "audit.pub", key)
+        with open(published, "w") as file:
+            file.write(log("--store", store.path, "checkpoint"))
+        all_evidence = {name: json.loads(log("--store", store.path, "approval", challenge)) for name, challenge in found.items() if name != "open"}
+        log("--store", store.path, "approval", found["open"], status=1)
+        log("--store", store.path, "approval", "A" * 22, status=1)
+        log("--store", store.path, "approval", "short", status=2)
+        log("--store", store.path, "approval", found["es"], "--key", key, status=2)
+
+        def verify(evidence, status=0):
+            path = f"{elsewhere}/evidence"
+            with open(path, "w") as file:
+                json.dump(evidence, file)
+            return log("verify-approval", path, "--public-key", key, "--checkpoint", published, *(["--json"] if status == 0 else []), status=status)
+
+        for name, evidence in all_evidence.items():
+            said = json.loads(verify(evidence))
+            assert said["decision"] == ("refused" if name == "no" else "approved"), said
+            assert said["fields"] == {field: PAYMENT[field] for field in PAYMENT if field != "purpose"}, said
+            assert ("typed" in said) == (name == "typed")
+        openssl_agrees(all_evidence["es"])
+        count = 0
+        for count, evidence in enumerate(changed(all_evidence["es"]), 1):
+            verify(evidence, status=1)
+        verify({**all_evidence["es"], "evidence": all_evidence["ed"]["evidence"]}, status=1)
+        verify({**all_evidence["es"], "proof": all_evidence["ed"]["proof"]}, status=1)
+        verify({**all_evidence["es"], "format": "otpring-approval-2"}, status=2)
+        print(f"counted: {len(all_evidence)} answers proven, {count + 2} changed ones not")
+
+
+if __name__ == "__main__":
+    main()
