@@ -131,6 +131,15 @@ def damage_of_an_archive_is_found_and_harms_nothing_else(store):
     assert report(store.path)["finding"] is None
 
 
+def a_segment_cut_short_is_told_of_and_the_others_are_archived(store):
+    alone, there = store.base / "alone", store.base / "elsewhere"
+    first, second = sorted(p for p in (alone / "journal").glob("[0-9a-f]*.seg") if not p.name.startswith("spare"))[:2]
+    os.truncate(first, first.stat().st_size // 2)
+    assert "corrupt" in run(alone, "archive", "--to", there, status=3)
+    names = {path.name for path in there.iterdir()}
+    assert f"{first.name}.zst" not in names and f"{second.name}.zst" in names, names
+
+
 def main():
     if not shutil.which("zstd"):
         print("skipped: no zstd program")
@@ -169,6 +178,7 @@ def main():
         assert int(raw(store)[0].stem, 16) > 1
         store.start()
         store.stop()
+        a_segment_cut_short_is_told_of_and_the_others_are_archived(store)
 
 
 if __name__ == "__main__":

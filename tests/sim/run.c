@@ -635,8 +635,8 @@ static void live(struct run *run)
 /* Not from the run's own draws: those of a seed without people stay as they were before there were any. */
 static bool crowd_drawn(uint64_t seed)
 {
-    enum { SHARE = 4 };
-    return (seed * 0x9e3779b97f4a7c15u) >> 33 & 1 && seed % SHARE < 2;
+    enum { SHARE = 8 };
+    return (seed * 0x9e3779b97f4a7c15u >> 33) % SHARE == 0;
 }
 
 void run_seed(const struct run_options *options, struct run_report *ret_report)

@@ -145,6 +145,23 @@ static void a_row_without_a_record_or_with_a_bad_key_is_refused(void **unused)
     state_destroy(state);
 }
 
+/* It would grow a record that is not the last one any more. */
+static void a_row_behind_an_act_of_core_needs_a_record_of_its_own(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(34);
+    uint32_t ann;
+    state_ok(state_add(state, "acme", "ann", HOTP, 1, 0, &ann));
+    struct core_change *change = opened(state);
+    state_ok(core_change_put(change, STORE_DEVICES, text("phone"), text("bound")));
+    state_ok(core_change_token(change, ACT_TOKEN_SUSPEND, ann));
+    state_is(core_change_put(change, STORE_DEVICES, text("late"), text("row")), BAD_ARGUMENT);
+    state_is(core_change_commit(change), BAD_ARGUMENT);
+    assert_string_equal(value_in(state, STORE_DEVICES, "phone"), "");
+    assert_int_equal(state_row(state, ann).state, TOKEN_ACTIVE);
+    state_destroy(state);
+}
+
 static void names_and_reasons_are_checked(void **unused)
 {
     (void)unused;
@@ -185,6 +202,60 @@ static void more_than_a_block_takes_is_refused_whole(void **unused)
     state_ok(store_begin(state->store, false, &txn));
     state_is(store_next(state->store, txn, STORE_USERS, (struct store_bytes){0}, false, &key, &got), STORE_NOT_FOUND);
     store_abort(state->store, txn);
+    state_destroy(state);
+}
+
+/* A change with one record, and so many slots of the block left: each row takes whole ones. */
+static struct core_change *filled(struct state *state, uint32_t leave)
+{
+    enum { ROW_HEAD = 6, KEY = 4, SLOTS_A_ROW = 512 };
+    static const char value[SLOTS_A_ROW * 64];
+    struct core_change *change = opened(state);
+    for (uint32_t at = 0; core_change_slots_left(change) > leave; at++) {
+        uint32_t take = core_change_slots_left(change) - leave;
+        if (take > SLOTS_A_ROW) take = SLOTS_A_ROW;
+        state_ok(core_change_put(change, STORE_USERS, bytes_of(&at, KEY),
+                                 bytes_of(value, (size_t)take * 64 - ROW_HEAD - KEY)));
+    }
+    assert_int_equal(core_change_slots_left(change), leave);
+    return change;
+}
+
+static void what_fits_a_block_to_the_last_slot_is_taken_and_one_more_is_not(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(33);
+    struct core_change_act act = act_named("user.test"); /* two slots: the record, and its head of 32 bytes */
+    uint32_t ann, new;
+    uint8_t name[16], seed[20];
+    core_name("acme", 4, "ann", 3, name);
+    state_ok(state_add(state, "acme", "ann", HOTP, 1, 0, &ann));
+    struct core_change *change = filled(state, 2);
+    state_ok(core_change_record(change, &act));
+    assert_int_equal(core_change_slots_left(change), 0);
+    state_is(core_change_unlock(change, name), CHANGE_TOO_LARGE);
+    state_is(core_change_token(change, ACT_TOKEN_SUSPEND, ann), CHANGE_TOO_LARGE);
+    state_ok(core_change_commit(change));
+    change = filled(state, 1);
+    state_is(core_change_record(change, &act), CHANGE_TOO_LARGE);
+    state_is(core_change_commit(change), CHANGE_TOO_LARGE);
+    change = filled(state, 1);
+    state_ok(core_change_unlock(change, name));
+    state_ok(core_change_commit(change));
+    change = filled(state, 1);
+    state_ok(core_change_token(change, ACT_TOKEN_SUSPEND, ann));
+    state_ok(core_change_commit(change));
+    struct core_token_spec spec = spec_of(2, seed);
+    change = filled(state, STATE_RECORD_SLOTS_MAX - 1);
+    state_is(core_change_token_add(change, &spec, &new), CHANGE_TOO_LARGE);
+    state_ok(core_change_commit(change));
+    change = filled(state, STATE_RECORD_SLOTS_MAX);
+    state_ok(core_change_token_add(change, &spec, &new));
+    state_ok(core_change_commit(change));
+    state_crash(state);
+    state_ok(state_open(state));
+    assert_int_equal(state_row(state, ann).state, TOKEN_SUSPENDED);
+    assert_int_equal(state_row(state, new).state, TOKEN_ACTIVE);
     state_destroy(state);
 }
 
@@ -553,8 +624,10 @@ int main(void)
         cmocka_unit_test(an_empty_change_writes_nothing),
         cmocka_unit_test(rows_of_core_are_refused),
         cmocka_unit_test(a_row_without_a_record_or_with_a_bad_key_is_refused),
+        cmocka_unit_test(a_row_behind_an_act_of_core_needs_a_record_of_its_own),
         cmocka_unit_test(names_and_reasons_are_checked),
         cmocka_unit_test(more_than_a_block_takes_is_refused_whole),
+        cmocka_unit_test(what_fits_a_block_to_the_last_slot_is_taken_and_one_more_is_not),
         cmocka_unit_test(a_token_comes_and_another_goes_with_the_rows_of_one_change),
         cmocka_unit_test(refusals_of_tokens_leave_the_change_as_it_was),
         cmocka_unit_test(suspending_resuming_and_unlocking_take_effect_with_the_commit),
