@@ -8,6 +8,7 @@
 
 #include <openssl/hmac.h>
 
+#include "core/marks.h"
 #include "os/arena.h"
 #include "os/os_uring.h"
 
@@ -144,6 +145,7 @@ static void core_make(struct fixture *fixture)
     assert_ok(table_create(&table, &core->table));
     assert_ok(unknown_create(core->options.unknown_entries, vault_table_secret(core->vault), &core->unknown));
     assert_ok(gates_create(vault_table_secret(core->vault), &core->gates));
+    assert_ok(marks_create(1024, vault_table_secret(core->vault), &core->marks));
     assert_ok(sessions_create(&core->options, &core->sessions));
     assert_ok(kernel_choose(NULL, &core->kernel));
     pthread_mutex_init(&core->act_mutex, NULL);
@@ -218,6 +220,7 @@ void fixture_destroy(struct fixture *fixture)
     sessions_destroy(core->sessions);
     unknown_destroy(core->unknown);
     gates_destroy(core->gates);
+    marks_destroy(core->marks);
     table_destroy(core->table);
     vault_close(core->vault);
     free(core->profiles);
