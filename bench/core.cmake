@@ -6,4 +6,4 @@ target_link_libraries(core_bench PRIVATE otpring_core)
 # Questions to devices, through the daemon: bench/questions.py.
 add_executable(question_load ${CMAKE_CURRENT_SOURCE_DIR}/question_load.c)
 target_include_directories(question_load PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include)
-target_link_libraries(question_load PRIVATE otpring_client otpring_challenge otpring_vault otpring_otp Threads::Threads)
+target_link_libraries(question_load PRIVATE otpring_client otpring_challenge otpring_vault otpring_otp otpring_os Threads::Threads)

@@ -16,6 +16,7 @@
 #include "base/base64url.h"
 #include "base/bytes.h"
 #include "challenge/statement.h"
+#include "os/machine.h"
 #include "otp/otp.h"
 #include "otpring/ask.h"
 #include "vault/device_key.h"
@@ -170,6 +171,9 @@ static void *work_main(void *argument)
 
 int main(int argc, char **argv)
 {
+    /* A slice that signing may finish is time that the daemon's verify thread waits on the same core: what codes notice
+     * shall be the daemon's doing. */
+    machine_thread_yields();
     static struct work works[THREADS_MAX];
     struct work all = {0};
     if (argc != 7) fail("usage", "question_load SOCKET KEYS COMPANY SECONDS RATE THREADS");

@@ -82,8 +82,7 @@ def open_ones(bank, count):
 
 
 def questions(loads, bank, keys, seconds, rate, threads=2):
-    # At the lowest priority: what codes notice shall be the daemon's doing, not that of a program which signs on the same cores.
-    return ["nice", "-n", "19", loads / "question_load", bank.path / "ask.sock", keys, COMPANY, str(seconds), str(rate), str(threads)]
+    return [loads / "question_load", bank.path / "ask.sock", keys, COMPANY, str(seconds), str(rate), str(threads)]
 
 
 def codes(programs, bank, rate, seconds):
