@@ -149,6 +149,7 @@ static int open_index(const struct os_op *op, const char *place)
     if (op->flags & OS_OPEN_CREATE) flags |= O_CREAT | O_EXCL;
     int file = open(place, flags | O_CLOEXEC, 0600);
     if (file < 0) return -errno;
+    /* cppcheck-suppress resourceLeak ; it is kept, or closed where nothing more can be kept */
     return keep_file(&(struct packed_file){.file = file, .index = true});
 }
 
