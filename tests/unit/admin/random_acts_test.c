@@ -896,7 +896,9 @@ static void random_acts_do_what_the_model_does_and_nothing_else(void **unused)
                   "their codes accepted\n",
                   (unsigned long long)total, (unsigned long long)passed, (unsigned long long)accepted,
                   (unsigned long long)crashes, (unsigned long long)enrolled, (unsigned long long)by_phone);
-    assert_true(passed > total / 10 && accepted > 0 && enrolled > 0 && by_phone > 0);
+    assert_true(passed > total / 10 && accepted > 0);
+    /* Few acts, as under a sanitizer, may not come as far as a phone. */
+    if (total >= 2000) assert_true(enrolled > 0 && by_phone > 0);
 }
 
 int main(void)
