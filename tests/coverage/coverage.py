@@ -60,9 +60,12 @@ def programs():
 
 
 def branches_of(program, profile):
-    """(file, begin) -> (end, times true, times false), of one program's run; begin and end are line and column."""
+    """(file, begin) -> (end, times true, times false), of one program's run; begin and end are line and column. A header
+    is named as it was included, often through the links that keep the rooms apart, and its inline functions are listed
+    once for each source that has them: their times are added up."""
+    links = sorted(path for room in ROOMS for path in (BUILD / "rooms").glob(f"*/{room}"))
     exported = run(["llvm-cov", "export", "--format=text", "--skip-functions", "--skip-expansions",
-                    f"--instr-profile={profile}", program, *[TOP / "engine" / room for room in ROOMS]])
+                    f"--instr-profile={profile}", program, *[TOP / "engine" / room for room in ROOMS], *links])
     found = {}
     for data in json.loads(exported)["data"]:
         for file in data["files"]:
@@ -70,7 +73,9 @@ def branches_of(program, profile):
             if not name.startswith(tuple(f"engine/{room}/" for room in ROOMS)):
                 continue
             for branch in file.get("branches", []):
-                found[name, tuple(branch[0:2])] = tuple(branch[2:4]), *branch[4:6]
+                place = name, tuple(branch[0:2])
+                _, true, false = found.get(place, (None, 0, 0))
+                found[place] = tuple(branch[2:4]), true + branch[4], false + branch[5]
     return found
 
 
