@@ -6,8 +6,8 @@ lists the branches that went one way only.
 A branch is a condition, or a part of one that && or || or ?: joins, and counts twice: once true, once false. Not counted
 are the branches inside macros (TRY passes on a result that the branches of its callee have made) and the conditions of
 CHECK, an assertion of our own whose failing side ends the program. Every other one is taken both ways by these tests
-or stands in exceptions.txt with the reason why not; the run fails where one is neither, and where a line of
-exceptions.txt names a condition that the source no longer has.
+or stands in exceptions.txt with the reason why not; the run fails where one is neither, where a line of exceptions.txt
+names a condition that the source no longer has, and where a source is in none of the programs.
 
     coverage.py [--list]      --list: every branch that is not taken both ways, with its reason or "open"
 """
@@ -125,6 +125,10 @@ class Source:
             return re.search(r"(\w+)\(", self.lines[begin]).group(1)
         return "-"
 
+    def branches(self):
+        """Whether it has any, as far as the eye can tell."""
+        return any(re.search(r"\b(if|for|switch) \(", line) for line in self.lines)
+
     def asserts(self, line):
         return "CHECK(" in self.lines[line - 1]
 
@@ -175,11 +179,15 @@ def main():
     gone = [key for key in reasons if key not in named]
     for key in gone:
         print(f"{EXCEPTIONS.name}: no such condition in the source any more: {' '.join(key[:3])}: {key[3]}")
+    counted = {name for name, _ in counts}
+    missed = [name for name, source in sources.items() if name.endswith(".c") and name not in counted and source.branches()]
+    for name in missed:
+        print(f"{name}: none of the programs that were run has it")
     for reason, number in tally.most_common():
         print(f"not taken: {number:4} {reason}")
     print(f"measured: {taken} of {total} branches of {', '.join(ROOMS)} taken ({100 * taken / total:.1f} %), "
           f"{sum(tally.values()) - tally['open']} excepted with a reason, {tally['open']} open")
-    sys.exit(bool(gone or tally["open"]))
+    sys.exit(bool(gone or missed or tally["open"]))
 
 
 if __name__ == "__main__":
