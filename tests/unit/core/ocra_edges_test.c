@@ -2,12 +2,6 @@
  * other kinds, both ends of counters and time, and records whose token is gone. */
 #include "ocra_fixture.h"
 
-int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void)
-{
-    return 1;
-}
-
 #define PERSONAL "OCRA-1:HOTP-SHA1-6:QN08-PSHA1-S064"
 #define SHORT "OCRA-1:HOTP-SHA1-4:C-QN08"
 #define SLOW "OCRA-1:HOTP-SHA1-6:QN08-T48H"
