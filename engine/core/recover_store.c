@@ -65,7 +65,7 @@ static struct result words_load(void *unused, struct core *core, const uint8_t *
     if (bytes[1] == STATE_MARKS_ALGORITHM && first >> 30 == STATE_MARKS_ALGORITHM)
         return marks_load(core, bytes, value.size);
     if (count > SCHEMA_WORDS_PER_BLOCK || value.size != STATE_WORDS_HEAD + (size_t)count * 17 ||
-        bytes[1] != table_algorithm(first) || bytes[1] >= KERNEL_ALGORITHM_COUNT) {
+        bytes[1] != table_algorithm(first)) {
         return result_of(STORE_DAMAGED);
     }
     const uint8_t *words = bytes + STATE_WORDS_HEAD, *drifts = words + (size_t)count * 16;

@@ -6,8 +6,8 @@ lists the branches that went one way only.
 A branch is a condition, or a part of one that && or || or ?: joins, and counts twice: once true, once false. Not counted
 are the branches inside macros (TRY passes on a result that the branches of its callee have made) and the conditions of
 CHECK, an assertion of our own whose failing side ends the program. Every other one is taken both ways by these tests
-or stands in exceptions.txt with the reason why not; the run fails where one is neither, and where a line of
-exceptions.txt names a condition that the source no longer has.
+or stands in exceptions.txt with the reason why not; the run fails where one is neither, where a line of exceptions.txt
+names a condition that the source no longer has, and where a source is in none of the programs.
 
     coverage.py [--list]      --list: every branch that is not taken both ways, with its reason or "open"
 """
@@ -60,9 +60,12 @@ def programs():
 
 
 def branches_of(program, profile):
-    """(file, begin) -> (end, times true, times false), of one program's run; begin and end are line and column."""
+    """(file, begin) -> (end, times true, times false), of one program's run; begin and end are line and column. A header
+    is named as it was included, often through the links that keep the rooms apart, and its inline functions are listed
+    once for each source that has them: their times are added up."""
+    links = sorted(path for room in ROOMS for path in (BUILD / "rooms").glob(f"*/{room}"))
     exported = run(["llvm-cov", "export", "--format=text", "--skip-functions", "--skip-expansions",
-                    f"--instr-profile={profile}", program, *[TOP / "engine" / room for room in ROOMS]])
+                    f"--instr-profile={profile}", program, *[TOP / "engine" / room for room in ROOMS], *links])
     found = {}
     for data in json.loads(exported)["data"]:
         for file in data["files"]:
@@ -70,7 +73,9 @@ def branches_of(program, profile):
             if not name.startswith(tuple(f"engine/{room}/" for room in ROOMS)):
                 continue
             for branch in file.get("branches", []):
-                found[name, tuple(branch[0:2])] = tuple(branch[2:4]), *branch[4:6]
+                place = name, tuple(branch[0:2])
+                _, true, false = found.get(place, (None, 0, 0))
+                found[place] = tuple(branch[2:4]), true + branch[4], false + branch[5]
     return found
 
 
@@ -119,6 +124,10 @@ class Source:
                 begin -= 1
             return re.search(r"(\w+)\(", self.lines[begin]).group(1)
         return "-"
+
+    def branches(self):
+        """Whether it has any, as far as the eye can tell."""
+        return any(re.search(r"\b(if|for|switch) \(", line) for line in self.lines)
 
     def asserts(self, line):
         return "CHECK(" in self.lines[line - 1]
@@ -170,11 +179,15 @@ def main():
     gone = [key for key in reasons if key not in named]
     for key in gone:
         print(f"{EXCEPTIONS.name}: no such condition in the source any more: {' '.join(key[:3])}: {key[3]}")
+    counted = {name for name, _ in counts}
+    missed = [name for name, source in sources.items() if name.endswith(".c") and name not in counted and source.branches()]
+    for name in missed:
+        print(f"{name}: none of the programs that were run has it")
     for reason, number in tally.most_common():
         print(f"not taken: {number:4} {reason}")
     print(f"measured: {taken} of {total} branches of {', '.join(ROOMS)} taken ({100 * taken / total:.1f} %), "
           f"{sum(tally.values()) - tally['open']} excepted with a reason, {tally['open']} open")
-    sys.exit(bool(gone or tally["open"]))
+    sys.exit(bool(gone or missed or tally["open"]))
 
 
 if __name__ == "__main__":

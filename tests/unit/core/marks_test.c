@@ -85,6 +85,35 @@ static void without_the_housekeeper_it_is_full_in_the_end(void **state)
     marks_destroy(marks);
 }
 
+static void a_start_makes_the_room_that_its_marks_want(void **state)
+{
+    (void)state;
+    struct marks *marks = marks_new(1);
+    uint64_t before = marks_size(marks);
+    for (uint64_t i = 0; i <= FIRST_CAPACITY; i++) assert_ok(marks_restore(marks, mark_number(i)));
+    assert_int_equal(marks_count(marks), FIRST_CAPACITY + 1);
+    assert_true(marks_size(marks) > before);
+    assert_true(marks_has(marks, mark_number(FIRST_CAPACITY)));
+    marks_destroy(marks);
+}
+
+static void no_room_is_made_beyond_the_limit(void **state)
+{
+    (void)state;
+    struct marks *marks = marks_new(FIRST_CAPACITY), *more = marks_new(FIRST_CAPACITY + 1);
+    uint64_t before = marks_size(marks);
+    for (uint64_t i = 0; i < FIRST_CAPACITY; i++) {
+        assert_int_equal(marks_put(marks, mark_number(i)), MARKS_NEW);
+        assert_int_equal(marks_put(more, mark_number(i)), MARKS_NEW);
+    }
+    assert_ok(marks_keep(marks));
+    assert_int_equal(marks_size(marks), before);
+    assert_ok(marks_keep(more));
+    assert_true(marks_size(more) > before);
+    marks_destroy(marks);
+    marks_destroy(more);
+}
+
 static void a_mark_depends_on_every_byte_and_on_the_store(void **state)
 {
     (void)state;
@@ -111,6 +140,8 @@ int main(void)
         cmocka_unit_test(no_more_than_the_limit_are_taken_and_those_there_are_known),
         cmocka_unit_test(room_is_made_ahead_of_need_and_nothing_is_forgotten),
         cmocka_unit_test(without_the_housekeeper_it_is_full_in_the_end),
+        cmocka_unit_test(a_start_makes_the_room_that_its_marks_want),
+        cmocka_unit_test(no_room_is_made_beyond_the_limit),
         cmocka_unit_test(a_mark_depends_on_every_byte_and_on_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,6 @@
 /* Responses to challenges in the turn: what each kind of suite uses up, and what crashes, stops and restores leave of
  * it. */
-#include "state_fixture.h"
-
-#include "otp/ocra.h"
+#include "ocra_fixture.h"
 
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
@@ -10,63 +8,6 @@ int __lsan_is_turned_off(void)
     return 1;
 }
 
-static uint16_t profile_of(struct state *state, const char *suite)
-{
-    uint16_t id;
-    state_ok(core_profile_for_suite(state->worker, &state_actor, suite, &id));
-    return id;
-}
-
-static void response_of(const char *suite_text, uint32_t number, uint64_t counter, uint64_t step, const char *challenge,
-                        char ret[OCRA_RESPONSE_SIZE_MAX + 1])
-{
-    struct ocra_suite suite;
-    struct ocra_message message;
-    uint8_t seed[20];
-    state_seed(number, seed);
-    state_ok(ocra_suite_parse(suite_text, strlen(suite_text), &suite));
-    struct ocra_input input = {
-        .counter = counter, .step = step, .questions = {{.text = challenge, .size = strlen(challenge)}}};
-    state_ok(ocra_message_make(&suite, &input, &message));
-    ocra_respond_with_seed(&suite, seed, sizeof seed, &message, ret);
-}
-
-/* A verdict, or UNAVAILABLE when the world ended before one was given. */
-static enum otpring_verdict ask(struct state *state, const char *user, const char *challenge, const char *response)
-{
-    static _Alignas(8) uint8_t item[256];
-    struct otpring_wire_ocra head = {.query.kind = OTPRING_QUERY_OCRA,
-                                     .response_size = (uint8_t)strlen(response),
-                                     .question_sizes = {(uint8_t)strlen(challenge), 0}};
-    size_t size = (sizeof head + strlen(response) + strlen(challenge) + 7) & ~(size_t)7;
-    uint8_t name[16];
-    enum otpring_wire_error_code error = 0;
-    state->answer = (struct otpring_wire_answer){.verdict = OTPRING_UNAVAILABLE};
-    if (!state_session(state)) return OTPRING_UNAVAILABLE;
-    core_name("acme", 4, user, strlen(user), name);
-    memcpy(head.query.company, name, 8);
-    memcpy(head.query.account, name + 8, 8);
-    head.size = (uint16_t)size;
-    memset(item, 0, sizeof item);
-    memcpy(item, &head, sizeof head);
-    memcpy(item + sizeof head, response, strlen(response));
-    memcpy(item + sizeof head + strlen(response), challenge, strlen(challenge));
-    struct otpring_wire_header header = {.size = (uint32_t)(sizeof header + size),
-                                         .kind = OTPRING_WIRE_OCRA,
-                                         .count = 1,
-                                         .session = state->session,
-                                         .sequence = ++state->sequences[0]};
-    struct core_frame frame = {.header = &header, .items = item, .client = &state_client, .owner = 2};
-    if (core_frame(state->worker, &frame, &error) != CORE_TAKEN) return OTPRING_UNAVAILABLE;
-    core_turn(state->worker);
-    (void)state_drain(state);
-    return state->answer.verdict;
-}
-
-#define CHALLENGED "OCRA-1:HOTP-SHA1-6:QN08"
-#define COUNTED "OCRA-1:HOTP-SHA1-6:C-QN08"
-#define TIMED "OCRA-1:HOTP-SHA1-6:QN08-T1M"
-#define BOTH "OCRA-1:HOTP-SHA1-6:C-QN08-T1M"
 #define NOW_STEP (STATE_WALL_S / 60)
 
 static void a_step_of_time_is_used_up_and_the_window_is_one_each_way(void **unused)
@@ -230,10 +171,36 @@ static void profiles_keep_their_suite_and_say_the_same(void **unused)
     state_is(core_profile_set(state->worker, &state_actor, &row, &id), BAD_SUITE); /* it has a period */
     row.period_s = 0;
     state_is(core_profile_set(state->worker, &state_actor, &row, &id), STORE_IN_USE);
+    strcpy(row.suite, "OCRA-1:HOTP-SHA1-6:QA08-T1M"); /* the same but for what a challenge may be */
+    row.period_s = 60;
+    state_is(core_profile_set(state->worker, &state_actor, &row, &id), STORE_IN_USE);
     state_stop(state);
     state_ok(state_open(state));
     assert_true(core_profile_get(state->core, id, &row));
     assert_string_equal(row.suite, TIMED);
+    state_destroy(state);
+}
+
+static void a_profile_and_its_suite_agree_or_it_is_refused(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(8);
+    struct profile_row good, row;
+    uint16_t id = profile_of(state, TIMED);
+    assert_true(core_profile_get(state->core, id, &good));
+    row = good;
+    row.algorithm = KERNEL_SHA256;
+    state_is(core_profile_set(state->worker, &state_actor, &row, &id), BAD_SUITE);
+    row = good;
+    row.digits = 8;
+    state_is(core_profile_set(state->worker, &state_actor, &row, &id), BAD_SUITE);
+    row = good;
+    row.t0_s = 1;
+    state_is(core_profile_set(state->worker, &state_actor, &row, &id), BAD_SUITE);
+    /* Codes have no suite. */
+    assert_true(core_profile_get(state->core, 0, &row));
+    strcpy(row.suite, TIMED);
+    state_is(core_profile_set(state->worker, &state_actor, &row, &id), BAD_SUITE);
     state_destroy(state);
 }
 
@@ -247,6 +214,7 @@ int main(void)
         cmocka_unit_test(without_room_for_marks_it_is_unavailable_and_the_response_stays_good),
         cmocka_unit_test(a_desk_resynchronises_no_such_token),
         cmocka_unit_test(profiles_keep_their_suite_and_say_the_same),
+        cmocka_unit_test(a_profile_and_its_suite_agree_or_it_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,6 +132,35 @@ static void profiles_gates_and_sessions_are_what_their_keys_say(void **unused)
     }
 }
 
+/* A block of marks, as a checkpoint leaves it: its key is of marks, and its count is of what follows. */
+static void marks_open(const char *key, uint32_t count, size_t size, const char *code)
+{
+    static uint8_t block[STATE_WORDS_HEAD + (MARKS_BLOCK + 1) * 8];
+    struct token_row row;
+    struct state *state = stopped(77, &row);
+    memset(block, 0, sizeof block);
+    block[0] = 1;
+    block[1] = STATE_MARKS_ALGORITHM;
+    store_le32(block + 4, count);
+    for (uint64_t i = 0; i <= MARKS_BLOCK; i++) store_le64(block + STATE_WORDS_HEAD + i * 8, i + 1);
+    row_put(state, STORE_WORDS, bytes_of(key, 4), bytes_of(block, size));
+    struct result result = state_open(state);
+    assert_string_equal(result_name(result), code);
+    if (result_failed(result))
+        gone(state);
+    else
+        state_destroy(state);
+}
+
+static void a_block_of_marks_is_as_long_as_it_says_and_under_a_key_of_marks(void **unused)
+{
+    (void)unused;
+    marks_open("\xc0\0\0\0", MARKS_BLOCK, STATE_WORDS_HEAD + MARKS_BLOCK * 8, "OK");
+    marks_open("\xc0\0\0\0", MARKS_BLOCK + 1, STATE_WORDS_HEAD + (MARKS_BLOCK + 1) * 8, "STORE_DAMAGED");
+    marks_open("\xc0\0\0\0", 2, STATE_WORDS_HEAD + 3 * 8, "STORE_DAMAGED");
+    marks_open("\x80\0\0\0", 2, STATE_WORDS_HEAD + 2 * 17, "STORE_DAMAGED");
+}
+
 /* ---- while it serves ---- */
 
 static void an_act_meets_damage_and_says_so(void **unused)
@@ -170,6 +199,7 @@ int main(void)
         cmocka_unit_test(a_row_beyond_the_lines_that_were_given_out_counts_as_given),
         cmocka_unit_test(a_store_whose_lines_are_nearly_all_given_out_opens),
         cmocka_unit_test(profiles_gates_and_sessions_are_what_their_keys_say),
+        cmocka_unit_test(a_block_of_marks_is_as_long_as_it_says_and_under_a_key_of_marks),
         cmocka_unit_test(an_act_meets_damage_and_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

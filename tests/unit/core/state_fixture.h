@@ -141,10 +141,10 @@ static MAYBE_UNUSED void state_crash(struct state *state)
     store_memory_crash(state->store);
 }
 
-static struct state *state_create(uint64_t seed)
+static struct state *state_create_at(uint64_t seed, int64_t wall_ms)
 {
     struct state *state = calloc(1, sizeof(*state));
-    struct os_sim_options world = {.seed = seed, .wall_ms = (int64_t)STATE_WALL_S * 1000, .disk_size = 512u << 20};
+    struct os_sim_options world = {.seed = seed, .wall_ms = wall_ms, .disk_size = 512u << 20};
     arena_allow_unlocked(true);
     strcpy(state->key_folder, "/tmp/otpring-state-XXXXXX");
     assert_non_null(mkdtemp(state->key_folder));
@@ -163,6 +163,11 @@ static struct state *state_create(uint64_t seed)
                                            .unknown_entries = 8192};
     state_ok(state_open(state));
     return state;
+}
+
+static MAYBE_UNUSED struct state *state_create(uint64_t seed)
+{
+    return state_create_at(seed, (int64_t)STATE_WALL_S * 1000);
 }
 
 static void state_destroy(struct state *state)
