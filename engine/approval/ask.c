@@ -5,6 +5,8 @@
 #include "base/base64url.h"
 #include "challenge/uri.h"
 
+enum { BASE64URL_DASH = 62 }; /* the six bits that are written so */
+
 /* ---- fields ---- */
 
 static struct result word_find(struct item *item, const char *key, const char *const *words, size_t count,
@@ -77,7 +79,10 @@ static struct result ask_fill(struct item *item, struct challenge_ask *ask)
     ask->client_max = client->challenges_max;
     memcpy(ask->account, item->name, sizeof ask->account);
     memcpy(ask->body.key_id, approvals->key_id, sizeof ask->body.key_id);
-    os_random(approvals->options.os, ask->body.id, sizeof ask->body.id);
+    /* Not one whose text begins with a dash: to commands that are given it, it would look like an option. */
+    do {
+        os_random(approvals->options.os, ask->body.id, sizeof ask->body.id);
+    } while (ask->body.id[0] >> 2 == BASE64URL_DASH);
     challenge_binding(ask->account, item->by_qr ? CHALLENGE_BY_QR : CHALLENGE_BY_PUSH, client->id, item->session,
                       session_size, ask->body.binding);
     return result_ok();

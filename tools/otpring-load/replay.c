@@ -96,8 +96,9 @@ static bool open_loop(struct loop *loop)
         fail(loop, "otpring-load", "not enough memory");
         return false;
     }
-    for (; loop->connection_count < replay->options->connections; loop->connection_count++)
-        if (!open_connection(loop, &loop->connections[loop->connection_count])) return false;
+    /* Counted first: what one that failed has taken is given back with the others. */
+    while (loop->connection_count < replay->options->connections)
+        if (!open_connection(loop, &loop->connections[loop->connection_count++])) return false;
     return true;
 }
 
