@@ -164,25 +164,18 @@ struct result enrol_token_leave(struct enrolling *enrolling, enum rule_act act)
 /* The user's devices whose tokens are in the table no more; `all`: and the others. */
 static struct result devices_leave(struct people *people, const uint8_t name[16], enum rule_act act, bool all)
 {
-    struct order_key key = order_begin(ORDER_DEVICE);
-    struct store_bytes found, value;
+    struct order_key prefix = order_begin(ORDER_DEVICE), key;
     struct device_row device;
     struct stock_row stock;
-    order_bytes(&key, name, 16);
-    size_t prefix = key.size;
-    for (;;) {
-        struct result got =
-            store_next(people->store, people->txn, STORE_ORDER, order_done(&key), key.size == prefix, &found, &value);
-        if (got.code == STORE_NOT_FOUND) return result_ok();
-        TRY(got);
-        if (found.size != prefix + 8 || memcmp(found.bytes, key.bytes, prefix) != 0) return result_ok();
-        memcpy(key.bytes, found.bytes, found.size);
-        key.size = found.size;
-        TRY(enrol_device_get(people, load_be64(key.bytes + prefix), &device));
+    order_bytes(&prefix, name, 16);
+    struct result got = people_order_first(people, &prefix, &key);
+    for (; !result_failed(got); got = people_order_next(people, prefix.size, &key)) {
+        TRY(enrol_device_get(people, order_number(&key), &device));
         if (device.state != ENROL_DEVICE_BOUND) continue;
         TRY(people_stock_get(people, device.stock_number, &stock));
         if (all || stock.ordinal == UINT32_MAX) TRY(enrol_device_leave(people, &device, act));
     }
+    return got.code == STORE_NOT_FOUND ? result_ok() : got;
 }
 
 struct result enrol_end(struct people *people, const uint8_t name[16], bool device_too)

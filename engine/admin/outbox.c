@@ -71,37 +71,6 @@ static void keys_of(const struct outbox_row *row, struct order_key ret_keys[ROW_
     }
 }
 
-static uint64_t key_number(struct store_bytes key)
-{
-    return load_be64((const uint8_t *)key.bytes + key.size - 8);
-}
-
-/* The first key behind `prefix`. STORE_NOT_FOUND: none. */
-static struct result key_first(struct people *people, const struct order_key *prefix, struct order_key *ret_key)
-{
-    struct store_bytes key, value;
-    TRY(store_next(people->store, people->txn, STORE_ORDER, bytes_of(prefix->bytes, prefix->size), true, &key, &value));
-    if (key.size < prefix->size + 8 || memcmp(key.bytes, prefix->bytes, prefix->size) != 0) {
-        return result_of(STORE_NOT_FOUND);
-    }
-    memcpy(ret_key->bytes, key.bytes, key.size);
-    ret_key->size = key.size;
-    return result_ok();
-}
-
-/* The one after `key`, in the list whose keys begin with the first `prefix_size` bytes of it. */
-static struct result key_next(struct people *people, size_t prefix_size, struct order_key *key)
-{
-    struct store_bytes found, value;
-    TRY(store_next(people->store, people->txn, STORE_ORDER, bytes_of(key->bytes, key->size), false, &found, &value));
-    if (found.size < prefix_size + 8 || memcmp(found.bytes, key->bytes, prefix_size) != 0) {
-        return result_of(STORE_NOT_FOUND);
-    }
-    memcpy(key->bytes, found.bytes, found.size);
-    key->size = found.size;
-    return result_ok();
-}
-
 /* ---- rows ---- */
 
 struct result outbox_get(struct people *people, uint64_t number, struct outbox_row *ret_row)
@@ -209,16 +178,16 @@ static struct result head_renew(struct people *people, const struct outbox_row *
 {
     struct order_key prefix = lane_of(of), key;
     struct outbox_row first, row;
-    struct result got = key_first(people, &prefix, &key);
+    struct result got = people_order_first(people, &prefix, &key);
     if (got.code == STORE_NOT_FOUND) return result_ok();
     TRY(got);
-    TRY(outbox_get(people, key_number(bytes_of(key.bytes, key.size)), &first));
+    TRY(outbox_get(people, order_number(&key), &first));
     if (first.head) return result_ok();
     for (;;) {
-        got = key_next(people, prefix.size, &key);
+        got = people_order_next(people, prefix.size, &key);
         if (got.code == STORE_NOT_FOUND) break;
         TRY(got);
-        TRY(outbox_get(people, key_number(bytes_of(key.bytes, key.size)), &row));
+        TRY(outbox_get(people, order_number(&key), &row));
         if (!row.head) continue;
         if (row.state == OUTBOX_HANDED) return result_ok();
         TRY(head_set(people, &row, false));
@@ -230,10 +199,10 @@ static struct result head_renew(struct people *people, const struct outbox_row *
 static struct result user_room(struct people *people, const struct outbox_row *of)
 {
     struct order_key prefix = lane_of(of), key;
-    struct result got = key_first(people, &prefix, &key);
+    struct result got = people_order_first(people, &prefix, &key);
     for (int count = 1; !result_failed(got); count++) {
         if (count == OUTBOX_USER_MAX) return result_of(OUTBOX_USER_FULL);
-        got = key_next(people, prefix.size, &key);
+        got = people_order_next(people, prefix.size, &key);
     }
     return got.code == STORE_NOT_FOUND ? result_ok() : got;
 }
@@ -311,8 +280,8 @@ static const char *over_reason(const struct people *people, const struct outbox_
 static struct result due_first(struct people *people, struct outbox_row *ret_row)
 {
     struct order_key prefix = outbox_order('D', "", 0), key;
-    TRY(key_first(people, &prefix, &key));
-    TRY(outbox_get(people, key_number(bytes_of(key.bytes, key.size)), ret_row));
+    TRY(people_order_first(people, &prefix, &key));
+    TRY(outbox_get(people, order_number(&key), ret_row));
     return ret_row->due_ms <= people->now_ms ? result_ok() : result_of(STORE_NOT_FOUND);
 }
 
@@ -367,11 +336,11 @@ enum { SWEEP_WALK_MAX = 256 };
 static struct result expired_find(struct people *people, struct outbox_row *ret_row)
 {
     struct order_key prefix = outbox_order('D', "", 0), key;
-    TRY(key_first(people, &prefix, &key));
+    TRY(people_order_first(people, &prefix, &key));
     for (int i = 0; i < SWEEP_WALK_MAX; i++) {
-        TRY(outbox_get(people, key_number(bytes_of(key.bytes, key.size)), ret_row));
+        TRY(outbox_get(people, order_number(&key), ret_row));
         if (outbox_is_urgent((enum message_kind)ret_row->kind) && has_expired(people, ret_row)) return result_ok();
-        TRY(key_next(people, prefix.size, &key));
+        TRY(people_order_next(people, prefix.size, &key));
     }
     return result_of(STORE_NOT_FOUND);
 }
@@ -401,10 +370,10 @@ struct result outbox_forget(struct people *people, const uint8_t name[16])
 {
     struct order_key prefix = outbox_order('U', name, 16), key;
     struct outbox_row row;
-    struct result got = key_first(people, &prefix, &key);
+    struct result got = people_order_first(people, &prefix, &key);
     for (; !result_failed(got) && core_change_slots_left(people->change) > FORGET_SLOTS_LEFT;
-         got = key_next(people, prefix.size, &key)) {
-        TRY(outbox_get(people, key_number(bytes_of(key.bytes, key.size)), &row));
+         got = people_order_next(people, prefix.size, &key)) {
+        TRY(outbox_get(people, order_number(&key), &row));
         if (row.state == OUTBOX_DELIVERED) continue;
         if (outbox_is_urgent((enum message_kind)row.kind)) {
             TRY(vanish(people, &row, erased));
@@ -424,8 +393,8 @@ static struct result delivered_trim(struct people *people)
     struct order_key key, prefix = outbox_order('S', &(uint8_t){OUTBOX_DELIVERED}, 1);
     TRY(outbox_counts(people, &counts));
     if (counts.delivered <= OUTBOX_KEPT_MAX) return result_ok();
-    TRY(key_first(people, &prefix, &key));
-    TRY(outbox_get(people, key_number(bytes_of(key.bytes, key.size)), &row));
+    TRY(people_order_first(people, &prefix, &key));
+    TRY(outbox_get(people, order_number(&key), &row));
     return row_move(people, &row, NULL);
 }
 
@@ -498,13 +467,13 @@ struct result outbox_wait(struct people *people, uint64_t *ret_wait_ms)
 {
     struct order_key prefix = outbox_order('D', "", 0), key;
     struct outbox_row row;
-    struct result got = key_first(people, &prefix, &key);
+    struct result got = people_order_first(people, &prefix, &key);
     if (got.code == STORE_NOT_FOUND) {
         *ret_wait_ms = UINT64_MAX;
         return result_ok();
     }
     TRY(got);
-    TRY(outbox_get(people, key_number(bytes_of(key.bytes, key.size)), &row));
+    TRY(outbox_get(people, order_number(&key), &row));
     *ret_wait_ms = row.due_ms > people->now_ms ? (uint64_t)(row.due_ms - people->now_ms) : 0;
     return result_ok();
 }

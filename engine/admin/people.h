@@ -219,6 +219,12 @@ struct result people_number(struct people *people, const char *counter, uint64_t
 
 struct result people_order_put(struct people *people, const struct order_key *key, struct store_bytes value) MUST_USE;
 struct result people_order_erase(struct people *people, const struct order_key *key) MUST_USE;
+/* Walks keys that end in a number (order_number): the first that begins with `prefix`; then the one after `key`, of
+ * those that begin with its first `prefix_size` bytes. What a key stands for may be changed on the way.
+ * STORE_NOT_FOUND: no more. */
+struct result people_order_first(struct people *people, const struct order_key *prefix,
+                                 struct order_key *ret_key) MUST_USE;
+struct result people_order_next(struct people *people, size_t prefix_size, struct order_key *key) MUST_USE;
 
 /* Whether a user has it, or had it when it was lost or replaced. */
 bool people_held(const struct stock_row *row);

@@ -69,6 +69,28 @@ struct result people_order_erase(struct people *people, const struct order_key *
     return core_change_erase(people->change, STORE_ORDER, order_done(key));
 }
 
+static struct result order_step(struct people *people, struct order_key *key, size_t prefix_size, bool inclusive)
+{
+    struct store_bytes found, value;
+    TRY(store_next(people->store, people->txn, STORE_ORDER, order_done(key), inclusive, &found, &value));
+    if (found.size < prefix_size + 8 || memcmp(found.bytes, key->bytes, prefix_size) != 0)
+        return result_of(STORE_NOT_FOUND);
+    memcpy(key->bytes, found.bytes, found.size);
+    key->size = found.size;
+    return result_ok();
+}
+
+struct result people_order_first(struct people *people, const struct order_key *prefix, struct order_key *ret_key)
+{
+    *ret_key = *prefix;
+    return order_step(people, ret_key, prefix->size, true);
+}
+
+struct result people_order_next(struct people *people, size_t prefix_size, struct order_key *key)
+{
+    return order_step(people, key, prefix_size, false);
+}
+
 static void order_text(struct order_key *key, const char *text, size_t size_max)
 {
     /* A zero ends a shorter text, so that it comes before its continuations. */

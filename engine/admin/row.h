@@ -152,6 +152,12 @@ static inline void order_u64(struct order_key *key, uint64_t value)
     order_bytes(key, bytes, sizeof(bytes));
 }
 
+/* Of keys that end in the number of what they stand for. */
+static inline uint64_t order_number(const struct order_key *key)
+{
+    return load_be64(key->bytes + key->size - 8);
+}
+
 static inline struct store_bytes order_done(const struct order_key *key)
 {
     return (struct store_bytes){.bytes = key->bytes, .size = key->size};

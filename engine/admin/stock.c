@@ -141,21 +141,14 @@ struct result stock_each(struct people *people, const uint8_t name[16],
                          void *context)
 {
     struct stock_row stock;
-    struct store_bytes found, value;
-    struct order_key key = order_begin(ORDER_STOCK_BY_USER);
-    order_bytes(&key, name, 16);
-    size_t prefix = key.size;
-    for (;;) {
-        struct result got =
-            store_next(people->store, people->txn, STORE_ORDER, order_done(&key), key.size == prefix, &found, &value);
-        if (got.code == STORE_NOT_FOUND) return result_ok();
-        TRY(got);
-        if (found.size != prefix + 8 || memcmp(found.bytes, key.bytes, prefix) != 0) return result_ok();
-        memcpy(key.bytes, found.bytes, found.size);
-        key.size = found.size;
-        TRY(people_stock_get(people, load_be64(key.bytes + prefix), &stock));
+    struct order_key prefix = order_begin(ORDER_STOCK_BY_USER), key;
+    order_bytes(&prefix, name, 16);
+    struct result got = people_order_first(people, &prefix, &key);
+    for (; !result_failed(got); got = people_order_next(people, prefix.size, &key)) {
+        TRY(people_stock_get(people, order_number(&key), &stock));
         TRY(each(people, &stock, context));
     }
+    return got.code == STORE_NOT_FOUND ? result_ok() : got;
 }
 
 /* Whether the user has a token whose codes may be right. */

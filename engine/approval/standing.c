@@ -20,20 +20,12 @@ static struct result device_add(struct people *people, uint64_t number, struct s
 
 static struct result devices_read(struct people *people, const uint8_t name[16], struct standing *standing)
 {
-    struct order_key key = order_begin(ORDER_DEVICE);
-    struct store_bytes found, value;
-    order_bytes(&key, name, 16);
-    const size_t prefix = key.size;
-    for (;;) {
-        struct store_bytes after = {.bytes = key.bytes, .size = key.size};
-        struct result got = store_next(people->store, people->txn, STORE_ORDER, after, false, &found, &value);
-        if (got.code == STORE_NOT_FOUND) return result_ok();
-        TRY(got);
-        if (found.size != prefix + 8 || memcmp(found.bytes, key.bytes, prefix) != 0) return result_ok();
-        memcpy(key.bytes, found.bytes, found.size);
-        key.size = found.size;
-        TRY(device_add(people, load_be64(key.bytes + prefix), standing));
-    }
+    struct order_key prefix = order_begin(ORDER_DEVICE), key;
+    order_bytes(&prefix, name, 16);
+    struct result got = people_order_first(people, &prefix, &key);
+    for (; !result_failed(got); got = people_order_next(people, prefix.size, &key))
+        TRY(device_add(people, order_number(&key), standing));
+    return got.code == STORE_NOT_FOUND ? result_ok() : got;
 }
 
 struct result standing_read(struct people *people, const uint8_t name[16], struct standing *ret_standing)
