@@ -362,6 +362,15 @@ def indexes_change_no_answer(store):
     shutil.rmtree(copy)
 
 
+def blocks_of(data):
+    """Offset and position of each block of a segment, in order; FORMAT.md. What a recycled one held before ends it."""
+    offset, expected = 4096, int.from_bytes(data[4104:4112], "little")
+    while data[offset:offset + 4] == b"OTRB" and int.from_bytes(data[offset + 8:offset + 16], "little") == expected:
+        yield offset, expected
+        offset += -(-(64 + int.from_bytes(data[offset + 6:offset + 8], "little") * 64) // 4096) * 4096
+        expected += 1
+
+
 def the_rest_is_read_where_segments_are_damaged(store):
     copy = store.base / "damaged"
     copy.mkdir()
@@ -383,11 +392,16 @@ def the_rest_is_read_where_segments_are_damaged(store):
         assert all(text in done.stderr for text in expected), (expected, done.stderr)
         second.write_bytes(kept)
 
+    # A block in the middle of it of which `show` has something to tell.
+    shown, blocks = {position for position, _ in whole}, list(blocks_of(second.read_bytes()))
+    blocks = [offset for offset, position in blocks if position in shown]
+    middle = blocks[len(blocks) // 2]
+
     def flip(data):
-        data[100000] ^= 1
+        data[middle + 100] ^= 1
 
     def cut(data):
-        del data[len(data) // 8192 * 4096:]
+        del data[middle:]
 
     def no_header(data):
         data[10] ^= 1

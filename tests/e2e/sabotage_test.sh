@@ -3,18 +3,14 @@
 # data sync fails on the forgetting device.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-top=$(cd "$here/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 programs=${1:?usage: sabotage_test.sh PROGRAMS-FOLDER}
 
-# The programs of the sound build, with the daemon of one that has the bug.
-build() {
-    cmake -S "$top" -B "$work/$1" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DOTPRING_SABOTAGE="$1" -DOTPRING_BUILD_TESTS=OFF \
-        -DOTPRING_BUILD_BENCH=OFF >"$work/log" 2>&1 && ninja -C "$work/$1" otpringd >>"$work/log" 2>&1 ||
-        { tail -n 20 "$work/log"; exit 1; }
-    mkdir "$work/$1/programs"
-    cp "$programs"/otpring "$programs"/otpring-log "$programs"/libotpring.so.* "$work/$1/tools/otpringd" "$work/$1/programs/"
+# The programs of the sound build, with the daemon that has the bug.
+daemon() {
+    mkdir "$work/$1"
+    cp "$programs"/otpring "$programs"/otpring-log "$programs"/libotpring.so.* "$programs/../sabotage/$1/otpringd" "$work/$1/"
 }
 
 # What the tests say when a promise is broken: a failure for another reason would prove nothing.
@@ -40,7 +36,7 @@ must_fail() {
     fi
 }
 
-build early-answer
-must_fail "the kill test" env OTPRING_KILLS=20 "$here/once_test.py" "$work/early-answer/programs"
-build no-sync
-must_fail "the power-cut test" env OTPRING_CUTS=10 "$here/power_cut_test.py" "$work/no-sync/programs"
+daemon early-answer
+must_fail "the kill test" env OTPRING_KILLS=20 "$here/once_test.py" "$work/early-answer"
+daemon no-sync
+must_fail "the power-cut test" env OTPRING_CUTS=10 "$here/power_cut_test.py" "$work/no-sync"

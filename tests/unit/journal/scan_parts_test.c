@@ -18,7 +18,7 @@ struct told {
     _Atomic uint64_t blocks;
     _Atomic uint64_t damages;
     _Atomic uint64_t pieces;
-    uint64_t first, last; /* of one thread alone */
+    _Atomic uint64_t first, last; /* in order where one thread reads alone */
     uint64_t pieces_wanted;
     struct rig *rig;
     uint64_t unlink_segment; /* goes away with the first block */
