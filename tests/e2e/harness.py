@@ -37,6 +37,24 @@ def skip(reason):
     sys.exit(77)
 
 
+def copied(folder, copy):
+    """A copy of a store or journal where a daemon may be at work, which makes, renames and recycles files meanwhile: made anew until
+    the names stayed the same."""
+    def copy_what_is_there(source, target):
+        try:
+            shutil.copy2(source, target)
+        except FileNotFoundError:
+            pass
+
+    def names():
+        return sorted(path for path in folder.rglob("*") if path.suffix not in (".sock", ".new"))
+    before = None
+    while before != names():
+        before = names()
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.sock", "*.new"), copy_function=copy_what_is_there)
+
+
 def hotp(seed, counter, digits=6, algorithm="sha1"):
     digest = hmac.new(seed, struct.pack(">Q", counter), algorithm).digest()
     at = digest[-1] & 15

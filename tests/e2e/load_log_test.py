@@ -4,11 +4,10 @@ import collections
 import json
 import pathlib
 import random
-import shutil
 import subprocess
 import time
 
-from harness import PROGRAMS, Store, base32, hotp, next_counter, query, seeds_for
+from harness import PROGRAMS, Store, base32, copied, hotp, next_counter, query, seeds_for
 
 COMPANY = "Bank"
 
@@ -95,7 +94,7 @@ def traffic_comes_again(store, target, recorded, exported, base):
     """On one connection to the letter: each request, each verdict."""
     load_words = ["--store", target.path, "--speed", "20", "--keep"]
     segments = base / "segments"
-    shutil.copytree(store.path / "journal", segments)
+    copied(store.path / "journal", segments)
     ways = [("a folder of segments, without store and key", ["--from-log", segments], None),
             ("exported lines", ["--from-log", "-"], exported)]
     last = 0
@@ -152,7 +151,7 @@ def what_is_no_traffic_is_said(store, target, exported, base):
     assert 0 < early["sent"] < len(lines), early
     # A log with a hole: what is left of it comes.
     hole = base / "hole"
-    shutil.copytree(store.path / "journal", hole)
+    copied(store.path / "journal", hole)
     segment = sorted(hole.glob("*.seg"))[0]
     with open(segment, "r+b") as damaged:
         damaged.seek(4096 * 30)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 
-from harness import ACCEPTED, PROGRAMS, Store, hotp, query, seeds_for
+from harness import ACCEPTED, PROGRAMS, Store, copied, hotp, query, seeds_for
 
 COMPANY = "Bank"
 seeds = seeds_for(3, seed=5)
@@ -25,7 +25,7 @@ def segments(path):
 def check_finds_the_oldest_segment_gone(path):
     """On a copy, since a journal with a part missing is of no use any more."""
     copy = path.parent / "cut"
-    shutil.copytree(path, copy, ignore=lambda _, names: [n for n in names if n.endswith(".sock")])
+    copied(path, copy)
     first = json.loads(log(copy, "check", "--json"))["first_position"]
     while json.loads(subprocess.run([PROGRAMS / "otpring-log", "--store", copy, "check", "--json"], capture_output=True, text=True,
                                     timeout=120, check=False).stdout)["first_position"] == first:

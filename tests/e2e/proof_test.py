@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
 
 import otpring_proof  # noqa: E402
-from harness import PROGRAMS, Store, count_of, hotp, query, seeds_for  # noqa: E402
+from harness import PROGRAMS, Store, copied, count_of, hotp, query, seeds_for  # noqa: E402
 
 COMPANY = "Bank"
 COUNT = count_of("OTPRING_PROOFS", 25)
@@ -142,7 +142,7 @@ def a_checkpoint_kept_elsewhere_finds_a_cut_log(store, old, new):
     assert report["published_met"] == 2 and report["finding"] is None, report
     # The folder alone, without the store that knows its position.
     cut = store.base / "cut"
-    shutil.copytree(store.path / "journal", cut / "journal")
+    copied(store.path / "journal", cut / "journal")
     shutil.copy(store.path / "audit.pub", cut / "audit.pub")
     newest = int(new.read_text().split("\n")[3].split()[1])
     for path in (cut / "journal").glob("[0-9a-f]*.seg"):

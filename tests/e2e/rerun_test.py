@@ -5,13 +5,12 @@ import collections
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import threading
 import time
 
-from harness import PROGRAMS, RESYNC, Closed, Store, base32, count_of, hotp, next_counter, query, seeds_for, totp
+from harness import PROGRAMS, RESYNC, Closed, Store, base32, copied, count_of, hotp, next_counter, query, seeds_for, totp
 
 COMPANY = "Bank"
 ATTEMPTS = count_of("OTPRING_RERUN", 8000)
@@ -179,7 +178,7 @@ def what_cannot_be_run_says_so(base, store, recorded):
     refused(store, "again", says="one word too many")
     # The beginning is gone; a block in the midst is damaged; nothing of it is changed by asking.
     cut = base / "cut"
-    shutil.copytree(store.path, cut, ignore=shutil.ignore_patterns("*.sock"))
+    copied(store.path, cut)
     segments = sorted((cut / "journal").glob("*.seg"))
     with open(segments[0], "r+b") as file:
         file.seek(os.stat(segments[0]).st_size // 8 // 4096 * 4096)
