@@ -72,6 +72,16 @@ static char *frame_receive(int file, uint16_t wanted, size_t *ret_size)
     return NULL;
 }
 
+/* The kernel may end a waiting call early, for a signal or for what a ring of the same thread has left to do. */
+static bool connected(int file, const struct sockaddr_un *address)
+{
+    int status;
+    do {
+        status = connect(file, (const struct sockaddr *)address, sizeof *address);
+    } while (status != 0 && errno == EINTR);
+    return status == 0;
+}
+
 int admin_socket_connect(const char *path, unsigned wait_s)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -82,8 +92,7 @@ int admin_socket_connect(const char *path, unsigned wait_s)
     int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (file < 0) return -1;
     if (setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
-        setsockopt(file, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 &&
-        connect(file, (struct sockaddr *)&address, sizeof address) == 0)
+        setsockopt(file, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0 && connected(file, &address))
         return file;
     int why = errno;
     close(file);

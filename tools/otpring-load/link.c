@@ -41,6 +41,19 @@ static struct otpring_wire_header *header_of(const struct link *link, uint32_t s
     return (void *)(link->frames + slot * link->stride);
 }
 
+/* All of it. The kernel may end a call on a socket with a time limit early, for what a ring of the same thread has left
+ * to do, as well as for a signal. */
+static bool receive_all(const struct link *link, void *bytes, size_t size)
+{
+    for (size_t have = 0; have < size;) {
+        ssize_t part = recv(link->fd, (char *)bytes + have, size - have, MSG_WAITALL);
+        if (part < 0 && errno == EINTR) continue;
+        if (part <= 0) return false;
+        have += (size_t)part;
+    }
+    return true;
+}
+
 static bool exchange_hello(struct link *link, struct otpring_wire_hello_answer *ret_answer)
 {
     struct {
@@ -53,13 +66,15 @@ static bool exchange_hello(struct link *link, struct otpring_wire_hello_answer *
                          .items_max = htole16((uint16_t)link->items_max),
                          .session = htole64(link->session)}};
     struct otpring_wire_header header;
-    if (send(link->fd, &frame, sizeof frame, MSG_NOSIGNAL) != sizeof frame ||
-        recv(link->fd, &header, sizeof header, MSG_WAITALL) != sizeof header)
-        return false;
+    ssize_t sent;
+    do {
+        sent = send(link->fd, &frame, sizeof frame, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent != sizeof frame || !receive_all(link, &header, sizeof header)) return false;
     if (le16toh(header.kind) == OTPRING_WIRE_ERROR) {
         struct otpring_wire_error error;
         char text[64];
-        if (recv(link->fd, &error, sizeof error, MSG_WAITALL) != sizeof error) return false;
+        if (!receive_all(link, &error, sizeof error)) return false;
         link->limited = le16toh(error.code) == OTPRING_ERROR_LIMIT;
         snprintf(text, sizeof text, "the daemon answers hello with error %u", le16toh(error.code));
         if (!link->limited) give_up(link, link->path, text);
@@ -69,7 +84,7 @@ static bool exchange_hello(struct link *link, struct otpring_wire_hello_answer *
         give_up(link, link->path, "no hello answer");
         return false;
     }
-    return recv(link->fd, ret_answer, sizeof *ret_answer, MSG_WAITALL) == sizeof *ret_answer;
+    return receive_all(link, ret_answer, sizeof *ret_answer);
 }
 
 static bool connect_socket(struct link *link)
@@ -80,7 +95,11 @@ static bool connect_socket(struct link *link)
     link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (link->fd < 0) return false;
     setsockopt(link->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    return connect(link->fd, (void *)&address, sizeof address) == 0;
+    int connected;
+    do {
+        connected = connect(link->fd, (void *)&address, sizeof address);
+    } while (connected != 0 && errno == EINTR);
+    return connected == 0;
 }
 
 /* Connects and says hello; false: lost again, or given up. */

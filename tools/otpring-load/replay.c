@@ -374,8 +374,9 @@ void replay_run(const struct replay *replay, struct replay_result *ret_result)
         drain(&loop);
     }
     ret_result->seconds = (double)(now_ns() - loop.start_ns) / 1e9;
+    /* One that could not be opened has no flights. */
     for (uint32_t i = 0; i < loop.connection_count; i++)
-        for (uint32_t slot = 0; slot < replay->options->in_flight; slot++)
+        for (uint32_t slot = 0; loop.connections[i].flights && slot < replay->options->in_flight; slot++)
             ret_result->unanswered += loop.connections[i].flights[slot].count;
     close_loop(&loop);
 }

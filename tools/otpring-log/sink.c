@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,12 +69,29 @@ static bool parse(struct sink *sink, const char *address)
 
 /* ---- connecting ---- */
 
+/* The kernel may end a waiting call early, for a signal or for what a ring of the same thread has left to do; the
+ * connection then goes on being made. */
+static bool reached(int socket, const struct sockaddr *address, socklen_t size)
+{
+    struct pollfd made = {.fd = socket, .events = POLLOUT};
+    int error = 0, waited;
+    socklen_t error_size = sizeof error;
+    if (connect(socket, address, size) == 0) return true;
+    if (errno != EINTR) return false;
+    do {
+        waited = poll(&made, 1, -1);
+    } while (waited < 0 && errno == EINTR);
+    if (waited < 0 || getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &error_size) != 0) return false;
+    errno = error;
+    return error == 0;
+}
+
 static bool connect_unix(struct sink *sink)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, sink->host, strlen(sink->host) + 1);
     sink->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    return sink->socket >= 0 && connect(sink->socket, (const struct sockaddr *)&address, sizeof address) == 0;
+    return sink->socket >= 0 && reached(sink->socket, (const struct sockaddr *)&address, sizeof address);
 }
 
 static bool connect_host(struct sink *sink)
@@ -87,7 +105,7 @@ static bool connect_host(struct sink *sink)
     for (const struct addrinfo *at = found; at && !connected; at = at->ai_next) {
         if (sink->socket >= 0) close(sink->socket);
         sink->socket = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
-        connected = sink->socket >= 0 && connect(sink->socket, at->ai_addr, at->ai_addrlen) == 0;
+        connected = sink->socket >= 0 && reached(sink->socket, at->ai_addr, at->ai_addrlen);
     }
     freeaddrinfo(found);
     return connected;
