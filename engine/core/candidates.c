@@ -447,6 +447,7 @@ static void compute(const struct kernel *kernel, struct pair *pair, int64_t low,
         match.count = (size_t)least(high - low + 1, PAIR_STEPS);
         for (size_t i = 0; i < match.count; i++) steps[i] = (uint64_t)low + i;
         kernel->match[pair->profile->algorithm](&match);
+        if (!memchr(fits_all, 1, match.count)) continue;
         for (size_t i = 0; i < match.count; i++) pair_note(pair, low + (int64_t)i, 0u - fits_all[i]);
     }
 }

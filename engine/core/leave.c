@@ -77,15 +77,25 @@ void turn_settled(struct block_owner *owner, struct result result)
     }
     number_records(turn, turn->block->position);
     struct sessions *sessions = worker->core->sessions;
+    struct session *hold = NULL;
     for (uint32_t i = 0; i < turn->hello_count; i++) sessions_recorded(sessions, turn->hellos[i].act.id);
     for (uint32_t i = 0; i < turn->frame_count; i++) {
         struct turn_frame *frame = &turn->frames[i];
         /* What waits for others stays in flight: its answers are not to be given to a retry yet. */
         frame->released = !frame->judged.needs_others;
-        sessions_settle(sessions, &frame->ticket, turn->answers + frame->answer_first, turn->journal_ms,
+        sessions_settle(sessions, &hold, &frame->ticket, turn->answers + frame->answer_first, turn->journal_ms,
                         frame->released);
     }
+    sessions_let_go(&hold);
     progress_end(worker, turn->number);
+}
+
+static void keep_unavailable(struct turn *turn, struct turn_frame *frame)
+{
+    struct session *hold = NULL;
+    sessions_settle(turn->worker->core->sessions, &hold, &frame->ticket, turn->answers + frame->answer_first,
+                    turn->journal_ms, false);
+    sessions_let_go(&hold);
 }
 
 /* True when every frame of the turn has been answered. */
@@ -103,9 +113,7 @@ static bool leave(struct turn *turn, uint32_t *waiting)
         if (turn->poisoned || (waits && poisoned)) {
             make_unavailable(turn, frame, OTPRING_REASON_POISONED, false);
             /* What was kept when the block settled must not be given to a retry either. */
-            if (!turn->poisoned)
-                sessions_settle(worker->core->sessions, &frame->ticket, turn->answers + frame->answer_first,
-                                turn->journal_ms, false);
+            if (!turn->poisoned) keep_unavailable(turn, frame);
         } else if (waits) {
             left++;
             continue;

@@ -344,10 +344,20 @@ static void release_slot(struct session *session, struct kept_slot *slot)
     session->flights--;
 }
 
-void sessions_settle(struct sessions *sessions, const struct session_ticket *ticket,
+void sessions_let_go(struct session **hold)
+{
+    if (*hold) session_unlock(*hold);
+    *hold = NULL;
+}
+
+void sessions_settle(struct sessions *sessions, struct session **hold, const struct session_ticket *ticket,
                      const struct otpring_wire_answer *answers, int64_t now_ms, bool release)
 {
-    struct session *session = session_lock(sessions, ticket->id);
+    if (!*hold || (*hold)->act.id != ticket->id) {
+        sessions_let_go(hold);
+        *hold = session_lock(sessions, ticket->id);
+    }
+    struct session *session = *hold;
     CHECK(session); /* a session with a frame in flight is never forgotten */
     struct kept_slot *slot = session_slot(session, ticket->slot);
     CHECK(slot->in_flight);
@@ -359,7 +369,6 @@ void sessions_settle(struct sessions *sessions, const struct session_ticket *tic
     if (now_ms > session->last_ms) session->last_ms = now_ms;
     session->recorded = true;
     if (release) release_slot(session, slot);
-    session_unlock(session);
 }
 
 void sessions_release(struct sessions *sessions, const struct session_ticket *ticket)

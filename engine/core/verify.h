@@ -320,13 +320,18 @@ struct session_ticket {
     uint8_t mac[16]; /* of a new frame set by frame_macs, before it is settled */
 };
 
+struct session;
+
 /* mac: of the frame (frame_mac.c), or NULL: only a retry is compared, so of most frames it is not wanted here. */
 enum session_admit sessions_offer(struct sessions *sessions, const struct otpring_wire_header *header, uint16_t client,
                                   const uint8_t mac[16], struct session_ticket *ret_ticket,
                                   struct otpring_wire_answer *ret_answers, enum otpring_wire_error_code *ret_error);
-/* The frame is durable: its answers are kept. It stays in flight until released, which may be said at once. */
-void sessions_settle(struct sessions *sessions, const struct session_ticket *ticket,
+/* The frame is durable: its answers are kept. It stays in flight until released, which may be said at once. *hold, NULL
+ * at first, is the session that stays locked for the frames after it, most of which are of the same one; let it go
+ * before anything else is asked of sessions. */
+void sessions_settle(struct sessions *sessions, struct session **hold, const struct session_ticket *ticket,
                      const struct otpring_wire_answer *answers, int64_t now_ms, bool release);
+void sessions_let_go(struct session **hold);
 /* No longer in flight; without settle before, the slot stands as it stood. */
 void sessions_release(struct sessions *sessions, const struct session_ticket *ticket);
 void sessions_recorded(struct sessions *sessions, uint64_t id);

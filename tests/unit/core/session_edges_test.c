@@ -54,8 +54,12 @@ static enum session_admit offer(struct sessions *sessions, uint64_t id, uint32_t
         .kind = OTPRING_WIRE_VERIFY, .session = id, .sequence = sequence, .count = count};
     struct otpring_wire_answer answers[8] = {{.verdict = OTPRING_ACCEPTED}, {.verdict = OTPRING_ACCEPTED}};
     struct session_ticket ticket;
+    struct session *hold = NULL;
     enum session_admit admit = sessions_offer(sessions, &header, 1, mac, &ticket, answers, ret_error);
-    if (admit == SESSION_NEW) sessions_settle(sessions, &ticket, answers, 1000, true);
+    if (admit == SESSION_NEW) {
+        sessions_settle(sessions, &hold, &ticket, answers, 1000, true);
+        sessions_let_go(&hold);
+    }
     return admit;
 }
 

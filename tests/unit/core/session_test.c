@@ -45,12 +45,14 @@ static enum session_admit offer(struct sessions *sessions, uint64_t id, uint32_t
 static void keep(struct sessions *sessions, uint64_t id, uint32_t sequence, const struct otpring_wire_answer *answers,
                  uint16_t count)
 {
+    struct session *hold = NULL;
     struct session_ticket ticket;
     struct otpring_wire_answer scratch[8];
     enum session_admit admit = offer(sessions, id, sequence, count, mac_a, &ticket, scratch);
     assert_true(admit == SESSION_NEW || admit == SESSION_RETRY);
     /* Both at once, or one after the other: odd sequences wait for other workers. */
-    sessions_settle(sessions, &ticket, answers, 1000, sequence % 2 == 0);
+    sessions_settle(sessions, &hold, &ticket, answers, 1000, sequence % 2 == 0);
+    sessions_let_go(&hold);
     if (sequence % 2 == 0) return;
     assert_int_equal(offer(sessions, id, sequence, count, mac_a, &ticket, scratch), SESSION_IN_FLIGHT);
     sessions_release(sessions, &ticket);
