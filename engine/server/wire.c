@@ -7,7 +7,8 @@
 
 /* Core reads headers and items in place. */
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire is little-endian, and so must the machine be");
-static_assert(offsetof(struct otpring_wire_header, session) == 16 && offsetof(struct otpring_wire_header, slot) == 28,
+static_assert(offsetof(struct otpring_wire_header, session) == 16 && offsetof(struct otpring_wire_header, slot) == 28 &&
+                  sizeof(struct otpring_wire_header) == WIRE_HEADER_SIZE,
               "the wire's layout");
 
 /* Byte offsets of the header's fields, as faults name them. */
@@ -48,21 +49,6 @@ static bool fault_at(struct wire_fault *ret_fault, uint16_t code, uint16_t kind,
     return false;
 }
 
-static struct otpring_wire_header decode_header(const uint8_t bytes[WIRE_HEADER_SIZE])
-{
-    struct cursor cursor = cursor_over(bytes, WIRE_HEADER_SIZE);
-    struct otpring_wire_header header;
-    header.size = cursor_u32(&cursor);
-    header.kind = cursor_u16(&cursor);
-    header.count = cursor_u16(&cursor);
-    header.tag = cursor_u64(&cursor);
-    header.session = cursor_u64(&cursor);
-    header.sequence = cursor_u32(&cursor);
-    header.slot = cursor_u16(&cursor);
-    header.reserved = cursor_u16(&cursor);
-    return header;
-}
-
 static bool check_count_and_size(const struct shape *shape, const struct otpring_wire_header *header, uint32_t size_max,
                                  struct wire_fault *ret_fault)
 {
@@ -88,7 +74,8 @@ static bool check_count_and_size(const struct shape *shape, const struct otpring
 bool wire_check_header(const uint8_t bytes[WIRE_HEADER_SIZE], uint32_t size_max, struct otpring_wire_header *ret_header,
                        struct wire_fault *ret_fault)
 {
-    struct otpring_wire_header header = decode_header(bytes);
+    struct otpring_wire_header header;
+    memcpy(&header, bytes, sizeof header);
     if (header.kind >= sizeof shapes / sizeof shapes[0] || !shapes[header.kind].known)
         return fault_at(ret_fault, OTPRING_ERROR_KIND, header.kind, AT_KIND);
     const struct shape *shape = &shapes[header.kind];
