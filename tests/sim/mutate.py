@@ -26,6 +26,8 @@ RULES = [(r"<=", "<"), (r">=", ">"), (r"==", "!="), (r"!=", "=="), (r"&&", "||")
          (r"\bif \((?=[^)])", "if (!"), (r"(?<=[ (])1(?=[ ;,)])", "0"), (r"(?<=[ (])0(?=[ ;,)])", "1")]
 SKIP = re.compile(r"^\s*(/?\*|#|CHECK|TRY\(|for \(|\}|enum|assert)|include|progress\(|secret_wipe|prefetch")
 QUICK = ("clock", "kept", "throttle", "required", "session", "unknown", "state_acts", "state_change", "turn", "judge", "state_recover")
+# The lesser or greater of two: which one is taken when they are equal makes no difference.
+CHOSEN = re.compile(r"([^=?:;]+?) [<>]=? ([^?:;]+?) \? (?:\1 : \2|\2 : \1)(?=;)")
 JUDGED = 40
 # Lines where a change makes no difference that anyone could see, and why.
 SAME = {
@@ -53,8 +55,10 @@ def sites(names):
             if SKIP.search(line):
                 continue
             code = line.split("/*")[0].split('"')[0]
+            chosen = CHOSEN.search(code.replace("= ", "=", 1).replace("return ", "return="))
             for pattern, put in RULES:
-                found += [(path, number, match.start(), match.end(), put) for match in re.finditer(pattern, code)]
+                found += [(path, number, match.start(), match.end(), put) for match in re.finditer(pattern, code)
+                          if not (chosen and put.rstrip("=") == match.group().rstrip("="))]
     return found
 
 
