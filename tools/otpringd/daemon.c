@@ -12,7 +12,14 @@
 #include "otpringd/threads.h"
 #include "server/limits.h"
 
-enum { KEEP_WAIT_MS = 100, KEEP_HURRY_MS = 5, SPARES_LOW = 2, WORKER_SPIN_NS = 0 };
+enum {
+    KEEP_WAIT_MS = 100,
+    KEEP_HURRY_MS = 5,
+    KEEP_STRETCH_NS = 150000,
+    KEEP_PAUSE_NS = 20000,
+    SPARES_LOW = 2,
+    WORKER_SPIN_NS = 0
+};
 
 /* ---- what all threads do ---- */
 
@@ -236,6 +243,20 @@ static uint64_t keep_wait_ns(struct core *core)
     return (hurry ? KEEP_HURRY_MS : KEEP_WAIT_MS) * 1000000ULL;
 }
 
+/* A thread that never sleeps is switched away from only at the scheduler's tick, 4 ms on many systems, whatever slice
+ * it asked for; a verify worker that had to share its CPU would stand still for so long. So what there is much of is
+ * done in stretches with a pause between them. */
+static uint64_t stretch_wait_ns(struct core *core, struct os *os, uint64_t *begun_ns)
+{
+    uint64_t now_ns = os_monotonic_ns(os);
+    if (*begun_ns == 0) *begun_ns = now_ns;
+    if (now_ns - *begun_ns < KEEP_STRETCH_NS) return 0;
+    *begun_ns = 0;
+    struct core_status status;
+    core_status(core, &status);
+    return status.journal.spares == 0 ? 0 : KEEP_PAUSE_NS;
+}
+
 /* Says a failure once, and that it is over. */
 static void keep_report(struct result result, struct result *said)
 {
@@ -266,6 +287,7 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
     struct core *core = daemon->engine->core;
     struct core_worker *worker;
     struct result said = result_ok();
+    uint64_t stretch_ns = 0;
     TRY(plain_worker_create(core, os, NULL, &worker));
     atomic_store(&daemon->names_due, true);
     clients_name(daemon, worker);
@@ -275,7 +297,9 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
         clients_name(daemon, worker);
         struct result result = core_keep(worker, &more);
         keep_report(result, &said);
-        TRY(os_step(os, more && !result_failed(result) ? 0 : keep_wait_ns(core), NULL));
+        more = more && !result_failed(result);
+        TRY(os_step(os, more ? stretch_wait_ns(core, os, &stretch_ns) : keep_wait_ns(core), NULL));
+        if (!more) stretch_ns = 0;
         core_poll(worker);
     }
     thread_leaving(thread);
