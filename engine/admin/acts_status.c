@@ -68,6 +68,7 @@ struct result act_status(struct act *act)
     json_object_set_new(answer, "sessions", json_integer((json_int_t)status.sessions));
     json_object_set_new(answer, "turns", json_integer((json_int_t)status.turns));
     json_object_set_new(answer, "ocra_marks", json_integer((json_int_t)status.marks));
+    json_object_set_new(answer, "ocra_marks_max", json_integer((json_int_t)status.marks_max));
     json_object_set_new(answer, "memory_size", json_integer((json_int_t)status.memory_size));
     json_object_set_new(answer, "resident_size", json_integer((json_int_t)machine_resident_size()));
     json_object_set_new(answer, "verdicts", verdicts_json(&status));

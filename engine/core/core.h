@@ -282,7 +282,8 @@ struct core_status {
     uint64_t turns;
     uint64_t sessions;
     uint64_t memory_size;
-    uint64_t marks; /* used responses that are kept: marks.h */
+    uint64_t marks;     /* used responses that are kept: marks.h */
+    uint64_t marks_max; /* as of the options */
     uint64_t checkpoint_position;
     int64_t checkpoint_ms;
     enum core_clock_state clock;

@@ -263,25 +263,39 @@ static void choose_pair(struct judge *judge, struct group *group, const struct g
 
 /* ---- acting ---- */
 
-/* A response without counter and time. Of all who enter it one alone puts its mark; then the word tells whether the
- * token still accepts. Where it moved, the mark is this query's own when it looks again. */
-static bool consume_mark(struct judge *judge, struct group_item *item, const struct choice *choice,
+static bool failures_reset(const struct judge *judge, const struct group_item *item, uint64_t budget,
+                           struct outcome *outcome)
+{
+    if ((budget_failures(budget, 0) | budget_failures(budget, 1)) == 0) return true;
+    uint64_t reset = throttle_reset(budget, judge->journal_s);
+    if (!swap(&item->first->budget, budget, reset)) return false;
+    outcome->budget = reset;
+    return true;
+}
+
+/* A response without counter and time. Room for its mark comes first: where there is none, the response stays good, and
+ * what stays good must not reset failures, or whoever saw it could guess for ever. Of all who enter it one alone puts
+ * its mark; then the word tells whether the token still accepts. Where it moved, the mark is this query's own when it
+ * looks again. */
+static bool consume_mark(struct judge *judge, struct group_item *item, const struct choice *choice, uint64_t budget,
                          struct outcome *outcome)
 {
-    struct table_tail *tail = choice->pair->tail;
-    if (choice->mark != item->own_mark) {
-        enum marks_put put = marks_put(judge->core->marks, choice->mark);
-        if (put == MARKS_THERE) return false;
-        if (put == MARKS_FULL) {
-            outcome->verdict = OTPRING_UNAVAILABLE;
-            outcome->reason = OTPRING_REASON_MARKS;
-            return true;
-        }
-        item->own_mark = choice->mark;
+    struct marks *marks = judge->core->marks;
+    bool own = choice->mark == item->own_mark;
+    if (!own && !marks_reserve(marks)) {
+        outcome->verdict = OTPRING_UNAVAILABLE;
+        outcome->reason = OTPRING_REASON_MARKS;
+        return true;
     }
+    if (!failures_reset(judge, item, budget, outcome)) {
+        if (!own) marks_release(marks);
+        return false;
+    }
+    if (!own && !marks_put(marks, choice->mark)) return false;
+    item->own_mark = choice->mark;
     uint32_t floor = token_floor(choice->word);
     uint64_t used = token_word(floor ? floor : 1, token_change(choice->word));
-    if (!swap(&tail->token, choice->word, used)) return false;
+    if (!swap(&choice->pair->tail->token, choice->word, used)) return false;
     outcome->token = choice->mark;
     outcome->method = METHOD_OCRA_MARKED;
     return true;
@@ -291,12 +305,8 @@ static bool consume(struct judge *judge, struct group_item *item, const struct c
                     struct outcome *outcome)
 {
     struct pair *pair = choice->pair;
-    if (budget_failures(budget, 0) | budget_failures(budget, 1)) {
-        uint64_t reset = throttle_reset(budget, judge->journal_s);
-        if (!swap(&item->first->budget, budget, reset)) return false;
-        outcome->budget = reset;
-    }
-    if (choice->mark) return consume_mark(judge, item, choice, outcome);
+    if (choice->mark) return consume_mark(judge, item, choice, budget, outcome);
+    if (!failures_reset(judge, item, budget, outcome)) return false;
     uint64_t word = token_word((uint32_t)(choice->step + choice->consumed), token_change(choice->word));
     if (!swap(&pair->tail->token, choice->word, word)) return false;
     outcome->token = word;

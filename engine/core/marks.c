@@ -1,5 +1,6 @@
-/* Levels of doubling size, each an open-addressed set that is at most half full and a list of its marks in the order in
- * which they came. A mark goes into the newest level and is looked for in all of them; levels never move or shrink. */
+/* Levels of doubling size (the last one no larger than what the limit lets come), each an open-addressed set that is at
+ * most half full and a list of its marks in the order in which they came. A mark is looked for in all levels; each is
+ * filled before the next one; they never move or shrink. */
 #include "core/marks.h"
 
 #include <pthread.h>
@@ -26,7 +27,10 @@ struct marks {
     pthread_mutex_t mutex;
     uint64_t marks_max;
     uint64_t count;
+    uint64_t reserved; /* room that is held for marks to come */
+    uint64_t capacity; /* of all levels */
     unsigned level_count;
+    unsigned filling; /* the level that the next mark goes into, unless it is full */
     struct level levels[LEVELS_MAX];
     uint8_t secret[CHECKSUM_SECRET_SIZE];
 };
@@ -59,6 +63,7 @@ struct result marks_create(uint64_t marks_max, const uint8_t secret[32], struct 
     pthread_mutex_init(&marks->mutex, NULL);
     marks->marks_max = marks_max;
     marks->level_count = 1;
+    marks->capacity = marks->levels[0].capacity;
     checksum_secret(secret, marks->secret);
     *ret_marks = marks;
     return result_ok();
@@ -99,23 +104,41 @@ static bool has(const struct marks *marks, uint64_t mark)
     return false;
 }
 
-static enum marks_put put(struct marks *marks, uint64_t mark, uint64_t marks_max)
+/* There is room. */
+static void add(struct marks *marks, uint64_t mark)
 {
-    struct level *newest = &marks->levels[marks->level_count - 1];
-    if (has(marks, mark)) return MARKS_THERE;
-    if (newest->count == newest->capacity || marks->count >= marks_max) return MARKS_FULL;
-    *place_of(newest, mark) = mark;
-    newest->list[newest->count++] = mark;
+    struct level *level = &marks->levels[marks->filling];
+    if (level->count == level->capacity) level = &marks->levels[++marks->filling];
+    *place_of(level, mark) = mark;
+    level->list[level->count++] = mark;
     marks->count++;
-    return MARKS_NEW;
 }
 
-enum marks_put marks_put(struct marks *marks, uint64_t mark)
+bool marks_reserve(struct marks *marks)
 {
     pthread_mutex_lock(&marks->mutex);
-    enum marks_put outcome = put(marks, mark, marks->marks_max);
+    uint64_t taken = marks->count + marks->reserved;
+    bool room = taken < marks->capacity && taken < marks->marks_max;
+    marks->reserved += room;
     pthread_mutex_unlock(&marks->mutex);
-    return outcome;
+    return room;
+}
+
+void marks_release(struct marks *marks)
+{
+    pthread_mutex_lock(&marks->mutex);
+    marks->reserved--;
+    pthread_mutex_unlock(&marks->mutex);
+}
+
+bool marks_put(struct marks *marks, uint64_t mark)
+{
+    pthread_mutex_lock(&marks->mutex);
+    bool is_new = !has(marks, mark);
+    if (is_new) add(marks, mark);
+    marks->reserved--;
+    pthread_mutex_unlock(&marks->mutex);
+    return is_new;
 }
 
 bool marks_has(struct marks *marks, uint64_t mark)
@@ -129,30 +152,40 @@ bool marks_has(struct marks *marks, uint64_t mark)
 static struct result level_add(struct marks *marks, unsigned number)
 {
     struct level level;
-    if (number == LEVELS_MAX) return result_of(NO_MEMORY);
+    if (marks->level_count == LEVELS_MAX) return result_of(NO_MEMORY);
     TRY(level_create(number, &level));
     pthread_mutex_lock(&marks->mutex);
     marks->levels[marks->level_count++] = level;
+    marks->capacity += level.capacity;
     pthread_mutex_unlock(&marks->mutex);
     return result_ok();
+}
+
+/* Which size the next level has. Beyond the limit, at a start after it was lowered: the next one. */
+static unsigned level_wanted(const struct marks *marks)
+{
+    unsigned number = marks->level_count;
+    if (marks->capacity >= marks->marks_max) return number;
+    uint64_t left = marks->marks_max - marks->capacity;
+    while (number > 0 && (uint64_t)1 << (FIRST_PLACES_LOG2 + number - 2) >= left) number--;
+    return number;
 }
 
 struct result marks_keep(struct marks *marks)
 {
     pthread_mutex_lock(&marks->mutex);
     const struct level *newest = &marks->levels[marks->level_count - 1];
-    unsigned number = marks->level_count;
-    bool room = newest->count < newest->capacity - newest->capacity / 4 ||
-                marks->count + (newest->capacity - newest->count) >= marks->marks_max;
+    unsigned number = level_wanted(marks);
+    bool room = marks->capacity - marks->count > newest->capacity / 4 || marks->capacity >= marks->marks_max;
     pthread_mutex_unlock(&marks->mutex);
     return room ? result_ok() : level_add(marks, number);
 }
 
 struct result marks_restore(struct marks *marks, uint64_t mark)
 {
-    if (put(marks, mark, UINT64_MAX) != MARKS_FULL) return result_ok();
-    TRY(level_add(marks, marks->level_count));
-    (void)put(marks, mark, UINT64_MAX);
+    if (has(marks, mark)) return result_ok();
+    if (marks->count == marks->capacity) TRY(level_add(marks, level_wanted(marks)));
+    add(marks, mark);
     return result_ok();
 }
 

@@ -40,6 +40,7 @@ void core_status(struct core *core, struct core_status *ret_status)
                                  .sessions = sessions_count(core->sessions),
                                  .memory_size = table_memory_size(core->table),
                                  .marks = marks_count(core->marks),
+                                 .marks_max = core->options.marks_max,
                                  .checkpoint_position = atomic_load(&core->checkpoint_position),
                                  .checkpoint_ms = atomic_load(&core->checkpoint_ms),
                                  .clock = (enum core_clock_state)atomic_load(&core->clock.state),

@@ -326,6 +326,38 @@ def used_responses_stay_used(store):
     admin.close()
 
 
+def no_more_than_the_limit_are_remembered_and_none_is_forgotten(store):
+    """A full daemon says UNAVAILABLE to good responses, which neither uses them up nor forgives wrong ones, and serves all else."""
+    seed, suite, counted = bytes(range(7, 39)), "OCRA-1:HOTP-SHA256-8:QN08", "OCRA-1:HOTP-SHA256-8:C-QN08"
+    right = lambda number: (respond(suite, seed, 0, (numeric(number),)), numeric(number))
+    store.start("--marks-max", "2")
+    client, admin = clients(store)
+    add(admin, "full", suite, seed)
+    add(admin, "full-c", counted, seed[::-1])
+    assert [ask(client, "full", *right(number)) for number in (0, 1)] == ["ACCEPTED"] * 2
+    status = admin.ask("status")
+    assert (status["ocra_marks"], status["ocra_marks_max"]) == (2, 2), status
+    for number in range(6):
+        answer = client.verify_ocra([ocra(COMPANY, "full", *right(2))])[0]
+        assert (answer.verdict, answer.reason) == ("UNAVAILABLE", 16), answer
+        assert ask(client, "full", *right(number % 2)) == "REPLAYED"
+        assert ask(client, "full", another(right(3)[0]), numeric(3)) == "REJECTED"
+    assert ask(client, "full", *right(2)) == "THROTTLED", "good responses that were not used up gave guesses back"
+    assert ask(client, "full-c", respond(counted, seed[::-1], 0, (numeric(0),)), numeric(0)) == "ACCEPTED", "it needs no mark"
+    told = store.tool("explain", "--company", COMPANY, "--user", "full", program="otpring-log")
+    assert "no more used responses can be remembered (otpringd --marks-max)" in told, told
+    admin.ask("token.unlock", company=COMPANY, user="full")
+    for limit, verdict in (("1", "UNAVAILABLE"), ("3", "ACCEPTED"), ("3", "REPLAYED")):
+        client.close()
+        admin.close()
+        store.stop() if limit == "1" else store.kill()
+        store.start("--marks-max", limit)
+        client, admin = clients(store)
+        assert [ask(client, "full", *right(number)) for number in (0, 1, 2)] == ["REPLAYED", "REPLAYED", verdict], limit
+    client.close()
+    admin.close()
+
+
 def the_log_explains_responses(store):
     told = store.tool("explain", "--company", COMPANY, "--user", "counts", program="otpring-log")
     assert "The response to the challenge of token" in told and "used before: by record" in told, told
@@ -353,6 +385,8 @@ def main():
         admin.close()
         used_responses_stay_used(store)
         the_log_explains_responses(store)
+    with Store() as store:
+        no_more_than_the_limit_are_remembered_and_none_is_forgotten(store)
 
 
 if __name__ == "__main__":

@@ -381,7 +381,7 @@ static void tell_unavailable(struct telling *telling, const struct slot_verify *
         verify->reason == OTPRING_REASON_CLOCK      ? "the engine was not sure of the time"
         : verify->reason == OTPRING_REASON_NO_ROOM  ? "the journal had no room"
         : verify->reason == OTPRING_REASON_POISONED ? "a journal write had failed"
-        : verify->reason == OTPRING_REASON_MARKS    ? "no more used responses can be remembered (an operator is needed)"
+        : verify->reason == OTPRING_REASON_MARKS    ? "no more used responses can be remembered (otpringd --marks-max)"
         : verify->reason == OTPRING_REASON_STOPPING ? "the engine was stopping"
                                                     : "the engine was too busy with this account or batch";
     text_format(&telling->sentences, "The code was not judged, because %s; it may be asked again.", why);

@@ -126,6 +126,7 @@ static const struct setting settings[] = {
     {.name = "admin-mode", .type = SETTING_MODE, .offset = FIELD(admin_mode)},
     {.name = "ask-mode", .type = SETTING_MODE, .offset = FIELD(ask_mode)},
     {.name = "challenges-max", .type = SETTING_SIZE, .offset = FIELD(challenges_max), .min = 1, .max = 1 << 26},
+    {.name = "marks-max", .type = SETTING_SIZE, .offset = FIELD(marks_max), .min = 1, .max = 1ULL << 32},
     {.name = "operators", .type = SETTING_SWITCH, .offset = FIELD(operators)},
 };
 

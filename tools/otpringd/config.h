@@ -37,6 +37,7 @@ struct config {
     unsigned admin_mode;
     unsigned ask_mode;
     uint64_t challenges_max; /* questions to devices, open and just closed */
+    uint64_t marks_max;      /* used responses of OCRA suites without counter and time */
     bool operators;          /* of any user id, on admin.sock */
     uint32_t client_count;
     struct core_client clients[CONFIG_CLIENTS_MAX];

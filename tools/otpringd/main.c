@@ -109,6 +109,7 @@ static bool engine_start(struct daemon *daemon)
                              .index = true},
                  .checkpoint_bytes = config->checkpoint_bytes,
                  .tokens_max = config->tokens_max,
+                 .marks_max = config->marks_max,
                  .session_idle_s = config->session_idle_s,
                  .sessions_max = SESSIONS_MAX,
                  .sessions_per_client = SESSIONS_PER_CLIENT,

@@ -20,6 +20,11 @@ static const struct argp_option flags[] = {
     {"session-idle", 'i', "SECONDS", 0, "A session without frames is forgotten after this (default: 600)", 2},
     {"tokens-max", 't', "N", 0, "Tokens that fit in memory (default: 4M); K and M may follow", 2},
     {"challenges-max", 'C', "N", 0, "Questions to devices that fit in memory (default: 128K); K and M may follow", 2},
+    {"marks-max", 'M', "N", 0,
+     "Used responses to challenges (OCRA suites with neither counter nor time) that are remembered, for ever: up to 40 "
+     "bytes of memory each (default: 16M; K and M may follow). When they are all there, other good responses of such "
+     "suites are answered UNAVAILABLE until it is raised",
+     2},
     {"outbox-max", 'O', "N", 0, "Messages that wait or are dead; more are refused (default: 100000)", 2},
     {"segment-size", 'S', "BYTES", 0, "Size of a journal segment (default: 64M)", 3},
     {"checkpoint-bytes", 'B', "BYTES", 0, "Journal bytes between checkpoints (default: 256M); more makes starts longer",

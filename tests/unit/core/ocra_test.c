@@ -134,11 +134,46 @@ static void without_room_for_marks_it_is_unavailable_and_the_response_stays_good
     response_of(CHALLENGED, 1, 0, 0, "10000002", response);
     assert_int_equal(ask(state, "ana", "10000002", response), OTPRING_UNAVAILABLE);
     assert_int_equal(state->answer.reason, OTPRING_REASON_MARKS);
+    /* What was used is still known as used, and what is wrong as wrong. */
+    ask_all_again(state, used);
+    assert_int_equal(ask(state, "ana", "10000002", "000000"), OTPRING_REJECTED);
     state_stop(state);
     state->options.marks_max = 100;
     state_ok(state_open(state));
     ask_all_again(state, used);
     (void)use(state, used, 1);
+    state_destroy(state);
+}
+
+static unsigned failures_of(struct state *state, uint32_t ordinal)
+{
+    return budget_failures(atomic_load(&state_line(state, ordinal).tail->budget), 0);
+}
+
+/* It can be entered as often as one likes: were failures reset each time, whoever saw one could guess for ever. */
+static void a_good_response_that_is_not_used_up_resets_no_failures(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(8);
+    uint32_t ordinal;
+    char response[OCRA_RESPONSE_SIZE_MAX + 1];
+    state_ok(state_add(state, "acme", "ana", profile_of(state, CHALLENGED), 1, 0, &ordinal));
+    state_stop(state);
+    state->options.marks_max = 1;
+    state_ok(state_open(state));
+    (void)use(state, 0, 1);
+    response_of(CHALLENGED, 1, 0, 0, "10000001", response);
+    for (unsigned failures = 1; failures <= 3; failures++) {
+        assert_int_equal(ask(state, "ana", "20000000", "000000"), OTPRING_REJECTED);
+        assert_int_equal(ask(state, "ana", "10000001", response), OTPRING_UNAVAILABLE);
+        assert_int_equal(failures_of(state, ordinal), failures);
+    }
+    state_crash(state);
+    state->options.marks_max = 2;
+    state_ok(state_open(state));
+    assert_int_equal(failures_of(state, ordinal), 3);
+    assert_int_equal(ask(state, "ana", "10000001", response), OTPRING_ACCEPTED);
+    assert_int_equal(failures_of(state, ordinal), 0);
     state_destroy(state);
 }
 
@@ -184,7 +219,7 @@ static void profiles_keep_their_suite_and_say_the_same(void **unused)
 static void a_profile_and_its_suite_agree_or_it_is_refused(void **unused)
 {
     (void)unused;
-    struct state *state = state_create(8);
+    struct state *state = state_create(9);
     struct profile_row good, row;
     uint16_t id = profile_of(state, TIMED);
     assert_true(core_profile_get(state->core, id, &good));
@@ -212,6 +247,7 @@ int main(void)
         cmocka_unit_test(used_responses_outlive_crashes_checkpoints_and_the_line),
         cmocka_unit_test(a_suspended_token_answers_nothing_and_loses_nothing),
         cmocka_unit_test(without_room_for_marks_it_is_unavailable_and_the_response_stays_good),
+        cmocka_unit_test(a_good_response_that_is_not_used_up_resets_no_failures),
         cmocka_unit_test(a_desk_resynchronises_no_such_token),
         cmocka_unit_test(profiles_keep_their_suite_and_say_the_same),
         cmocka_unit_test(a_profile_and_its_suite_agree_or_it_is_refused),

@@ -39,11 +39,11 @@ static void assert_refused(const char *text, const char *wanted)
 static void every_key_of_the_daemon_s_section_is_taken(void **state)
 {
     (void)state;
-    assert_taken(
-        "# all of them\n[otpringd]\nstore = /srv/otp\nkey=/etc/otp.key\nkernel = portable\nworkers = 3\n"
-        "insecure-memory = yes\nno-sandbox = off\njournal-keep = 8G\njournal-keep-days = 30\nsegment-size = "
-        "16M\ntokens-max = 2M\n"
-        "session-idle = 60\nconnections-max = 99 ; few\noutbox-max = 7\nverify-mode = 0660\nadmin-mode = 600\n");
+    assert_taken("# all of them\n[otpringd]\nstore = /srv/otp\nkey=/etc/otp.key\nkernel = portable\nworkers = 3\n"
+                 "insecure-memory = yes\nno-sandbox = off\njournal-keep = 8G\njournal-keep-days = 30\nsegment-size = "
+                 "16M\ntokens-max = 2M\n"
+                 "session-idle = 60\nconnections-max = 99 ; few\noutbox-max = 7\nmarks-max = 32M\nverify-mode = "
+                 "0660\nadmin-mode = 600\n");
     assert_string_equal(config.store, "/srv/otp");
     assert_string_equal(config.key, "/etc/otp.key");
     assert_string_equal(config.kernel, "portable");
@@ -57,6 +57,7 @@ static void every_key_of_the_daemon_s_section_is_taken(void **state)
     assert_int_equal(config.session_idle_s, 60);
     assert_int_equal(config.connections_max, 99);
     assert_int_equal(config.outbox_max, 7);
+    assert_int_equal(config.marks_max, 32 << 20);
     assert_int_equal(config.verify_mode, 0660);
     assert_int_equal(config.admin_mode, 0600);
 }
