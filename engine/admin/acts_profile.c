@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "admin/acts.h"
+#include "otp/ocra.h"
 
 /* Fields that are plain numbers, and where they stand. */
 static const struct {
@@ -58,6 +59,7 @@ json_t *admin_profile_json(const struct profile_row *row)
         json_object_set_new(profile, number_fields[i].key, json_integer((json_int_t)field_get(row, i)));
     }
     if (row->type == OTP_OCRA) json_object_set_new(profile, "suite", json_string(row->suite));
+    if (row->mutual) json_object_set_new(profile, "mutual", json_true());
     return profile;
 }
 
@@ -116,6 +118,23 @@ static struct result suite_same(struct act *act, const char *suite)
     return strcmp(given, suite) == 0 ? result_ok() : act_detail(act, STORE_IN_USE, "a profile keeps its suite");
 }
 
+enum { MUTUAL_CHALLENGE_MIN = 6 /* characters: of fewer digits there are too few that differ */ };
+
+/* Whether its tokens answer exchanges, and nothing else. */
+static struct result mutual_take(struct act *act, struct profile_row *row)
+{
+    const json_t *value = json_object_get(act->request, "mutual");
+    struct ocra_suite suite;
+    if (!value) return result_ok();
+    if (!json_is_boolean(value)) return act_detail(act, BAD_JSON, "mutual must be true or false");
+    row->mutual = json_is_true(value);
+    if (!row->mutual) return result_ok();
+    if (row->type != OTP_OCRA) return act_detail(act, BAD_ARGUMENT, "mutual is for profiles with a suite");
+    TRY(ocra_suite_parse(row->suite, strlen(row->suite), &suite));
+    if (suite.question_max >= MUTUAL_CHALLENGE_MIN) return result_ok();
+    return act_detail(act, BAD_SUITE, "mutual mode wants challenges of %d characters or more", MUTUAL_CHALLENGE_MIN);
+}
+
 /* People tell profiles apart by name. */
 static struct result name_check(struct act *act, const struct profile_row *row)
 {
@@ -166,6 +185,7 @@ struct result act_profile_add(struct act *act)
     TRY(default_take(act, suite, &row));
     row.id = UINT16_MAX;
     TRY(fields_take(act, &row));
+    TRY(mutual_take(act, &row));
     TRY(name_check(act, &row));
     return profile_write(act, &row);
 }
@@ -181,6 +201,7 @@ struct result act_profile_set(struct act *act)
     else
         TRY(codes_take(act, &row));
     TRY(fields_take(act, &row));
+    TRY(mutual_take(act, &row));
     if (json_object_get(act->request, "name")) TRY(name_check(act, &row));
     return profile_write(act, &row);
 }

@@ -31,11 +31,11 @@ static const struct {
     {"token.resync", act_token_resync, GRANT_ENGINE, " ordinal company user code code_next "},
     {"profile.add", act_profile_add, GRANT_ENGINE,
      " name type algorithm digits period t0 suite window_behind window_ahead look_ahead look_behind resync_window"
-     " throttle_free throttle_base_s throttle_max_s drift_max "},
+     " throttle_free throttle_base_s throttle_max_s drift_max mutual "},
     {"profile.list", act_profile_list, GRANT_READ, " "},
     {"profile.set", act_profile_set, GRANT_ENGINE,
      " id name type algorithm digits period t0 window_behind window_ahead look_ahead look_behind resync_window"
-     " throttle_free throttle_base_s throttle_max_s drift_max "},
+     " throttle_free throttle_base_s throttle_max_s drift_max mutual "},
     {"import", act_import, GRANT_ENGINE, " text company header first_line "},
     {"company.purge", act_company_purge, GRANT_ENGINE, " company "},
     {"backup", act_backup, GRANT_ENGINE, " folder "},

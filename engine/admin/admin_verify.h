@@ -16,5 +16,9 @@ struct result admin_verify_ready(struct admin *admin) MUST_USE;
  * query is judged afresh, in this run's. */
 struct result admin_verify(struct admin *admin, uint64_t session, uint32_t sequence,
                            const struct otpring_wire_query *query, struct otpring_wire_answer *ret_answer) MUST_USE;
+/* The same for the response of an exchange (approval/exchange.h), always afresh. An administration asks for codes or
+ * for responses of exchanges, not for both: a session is of one client. */
+struct result admin_verify_exchange(struct admin *admin, const struct otpring_wire_ocra *response,
+                                    struct otpring_wire_answer *ret_answer) MUST_USE;
 
 #endif

@@ -211,6 +211,8 @@ static struct result device_may(struct people *people, struct item *item, struct
     const struct challenge_entry *entry = challenge_find(item->approvals->keep.room, reply->id);
     struct device_row device;
     struct standing standing;
+    reply->result = result_of(QUESTION_UNKNOWN);
+    if (entry && entry->purpose == CHALLENGE_EXCHANGE) return result_ok(); /* no device's */
     reply->result = result_of(DEVICE_UNKNOWN);
     struct result got = enrol_device_get(people, reply->answer.device, &device);
     if (got.code == STORE_NOT_FOUND) return result_ok();
@@ -315,6 +317,7 @@ struct result answer_may(void *context, struct core_change *change, struct chall
         reply->result = item->result;
         return result_ok();
     }
+    if (answering->of_exchange) return exchange_reply_may(item, reply);
     if (answering->typed) return typed_may(&people, item, reply);
     if (!answering->signed_by_it) {
         reply->result = result_of(CHALLENGE_BAD_SIGNATURE);
@@ -411,7 +414,7 @@ static struct result questions_list(struct item *item, struct store_txn *txn)
     json_t *list = json_array();
     json_object_set_new(item->act.answer, "questions", list);
     while ((entry = challenge_open_next(approvals->keep.room, device.name, entry, approvals->now_s)))
-        TRY(question_add(item, entry, list));
+        if (entry->purpose != CHALLENGE_EXCHANGE) TRY(question_add(item, entry, list));
     return result_ok();
 }
 
@@ -456,6 +459,8 @@ static struct result typed_begin(struct item *item)
     if (named && item->user && memcmp(entry->account, item->name, sizeof item->name) != 0)
         return result_of(QUESTION_UNKNOWN);
     answering->typed = true;
+    answering->of_exchange = entry->purpose == CHALLENGE_EXCHANGE;
+    if (answering->of_exchange) TRY(exchange_reply_begin(item, &answering->exchange));
     memcpy(reply->id, item->id, sizeof reply->id);
     memcpy(reply->answer.account, named ? entry->account : item->name, sizeof reply->answer.account);
     reply->answer.act = CHALLENGE_APPROVE;
@@ -464,4 +469,5 @@ static struct result typed_begin(struct item *item)
     return result_ok();
 }
 
-const struct item_kind kind_typed = {"typed", " challenge session company user response ", typed_begin, device_finish};
+const struct item_kind kind_typed = {"typed", " challenge session company user response pin_hash session_information ",
+                                     typed_begin, device_finish};

@@ -79,8 +79,11 @@ struct result approvals_create(const struct approvals_options *options, struct a
     if (!approvals) return result_of(NO_MEMORY);
     approvals->options = *options;
     approvals->admin.core = options->engine->core;
-    approvals->admin.options = (struct admin_options){
-        .engine = options->engine, .outbox_max = options->outbox_max, .worker = options->worker, .os = options->os};
+    approvals->admin.options = (struct admin_options){.engine = options->engine,
+                                                      .outbox_max = options->outbox_max,
+                                                      .worker = options->worker,
+                                                      .os = options->os,
+                                                      .inbox = options->inbox};
     pthread_mutex_init(&approvals->mutex, NULL);
     struct result result = fill(approvals);
     if (result_failed(result)) {
@@ -201,6 +204,7 @@ void approvals_turn(struct approvals *approvals)
         lists->ask_count = lists->reply_count = lists->withdrawal_count = lists->poll_count = 0;
         requests_begin(approvals);
         answers_check(approvals);
+        exchanges_judge(approvals);
         changes_run(approvals);
         asked_sign(approvals);
         items_finish(approvals);

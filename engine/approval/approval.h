@@ -44,6 +44,7 @@ struct approvals_options {
     struct engine *engine;
     struct core_worker *worker; /* the calling thread's */
     struct os *os;              /* the same */
+    struct admin_inbox *inbox;  /* what core answers to the worker: admin.h. Of who judges responses of exchanges */
     struct challenge_limits limits;
     uint32_t threads;    /* beside the caller's, that check signatures; at most APPROVAL_THREADS_MAX */
     uint32_t outbox_max; /* as of admin_options */

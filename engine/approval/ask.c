@@ -53,19 +53,30 @@ static struct result flags_get(struct item *item, struct challenge_ask *ask)
     return result_ok();
 }
 
+void ask_name(const struct item *item, struct challenge_ask *ask, enum challenge_channel channel)
+{
+    const struct approvals *approvals = item->approvals;
+    const struct core_client *client = item->request->asker.client;
+    ask->client = client->id;
+    ask->client_max = client->challenges_max;
+    memcpy(ask->account, item->name, sizeof ask->account);
+    memcpy(ask->body.key_id, approvals->key_id, sizeof ask->body.key_id);
+    /* Not one whose text begins with a dash: to commands that are given it, it would look like an option. */
+    do {
+        os_random(approvals->options.os, ask->body.id, sizeof ask->body.id);
+    } while (ask->body.id[0] >> 2 == BASE64URL_DASH);
+    challenge_binding(ask->account, channel, client->id, item->session, strlen(item->session), ask->body.binding);
+}
+
 static struct result ask_fill(struct item *item, struct challenge_ask *ask)
 {
     static const char *const channels[] = {"push", "qr"};
     static const char *const purposes[] = {"login", "query", "authorisation", "transaction"};
     struct approvals *approvals = item->approvals;
-    const struct core_client *client = item->request->asker.client;
     unsigned channel = 0, purpose = 0;
     uint64_t life_s = LIFE_DEFAULT_S;
     TRY(item_account(item, false));
-    TRY(act_text(&item->act, "session", true, &item->session));
-    size_t session_size = strlen(item->session);
-    if (session_size == 0 || session_size > CHALLENGE_SESSION_SIZE_MAX)
-        return act_detail(&item->act, BAD_JSON, "session has 1 to %d bytes", CHALLENGE_SESSION_SIZE_MAX);
+    TRY(item_session(item));
     TRY(word_find(item, "channel", channels, 2, &channel));
     TRY(word_find(item, "purpose", purposes, 4, &purpose));
     TRY(act_number(&item->act, "life_s", false, LIFE_MIN_S, approvals->options.limits.life_max_s, &life_s));
@@ -75,16 +86,7 @@ static struct result ask_fill(struct item *item, struct challenge_ask *ask)
     TRY(flags_get(item, ask));
     ask->body.purpose = (enum challenge_purpose)(CHALLENGE_LOGIN + purpose);
     ask->life_s = (uint32_t)life_s;
-    ask->client = client->id;
-    ask->client_max = client->challenges_max;
-    memcpy(ask->account, item->name, sizeof ask->account);
-    memcpy(ask->body.key_id, approvals->key_id, sizeof ask->body.key_id);
-    /* Not one whose text begins with a dash: to commands that are given it, it would look like an option. */
-    do {
-        os_random(approvals->options.os, ask->body.id, sizeof ask->body.id);
-    } while (ask->body.id[0] >> 2 == BASE64URL_DASH);
-    challenge_binding(ask->account, item->by_qr ? CHALLENGE_BY_QR : CHALLENGE_BY_PUSH, client->id, item->session,
-                      session_size, ask->body.binding);
+    ask_name(item, ask, item->by_qr ? CHALLENGE_BY_QR : CHALLENGE_BY_PUSH);
     return result_ok();
 }
 
@@ -109,6 +111,7 @@ struct result ask_may(void *context, struct core_change *change, struct challeng
     struct item *item = ask->own;
     struct people people = item_people(item, core_change_txn(change), change);
     struct standing standing;
+    if (ask->body.purpose == CHALLENGE_EXCHANGE) return exchange_may(item, change, ask);
     if (!item->user) return result_ok();
     TRY(standing_read(&people, item->name, &standing));
     bool same = standing.known && strcmp(standing.company.name, item->company) == 0 &&
@@ -123,7 +126,7 @@ struct result ask_put(void *context, struct core_change *change, const struct ch
     struct item *item = ask->own;
     struct people people = item_people(item, core_change_txn(change), change);
     struct standing standing;
-    if (!item->user || item->by_qr) return result_ok();
+    if (!item->user || item->by_qr || ask->body.purpose == CHALLENGE_EXCHANGE) return result_ok();
     TRY(standing_read(&people, item->name, &standing));
     return push_question(&people, ask, &standing, &item->pushed);
 }
@@ -172,7 +175,7 @@ static struct result asked_answer(struct item *item)
     return result_ok();
 }
 
-static struct result ask_finish(struct item *item)
+struct result ask_outcome(struct item *item)
 {
     TRY(item->ask->result);
     switch (item->ask->asked) {
@@ -186,6 +189,12 @@ static struct result ask_finish(struct item *item)
     case CHALLENGE_JOINED:
         break;
     }
+    return result_ok();
+}
+
+static struct result ask_finish(struct item *item)
+{
+    TRY(ask_outcome(item));
     return asked_answer(item);
 }
 

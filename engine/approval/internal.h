@@ -8,6 +8,7 @@
 #include "admin/enrol.h"
 #include "admin/outbox.h"
 #include "approval/approval.h"
+#include "approval/exchange.h"
 #include "approval/pool.h"
 #include "approval/watch.h"
 #include "base/base64url.h"
@@ -55,6 +56,7 @@ struct item {
     bool events;      /* who asked is told when it is closed */
     bool by_qr;
     uint32_t pushed;
+    struct exchange exchange;
     const struct challenge_ask *ask;
     const struct challenge_withdrawal *withdrawal;
     struct answering *answering;
@@ -65,6 +67,7 @@ struct item {
 struct answering {
     struct item *item;
     bool typed;
+    bool of_exchange;  /* typed too: `exchange` says more */
     bool again;        /* it was given before, and is answered again */
     bool signed_by_it; /* the signature is the device's */
     struct device_key key;
@@ -72,6 +75,7 @@ struct answering {
     uint8_t signature[DEVICE_SIGNATURE_SIZE];
     uint8_t statement[CHALLENGE_STATEMENT_SIZE];
     const char *response;
+    struct exchange_reply exchange;
     uint8_t evidence[CHALLENGE_PROOF_SIZE_MAX];
 };
 
@@ -133,6 +137,8 @@ void requests_begin(struct approvals *approvals);
 void requests_end(struct approvals *approvals);
 /* The item's result from now on; its answer says what is wrong. */
 void item_fail(struct item *item, struct result result);
+/* `session` of an item. */
+struct result item_session(struct item *item);
 /* `challenge` and `session` of an item. */
 struct result item_challenge(struct item *item);
 /* `company` and `user` where they are given, which this client must be allowed to ask. */
@@ -142,7 +148,8 @@ void item_bytes(struct item *item, const char *key, const void *bytes, size_t si
 /* The people of a transaction or a change, on behalf of an item. */
 struct people item_people(struct item *item, struct store_txn *txn, struct core_change *change);
 
-extern const struct item_kind kind_ask, kind_wait, kind_cancel, kind_typed, kind_list, kind_alert, kind_device;
+extern const struct item_kind kind_ask, kind_wait, kind_cancel, kind_typed, kind_list, kind_alert, kind_device,
+    kind_exchange;
 
 /* ---- standing.c: who may be asked, and who may answer ---- */
 
@@ -159,6 +166,13 @@ struct result standing_read(struct people *people, const uint8_t name[16], struc
 bool standing_has(const struct standing *standing, uint64_t device);
 /* Why nobody of the account may answer; NO_REASON: somebody may. */
 enum challenge_reason standing_shut(const struct standing *standing);
+
+/* ---- ask.c: what questions and exchanges have in common ---- */
+
+/* Who asks whom, and a new id; account and session of the item are there. */
+void ask_name(const struct item *item, struct challenge_ask *ask, enum challenge_channel channel);
+/* Why it was not asked; OK: it is open. */
+struct result ask_outcome(struct item *item);
 
 /* ---- the steps of a turn ---- */
 

@@ -9,7 +9,7 @@
 enum { ANSWER_BASE = 1024, ANSWER_OF_ITEM = 6144 }; /* four challenges with their URIs, and what stands beside them */
 
 static const struct item_kind *const kinds[] = {&kind_ask,  &kind_wait,  &kind_cancel, &kind_typed,
-                                                &kind_list, &kind_alert, &kind_device};
+                                                &kind_list, &kind_alert, &kind_device, &kind_exchange};
 
 uint32_t approvals_answer_max(uint32_t count)
 {
@@ -44,6 +44,15 @@ void item_bytes(struct item *item, const char *key, const void *bytes, size_t si
     json_object_set_new(item->act.answer, key, json_string(text));
 }
 
+struct result item_session(struct item *item)
+{
+    TRY(act_text(&item->act, "session", true, &item->session));
+    size_t size = strlen(item->session);
+    if (size == 0 || size > CHALLENGE_SESSION_SIZE_MAX)
+        return act_detail(&item->act, BAD_JSON, "session has 1 to %d bytes", CHALLENGE_SESSION_SIZE_MAX);
+    return result_ok();
+}
+
 struct result item_challenge(struct item *item)
 {
     const char *text;
@@ -51,11 +60,7 @@ struct result item_challenge(struct item *item)
     TRY(act_text(&item->act, "challenge", true, &text));
     if (!base64url_decode(text, item->id, sizeof item->id, &size) || size != sizeof item->id)
         return act_detail(&item->act, BAD_JSON, "challenge is not base64url of 16 bytes");
-    TRY(act_text(&item->act, "session", true, &item->session));
-    size = strlen(item->session);
-    if (size == 0 || size > CHALLENGE_SESSION_SIZE_MAX)
-        return act_detail(&item->act, BAD_JSON, "session has 1 to %d bytes", CHALLENGE_SESSION_SIZE_MAX);
-    return result_ok();
+    return item_session(item);
 }
 
 static bool client_sees(const struct core_client *client, const uint8_t name[16])

@@ -53,6 +53,7 @@ void asked_sign(struct approvals *approvals)
         const struct challenge_ask *ask = &approvals->lists.asks[i];
         const struct item *item = ask->own;
         if (result_failed(item->result) || result_failed(ask->result) || ask->asked != CHALLENGE_NEW) continue;
+        if (ask->body.purpose == CHALLENGE_EXCHANGE) continue; /* nobody is shown it */
         signing.asks[signing.count++] = ask;
     }
     pool_run(approvals->pool, sign_part, &signing, signing.count);

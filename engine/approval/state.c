@@ -20,7 +20,12 @@ bool state_is_of(const struct challenge_entry *entry, uint16_t client, const cha
 {
     static const uint8_t none[16];
     uint8_t pushed[CHALLENGE_BINDING_SIZE], scanned[CHALLENGE_BINDING_SIZE];
+    uint8_t exchanged[CHALLENGE_BINDING_SIZE];
     const uint8_t *account = entry->flags & CHALLENGE_NO_ACCOUNT ? none : entry->account;
+    if (entry->purpose == CHALLENGE_EXCHANGE) {
+        challenge_binding(account, CHALLENGE_BY_EXCHANGE, client, session, strlen(session), exchanged);
+        return entry->client == client && memcmp(exchanged, entry->binding, sizeof exchanged) == 0;
+    }
     challenge_binding(account, CHALLENGE_BY_PUSH, client, session, strlen(session), pushed);
     challenge_binding(account, CHALLENGE_BY_QR, client, session, strlen(session), scanned);
     return entry->client == client &&
@@ -59,7 +64,8 @@ struct result state_fill(struct approvals *approvals, struct store_txn *txn, con
     if (state == CHALLENGE_EXPIRED) return result_ok();
     json_object_set_new(answer, "reason", json_string(reason_name(entry->reason)));
     if (state == CHALLENGE_WITHDRAWN) return result_ok();
-    json_object_set_new(answer, "device", json_integer((json_int_t)entry->device));
+    if (entry->purpose != CHALLENGE_EXCHANGE)
+        json_object_set_new(answer, "device", json_integer((json_int_t)entry->device));
     return names_fill(approvals, txn, entry, answer);
 }
 
@@ -133,7 +139,8 @@ static struct result list_begin(struct item *item)
 
 static json_t *listed(const struct challenge_entry *entry, uint32_t now_s)
 {
-    static const char *const purposes[] = {[CHALLENGE_LOGIN] = "login", "query", "authorisation", "transaction"};
+    static const char *const purposes[] = {
+        [CHALLENGE_LOGIN] = "login", "query", "authorisation", "transaction", "exchange"};
     char id[ID_TEXT_SIZE];
     base64url_encode(entry->id, sizeof entry->id, id);
     json_t *json = json_object();

@@ -79,6 +79,7 @@ X(QUESTION_COOLING, RESULT_REFUSE, "the user refused a moment ago")
 X(QUESTION_LIMITED, RESULT_REFUSE, "the account was asked too often")
 X(QUESTION_NO_DEVICE, RESULT_REFUSE,
   "nobody there who could answer: no such account, no bound device, suspended, or locked")
+X(EXCHANGE_UNAVAILABLE, RESULT_RETRY, "the response cannot be judged now; hand it in again")
 X(QUESTION_CLIENT_FULL, RESULT_REFUSE, "this client has as many challenges open as it may")
 X(DEVICE_UNKNOWN, RESULT_REFUSE, "there is no such device, or it is not bound any more")
 X(QUESTION_CLOCK, RESULT_REFUSE, "the device's clock is off by more than five minutes")

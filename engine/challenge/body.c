@@ -33,7 +33,7 @@ static struct result field_check(enum challenge_field field, const struct challe
 
 static struct result body_check(const struct challenge_body *body)
 {
-    if (body->purpose < CHALLENGE_LOGIN || body->purpose > CHALLENGE_TRANSACTION || body->flags & ~FLAGS_KNOWN)
+    if (body->purpose < CHALLENGE_LOGIN || body->purpose > CHALLENGE_EXCHANGE || body->flags & ~FLAGS_KNOWN)
         return result_of(CHALLENGE_BAD_BODY);
     for (int f = 0; f < CHALLENGE_FIELD_COUNT; f++) {
         const struct challenge_text *text = &body->fields[f];

@@ -6,7 +6,8 @@
  *
  *   offset size
  *        0    1  version, 1
- *        1    1  purpose: 1 login, 2 query, 3 authorisation, 4 transaction
+ *        1    1  purpose: 1 login, 2 query, 3 authorisation, 4 transaction, 5 exchange: no question to a device, so it
+ *                is never signed; site is then the challenge of the token, and text that of the engine (RFC 6287, 7.2)
  *        2    1  flags: 1 the user must enter the number that the screen shows; 2 a response may be typed (offline);
  *                4 bound to no account yet; other bits zero
  *        3    1  count of fields
@@ -41,6 +42,7 @@ enum challenge_purpose {
     CHALLENGE_QUERY = 2,
     CHALLENGE_AUTHORISATION = 3,
     CHALLENGE_TRANSACTION = 4,
+    CHALLENGE_EXCHANGE = 5,
 };
 
 enum challenge_flag {
@@ -49,7 +51,7 @@ enum challenge_flag {
     CHALLENGE_NO_ACCOUNT = 4,
 };
 
-enum challenge_channel { CHALLENGE_BY_PUSH = 1, CHALLENGE_BY_QR = 2 };
+enum challenge_channel { CHALLENGE_BY_PUSH = 1, CHALLENGE_BY_QR = 2, CHALLENGE_BY_EXCHANGE = 3 };
 
 /* By tag, less one. */
 enum challenge_field {

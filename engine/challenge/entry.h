@@ -28,8 +28,8 @@ struct challenge_entry {
     uint8_t binding[CHALLENGE_BINDING_SIZE];
     uint8_t digest[CHALLENGE_DIGEST_SIZE];
     uint8_t content[CHALLENGE_CONTENT_SIZE]; /* challenge_content: what is asked, without id and time */
-    uint64_t device;                         /* the number of the device that answered; 0: none */
-    uint32_t expires_s;                      /* journal time, seconds since 1970; not answered at or after it */
+    uint64_t device; /* the number of the device that answered; of an exchange where the log has the verdict; 0: none */
+    uint32_t expires_s; /* journal time, seconds since 1970; not answered at or after it */
     uint32_t asked_s;
     uint32_t closed_s; /* when it became final; 0: open */
     uint32_t next_by_id, next_by_account, next_in_wheel;

@@ -65,7 +65,7 @@ static struct scan account_scan(const struct challenge_room *room, const struct 
 static struct result ask_check(const struct challenge_room *room, const struct challenge_entry *entry, uint32_t now_s)
 {
     bool none = account_is_none(entry->account);
-    if (entry->purpose < CHALLENGE_LOGIN || entry->purpose > CHALLENGE_TRANSACTION ||
+    if (entry->purpose < CHALLENGE_LOGIN || entry->purpose > CHALLENGE_EXCHANGE ||
         none != ((entry->flags & CHALLENGE_NO_ACCOUNT) != 0) || entry->expires_s <= now_s ||
         entry->expires_s - now_s > room->limits.life_max_s || entry->asked_s != now_s ||
         ((entry->flags & CHALLENGE_MATCH_NUMBER) != 0) != (entry->number != 0))

@@ -262,7 +262,7 @@ struct result challenge_keep_shut(struct challenge_keep *keep, const struct core
     struct result result = result_ok();
     const struct challenge_entry *entry = NULL;
     while (!result_failed(result) && (entry = challenge_open_next(keep->room, account, entry, work.now_s)))
-        result = withdraw_one(&work, entry->id, CHALLENGE_ENGINE, reason);
+        if (entry->purpose != CHALLENGE_EXCHANGE) result = withdraw_one(&work, entry->id, CHALLENGE_ENGINE, reason);
     uint32_t withdrawn = work.done_count;
     TRY(work_end(&work, result));
     *ret_withdrawn = withdrawn;

@@ -114,7 +114,8 @@ struct result challenge_keep_withdraw_all(struct challenge_keep *keep, const str
 struct result challenge_keep_withdraw(struct challenge_keep *keep, const struct core_actor *actor,
                                       const uint8_t id[CHALLENGE_ID_SIZE], enum challenge_role role,
                                       enum challenge_reason reason) MUST_USE;
-/* Withdraws all that an account has open: where it is locked, suspended, removed, or loses its devices. */
+/* Withdraws all that an account has open: where it is locked, suspended, removed, or loses its devices. Exchanges,
+ * which are of no device, are left: whether their token may answer is judged with the response. */
 struct result challenge_keep_shut(struct challenge_keep *keep, const struct core_actor *actor,
                                   const uint8_t account[16], enum challenge_reason reason,
                                   uint32_t *ret_withdrawn) MUST_USE;

@@ -40,7 +40,7 @@ struct result row_head_decode(const uint8_t id[CHALLENGE_ID_SIZE], const uint8_t
 {
     struct challenge_entry entry = {0};
     if (size != CHALLENGE_HEAD_SIZE || bytes[0] != HEAD_VERSION || bytes[1] >= CHALLENGE_STATE_COUNT ||
-        bytes[2] < CHALLENGE_LOGIN || bytes[2] > CHALLENGE_TRANSACTION || bytes[5] >= CHALLENGE_REASON_COUNT ||
+        bytes[2] < CHALLENGE_LOGIN || bytes[2] > CHALLENGE_EXCHANGE || bytes[5] >= CHALLENGE_REASON_COUNT ||
         load_le32(bytes + 20) != 0)
         return result_of(STORE_DAMAGED);
     memcpy(entry.id, id, CHALLENGE_ID_SIZE);

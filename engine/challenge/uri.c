@@ -98,7 +98,7 @@ struct result challenge_uri_read(const char *text, size_t size, const uint8_t pu
     if (!vault_verify(public_key, statement.bytes, statement.size, bytes + body_size))
         return result_of(CHALLENGE_BAD_SIGNATURE);
     TRY(challenge_body_decode(bytes, body_size, &decoded));
-    if (!names_key(&decoded, public_key)) return result_of(CHALLENGE_BAD_BODY);
+    if (decoded.purpose == CHALLENGE_EXCHANGE || !names_key(&decoded, public_key)) return result_of(CHALLENGE_BAD_BODY);
     memcpy(ret_body, bytes, body_size);
     *ret_body_size = body_size;
     return result_ok();

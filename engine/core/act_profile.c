@@ -143,11 +143,11 @@ bool core_profile_get(struct core *core, uint16_t id, struct profile_row *ret_ro
     }
 }
 
-/* What codes mean never changes under a token: type, algorithm, digits, period, T0, suite. */
+/* What codes mean never changes under a token: type, algorithm, digits, period, T0, suite, mode. */
 static bool same_codes(const struct profile_row *a, const struct profile_row *b)
 {
     return a->type == b->type && a->algorithm == b->algorithm && a->digits == b->digits && a->period_s == b->period_s &&
-           a->t0_s == b->t0_s && strcmp(a->suite, b->suite) == 0;
+           a->t0_s == b->t0_s && strcmp(a->suite, b->suite) == 0 && a->mutual == b->mutual;
 }
 
 static bool same_rules(const struct profile_row *a, const struct profile_row *b)

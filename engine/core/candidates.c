@@ -150,13 +150,22 @@ static struct judge_profile *profile_of(struct judge *judge, uint16_t id)
     return profile->used ? profile : NULL;
 }
 
+/* Codes and responses are for tokens of their own kind. What answers exchanges answers nothing else, since the engine
+ * computes a response of its own with the same key: PROTOCOL.md (Exchanges) says what that could open elsewhere. */
+static bool is_for(const struct group_item *item, const struct judge_profile *profile)
+{
+    bool exchange = (item->frame->client->rights & CORE_RIGHT_EXCHANGE) != 0;
+    if ((profile->type == OTP_OCRA) != item_is_ocra(item)) return false;
+    return profile->type != OTP_OCRA || profile->mutual == exchange;
+}
+
 static void pair_add_hit(struct judge *judge, struct group *group, struct group_item *item, const struct table_hit *hit)
 {
     uint8_t flags = atomic_load_explicit(&hit->tail->flags, memory_order_acquire);
     if (flags & TABLE_REMOVED) return;
     item->live_count++;
     struct judge_profile *profile = profile_of(judge, atomic_load_explicit(&hit->tail->profile, memory_order_relaxed));
-    if (profile && (profile->type == OTP_OCRA) != item_is_ocra(item)) {
+    if (profile && !is_for(item, profile)) {
         item->other_count += !(flags & TABLE_SUSPENDED);
         return;
     }

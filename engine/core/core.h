@@ -94,7 +94,9 @@ enum core_right {
     CORE_RIGHT_VERIFY = 1,
     CORE_RIGHT_ENROL = 2,
     CORE_RIGHT_ASK = 4,
-    CORE_RIGHT_SEE_STATES = 8 /* UNKNOWN, INACTIVE */
+    CORE_RIGHT_SEE_STATES = 8, /* UNKNOWN, INACTIVE */
+    CORE_RIGHT_EXCHANGE = 16   /* its OCRA responses are those of exchanges (approval/exchange.h), and it is the engine
+                                  itself: no configured client has it */
 };
 
 enum { CORE_CLIENT_COMPANIES_MAX = 64, CORE_CLIENT_NAME_SIZE = 64 };

@@ -10,6 +10,7 @@ struct judge_profile judge_profile_of(const struct profile_row *row)
     return (struct judge_profile){
         .used = true,
         .straight = row->type != OTP_OCRA,
+        .mutual = row->mutual,
         .type = row->type,
         .algorithm = row->algorithm,
         .digits = row->digits,

@@ -24,6 +24,7 @@ enum {
 struct judge_profile {
     bool used;
     bool straight; /* its queries may go the straight way (straight.h) */
+    bool mutual;   /* OCRA: responses of exchanges alone (CORE_RIGHT_EXCHANGE) */
     uint8_t type;
     uint8_t algorithm;
     uint8_t digits;

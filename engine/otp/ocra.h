@@ -51,6 +51,16 @@ struct ocra_suite {
  * is 04 to 64 (4 to 9 may stand with one digit, as in the RFC's own QH8); nnn is 001 to 999; G is 1 to 59 S or M, or 1
  * to 48 H. Q, P, S and T alone stand for section 6.3's defaults: QN08, PSHA1, S064, T1M. BAD_SUITE. */
 struct result ocra_suite_parse(const char *text, size_t size, struct ocra_suite *ret_suite) MUST_USE;
+/* What the server's own response is computed under in mutual mode (section 7.2: RS has no PIN, which the server need
+ * not know; appendix C.2 leaves it out of the suite too): the same suite without its PIN. */
+void ocra_suite_server(const struct ocra_suite *suite, struct ocra_suite *ret_server);
+
+/* A challenge as long as the suite allows, of its characters (letters and digits where it takes any), each as likely as
+ * every other, from random bytes. False: too few of them could be used; call again with others. Enough for the longest
+ * challenge but for one time in 10^40: OCRA_DRAW_SIZE. */
+enum { OCRA_DRAW_SIZE = 256 };
+bool ocra_challenge_draw(const struct ocra_suite *suite, const uint8_t *random, size_t random_size,
+                         char ret_text[OCRA_QUESTION_SIZE_MAX + 1]);
 
 struct ocra_question {
     const char *text; /* NULL: none */

@@ -138,3 +138,18 @@ void ocra_message_move(struct ocra_message *message, uint64_t counter, uint64_t 
     if (message->counter_at) store_be64(message->bytes + message->counter_at, counter);
     if (message->step_at) store_be64(message->bytes + message->step_at, step);
 }
+
+bool ocra_challenge_draw(const struct ocra_suite *suite, const uint8_t *random, size_t random_size,
+                         char ret_text[OCRA_QUESTION_SIZE_MAX + 1])
+{
+    static const char characters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    unsigned count = suite->format == OCRA_NUMERIC ? 10 : suite->format == OCRA_HEXADECIMAL ? 16 : 62;
+    unsigned fair = 256 - 256 % count; /* bytes from here on would make the first characters likelier */
+    char text[OCRA_QUESTION_SIZE_MAX + 1] = "";
+    size_t size = 0;
+    for (size_t i = 0; i < random_size && size < suite->question_max; i++)
+        if (random[i] < fair) text[size++] = characters[random[i] % count];
+    if (size < suite->question_max) return false;
+    memcpy(ret_text, text, sizeof text);
+    return true;
+}

@@ -142,3 +142,20 @@ struct result ocra_suite_parse(const char *text, size_t size, struct ocra_suite 
     *ret_suite = suite;
     return result_ok();
 }
+
+void ocra_suite_server(const struct ocra_suite *suite, struct ocra_suite *ret_server)
+{
+    struct ocra_suite server = *suite;
+    /* No other word of a suite begins with a P. */
+    char *pin = suite->pin_hash_size ? strstr(server.text, "-P") : NULL;
+    if (pin) {
+        const char *behind = strchr(pin + 1, '-');
+        if (!behind) behind = server.text + server.text_size;
+        size_t left = (size_t)(server.text + server.text_size - behind);
+        server.text_size = (uint8_t)((size_t)(pin - server.text) + left);
+        memmove(pin, behind, left);
+        memset(server.text + server.text_size, 0, sizeof server.text - server.text_size);
+        server.pin_hash_size = 0;
+    }
+    *ret_server = server;
+}

@@ -151,6 +151,7 @@ size_t schema_profile_encode(const struct profile_row *row, uint8_t *ret)
     put_u8(&writer, (uint8_t)row->drift_max);
     /* Rows of other types end here, as they did before there were suites. */
     if (row->type == TYPE_OCRA) put_string(&writer, row->suite, SCHEMA_SUITE_MAX);
+    if (row->type == TYPE_OCRA && row->mutual) put_u8(&writer, 1);
     return written(&writer);
 }
 
@@ -190,6 +191,9 @@ struct result schema_profile_decode(struct store_bytes value, struct profile_row
     row.throttle_max_s = cursor_u32(&cursor);
     row.drift_max = (int8_t)cursor_u8(&cursor);
     if (row.type == TYPE_OCRA) take_string(&cursor, row.suite, SCHEMA_SUITE_MAX);
+    /* One content has one encoding: a byte that says "not mutual" is not written. */
+    row.mutual = row.type == TYPE_OCRA && cursor.left > 0;
+    if (row.mutual && cursor_u8(&cursor) != 1) cursor.failed = true;
     TRY(row_judged(&cursor, profile_valid(&row)));
     *ret_row = row;
     return result_ok();

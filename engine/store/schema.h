@@ -53,6 +53,8 @@ struct profile_row {
     uint32_t throttle_max_s;          /* default 900 */
     int8_t drift_max;                 /* greatest learned drift, steps; default 3 for TOTP */
     char suite[SCHEMA_SUITE_MAX + 1]; /* OCRA alone: it says algorithm, digits and period, which stand above too */
+    bool mutual; /* OCRA alone: its tokens answer exchanges of mutual mode, of which the engine computes the server's
+                    response, and nothing else */
 };
 
 enum token_state {

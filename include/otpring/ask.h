@@ -73,6 +73,10 @@ struct otpring_asked_by {
     /* otpring_typed alone: what the user typed, and who they say they are where the question names nobody. */
     const char *response;
     const char *company, *user;
+    /* of an exchange, where the suite has them: the PIN's hash, and the session information of its beginning */
+    const uint8_t *pin_hash; /* pin_hash_size bytes: 20, 32 or 64 */
+    size_t pin_hash_size;
+    const char *session_information;
 };
 
 struct otpring_outcome {
@@ -93,6 +97,32 @@ int otpring_cancel(struct otpring_asker *asker, const struct otpring_asked_by *a
 /* Responses that users typed. */
 int otpring_typed(struct otpring_asker *asker, const struct otpring_asked_by *asked, size_t count,
                   struct otpring_outcome *ret_outcomes);
+
+/* OCRA's mutual mode (RFC 6287 section 7.2; PROTOCOL.md, Exchanges): the engine answers the token's challenge, then the
+ * token's response to the engine's goes to otpring_typed. */
+enum { OTPRING_OCRA_CHALLENGE_MAX = 64, OTPRING_OCRA_RESPONSE_MAX = 128 };
+
+struct otpring_exchange {
+    const char *company, *user;
+    const char *session;
+    const char *client_challenge;    /* QC: the token's, as long as its suite allows */
+    const char *session_information; /* where the suite has it; else NULL */
+    uint32_t life_s;                 /* as of a question */
+    int quiet;                       /* the same */
+};
+
+struct otpring_exchanged {
+    char code[OTPRING_CODE_TEXT_MAX + 1];
+    char challenge[OTPRING_CHALLENGE_TEXT + 1];            /* what the exchange is called */
+    char server_challenge[OTPRING_OCRA_CHALLENGE_MAX + 1]; /* QS */
+    char server_response[OTPRING_OCRA_RESPONSE_MAX + 1];   /* RS: the token compares it before it answers */
+    int joined;
+    uint32_t expires_s;
+    uint32_t retry_after_s;
+};
+
+int otpring_exchange(struct otpring_asker *asker, const struct otpring_exchange *exchanges, size_t count,
+                     struct otpring_exchanged *ret_exchanged);
 
 /* The next challenge that was closed, once each: 1; none within timeout_ms: 0. After a lost connection
  * (OTPRING_E_CONNECT) ask by otpring_wait for what was open. */

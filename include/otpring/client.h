@@ -49,7 +49,8 @@ struct otpring_query {
 
 /* A response to a challenge (OCRA, RFC 6287). The challenges are the auth server's to make, at random and once each:
  *   one way    `challenge` is what the user's token was asked
- *   mutual     `challenge` is the server's (QS), `challenge_second` the token's own (QC)
+ *   mutual     `challenge` is the server's (QS), `challenge_second` the token's own (QC); the server's response is
+ *              computed elsewhere, or the token is one of otpring_exchange (ask.h), which has no response here
  *   signature  `challenge` is what was signed
  * What the token's suite has no use for is passed over, so that one call serves tokens of several suites. */
 struct otpring_ocra_query {

@@ -1,4 +1,5 @@
 /* The calls of ask.h: structs to JSON and back. */
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,20 @@ static void text_put(json_t *item, const char *key, const char *text)
 static void choice_put(json_t *item, const char *key, int choice)
 {
     if (choice) json_object_set_new(item, key, json_boolean(choice > 0));
+}
+
+enum { PIN_HASH_MAX = 64 };
+
+/* base64url without padding; what is too long is refused by the daemon as no such text. */
+static void bytes_put(json_t *item, const char *key, const uint8_t *bytes, size_t size)
+{
+    unsigned char text[4 * (PIN_HASH_MAX + 2) / 3 + 1];
+    if (!bytes) return;
+    if (size > PIN_HASH_MAX) size = 0;
+    int length = EVP_EncodeBlock(text, bytes, (int)size);
+    while (length > 0 && text[length - 1] == '=') text[--length] = 0;
+    for (int i = 0; i < length; i++) text[i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
+    text_put(item, key, (const char *)text);
 }
 
 static json_t *question_item(const struct otpring_question *question)
@@ -50,6 +65,21 @@ static json_t *asked_item(const struct otpring_asked_by *asked)
     text_put(item, "response", asked->response);
     text_put(item, "company", asked->company);
     text_put(item, "user", asked->user);
+    bytes_put(item, "pin_hash", asked->pin_hash, asked->pin_hash_size);
+    text_put(item, "session_information", asked->session_information);
+    return item;
+}
+
+static json_t *exchange_item(const struct otpring_exchange *exchange)
+{
+    json_t *item = json_object();
+    text_put(item, "company", exchange->company);
+    text_put(item, "user", exchange->user);
+    text_put(item, "session", exchange->session);
+    text_put(item, "client_challenge", exchange->client_challenge);
+    text_put(item, "session_information", exchange->session_information);
+    if (exchange->life_s) json_object_set_new(item, "life_s", json_integer(exchange->life_s));
+    if (exchange->quiet) json_object_set_new(item, "events", json_false());
     return item;
 }
 
@@ -84,6 +114,17 @@ static void asked_get(const json_t *item, struct otpring_asked *ret_asked)
     ret_asked->pushed = (unsigned)number_get(item, "pushed");
     ret_asked->expires_s = (uint32_t)number_get(item, "expires_s");
     ret_asked->retry_after_s = (uint32_t)number_get(item, "retry_after_s");
+}
+
+static void exchanged_get(const json_t *item, struct otpring_exchanged *ret_exchanged)
+{
+    *ret_exchanged = (struct otpring_exchanged){.joined = json_is_true(json_object_get(item, "joined"))};
+    code_get(item, ret_exchanged->code);
+    text_get(item, "challenge", ret_exchanged->challenge, sizeof ret_exchanged->challenge);
+    text_get(item, "server_challenge", ret_exchanged->server_challenge, sizeof ret_exchanged->server_challenge);
+    text_get(item, "server_response", ret_exchanged->server_response, sizeof ret_exchanged->server_response);
+    ret_exchanged->expires_s = (uint32_t)number_get(item, "expires_s");
+    ret_exchanged->retry_after_s = (uint32_t)number_get(item, "retry_after_s");
 }
 
 static void outcome_get(const json_t *item, struct otpring_outcome *ret_outcome)
@@ -155,6 +196,21 @@ PUBLIC int otpring_typed(struct otpring_asker *asker, const struct otpring_asked
                          struct otpring_outcome *ret_outcomes)
 {
     return outcomes(asker, "typed", asked, count, ret_outcomes);
+}
+
+PUBLIC int otpring_exchange(struct otpring_asker *asker, const struct otpring_exchange *exchanges, size_t count,
+                            struct otpring_exchanged *ret_exchanged)
+{
+    json_t *answers;
+    int error = count_check(asker, count);
+    if (error) return error;
+    json_t *items = json_array();
+    for (size_t i = 0; i < count; i++) json_array_append_new(items, exchange_item(&exchanges[i]));
+    error = ask_exchange(asker, "exchange", items, &answers);
+    if (error) return error;
+    for (size_t i = 0; i < count; i++) exchanged_get(json_array_get(answers, i), &ret_exchanged[i]);
+    json_decref(answers);
+    return 0;
 }
 
 PUBLIC int otpring_closed(struct otpring_asker *asker, uint32_t timeout_ms, struct otpring_outcome *ret_outcome)

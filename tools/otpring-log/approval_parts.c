@@ -65,7 +65,7 @@ static void key_put(json_t *json, const struct challenge_proof *proof)
 
 json_t *approval_json(const struct approval *approval, const char **ret_why)
 {
-    static const char *const purposes[] = {"", "login", "query", "authorisation", "transaction"};
+    static const char *const purposes[] = {"", "login", "query", "authorisation", "transaction", "exchange"};
     static const char *const reasons[] = {"none", "not-me", "not-wanted"};
     struct challenge_body body;
     struct challenge_proof proof;

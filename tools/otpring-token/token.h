@@ -78,6 +78,7 @@ struct settings {
     const char *counter;
     const char *challenge;
     const char *challenge_second;
+    const char *server_response;
     const char *session;
     const char *pin_file;
     const char *refuse;
@@ -89,6 +90,7 @@ struct settings {
     const char *mqtt_password_file;
     const char *other_passphrase_file;
     bool vouch;
+    bool new_challenge;
     bool json;
     bool watch;
     bool approve;

@@ -16,6 +16,7 @@ struct asking {
     struct daemon *daemon;
     struct approvals *approvals;
     struct server_worker *server;
+    struct admin_inbox inbox;
 };
 
 static bool question(void *context, const struct server_question *question)
@@ -142,10 +143,11 @@ static struct result serve(struct daemon_thread *thread, struct os *os)
     struct asking asking = {.daemon = daemon};
     struct core_worker *worker;
     uint32_t capacity = (uint32_t)daemon->config.challenges_max;
-    TRY(plain_worker_create(daemon->engine->core, os, NULL, &worker));
+    TRY(plain_worker_create(daemon->engine->core, os, &asking.inbox, &worker));
     struct approvals_options options = {.engine = daemon->engine,
                                         .worker = worker,
                                         .os = os,
+                                        .inbox = &asking.inbox,
                                         .limits = {.capacity = capacity ? capacity : APPROVAL_CAPACITY_DEFAULT,
                                                    .life_max_s = APPROVAL_LIFE_MAX_S,
                                                    .cool_down_s = APPROVAL_COOL_DOWN_S,

@@ -280,6 +280,28 @@ static void an_account_that_is_shut_loses_its_open_questions_for_good(void **unu
     story_end(&story);
 }
 
+static void an_exchange_is_of_no_device_and_stays_when_devices_go(void **unused)
+{
+    (void)unused;
+    struct story story;
+    uint32_t withdrawn;
+    story_begin(&story, 11);
+    struct challenge_ask pay = payment(1, ana), exchange = payment(2, ana);
+    exchange.body =
+        (struct challenge_body){.purpose = CHALLENGE_EXCHANGE, .fields = {words("11112222"), words("33334444")}};
+    exchange.body.id[0] = 2;
+    exchange.number = 0;
+    ask_one(&story, &exchange);
+    ask_one(&story, &pay);
+    state_ok(challenge_keep_shut(&story.keep, &client_five, ana, CHALLENGE_UNBOUND, &withdrawn));
+    assert_int_equal(withdrawn, 1);
+    story_crash(&story);
+    assert_int_equal(found(&story, &pay)->state, CHALLENGE_WITHDRAWN);
+    assert_int_equal(found(&story, &exchange)->state, CHALLENGE_ASKED);
+    assert_int_equal(found(&story, &exchange)->purpose, CHALLENGE_EXCHANGE);
+    story_end(&story);
+}
+
 static void one_can_be_withdrawn_by_who_asked_but_not_twice(void **unused)
 {
     (void)unused;
@@ -486,6 +508,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_with_one_is_told_of_it_alone),
         cmocka_unit_test(more_than_a_block_holds_are_done_in_several_calls),
         cmocka_unit_test(an_account_that_is_shut_loses_its_open_questions_for_good),
+        cmocka_unit_test(an_exchange_is_of_no_device_and_stays_when_devices_go),
         cmocka_unit_test(one_can_be_withdrawn_by_who_asked_but_not_twice),
         cmocka_unit_test(what_the_room_forgets_is_gone_from_the_store),
         cmocka_unit_test(a_crash_at_any_disk_operation_leaves_each_challenge_whole),

@@ -508,7 +508,7 @@ static void asks_that_make_no_sense_are_refused(void **state)
     assert_int_equal(challenge_judge_ask(room, &bad, NOW, &verdict).code, BAD_ARGUMENT);
     bad = good, bad.purpose = 0;
     assert_int_equal(challenge_judge_ask(room, &bad, NOW, &verdict).code, BAD_ARGUMENT);
-    bad.purpose = CHALLENGE_TRANSACTION + 1;
+    bad.purpose = CHALLENGE_EXCHANGE + 1;
     assert_int_equal(challenge_judge_ask(room, &bad, NOW, &verdict).code, BAD_ARGUMENT);
     bad = good, bad.flags |= CHALLENGE_NO_ACCOUNT;
     assert_int_equal(challenge_judge_ask(room, &bad, NOW, &verdict).code, BAD_ARGUMENT);

@@ -167,6 +167,15 @@ static void the_device_of_the_page_reads_what_the_engine_signs(void **state)
     assert_code(challenge_uri_read(uri, strlen(uri), key, read, &read_size), OK);
     assert_int_equal(read_size, size);
     assert_memory_equal(read, bytes, size);
+    /* An exchange is no device's to read, whoever signed it. */
+    char exchange_uri[CHALLENGE_URI_SIZE_MAX + 1];
+    uint8_t exchange_bytes[CHALLENGE_BODY_SIZE_MAX];
+    size_t exchange_size;
+    struct challenge_body exchange = {.purpose = CHALLENGE_EXCHANGE, .fields = {text("11112222"), text("33334444")}};
+    memcpy(exchange.key_id, body.key_id, sizeof exchange.key_id);
+    assert_code(challenge_body_encode(&exchange, exchange_bytes, &exchange_size), OK);
+    assert_code(challenge_uri_make(vault, exchange_bytes, exchange_size, exchange_uri), OK);
+    assert_code(challenge_uri_read(exchange_uri, strlen(exchange_uri), key, read, &read_size), CHALLENGE_BAD_BODY);
     for (int i = 0; i < VAULT_PUBLIC_KEY_SIZE; i++) snprintf(hex + 2 * i, 3, "%02x", key[i]);
     snprintf(command, sizeof command, "printf %%s %s | python3 %s/python/qr_device.py read %s", uri, TESTS_FOLDER, hex);
     FILE *device = popen(command, "r");
@@ -217,7 +226,7 @@ static void what_a_device_would_refuse_is_not_encoded(void **state)
     assert_code(challenge_body_encode(&body, bytes, &size), CHALLENGE_BAD_TEXT);
     body = payment(), body.flags = 8;
     assert_code(challenge_body_encode(&body, bytes, &size), CHALLENGE_BAD_BODY);
-    body = payment(), body.purpose = (enum challenge_purpose)5;
+    body = payment(), body.purpose = (enum challenge_purpose)6;
     assert_code(challenge_body_encode(&body, bytes, &size), CHALLENGE_BAD_BODY);
     body.purpose = (enum challenge_purpose)0;
     assert_code(challenge_body_encode(&body, bytes, &size), CHALLENGE_BAD_BODY);

@@ -83,6 +83,72 @@ static void play_ask(struct fake *fake)
         "\"user\":\"u\"}");
 }
 
+static void play_exchange(struct fake *fake)
+{
+    uint64_t tag;
+    hello(fake);
+    text_read(
+        fake,
+        "{\"act\":\"exchange\",\"items\":[{\"company\":\"B\",\"user\":\"u\",\"session\":\"s1\",\"client_challenge\":"
+        "\"CLI22220\",\"session_information\":\"i\",\"life_s\":30,\"events\":false}]}",
+        &tag);
+    text_write(fake, OTPRING_WIRE_QUESTION_ANSWER, tag,
+               "{\"ok\":true,\"items\":[{\"ok\":true,\"challenge\":\"C\",\"state\":\"asked\",\"joined\":false,"
+               "\"expires_s\":30,\"server_challenge\":\"SRV11110\",\"server_response\":\"28247970\"}]}");
+    text_read(
+        fake,
+        "{\"act\":\"typed\",\"items\":[{\"challenge\":\"C\",\"session\":\"s1\",\"response\":\"15510767\",\"pin_hash\":"
+        "\"--8_AAECAwQFBgcICQoLDA0ODxA\",\"session_information\":\"i\"}]}",
+        &tag);
+    text_write(fake, OTPRING_WIRE_QUESTION_ANSWER, tag,
+               "{\"ok\":true,\"items\":[{\"ok\":true,\"state\":\"approved\",\"reason\":\"none\"}]}");
+    text_read(fake,
+              "{\"act\":\"exchange\",\"items\":[{\"company\":\"B\",\"user\":\"v\",\"session\":\"s1\",\"client_"
+              "challenge\":\"1\"}]}",
+              &tag);
+    text_write(fake, OTPRING_WIRE_QUESTION_ANSWER, tag,
+               "{\"ok\":true,\"items\":[{\"ok\":false,\"code\":\"QUESTION_BUSY\",\"retry_after_s\":9}]}");
+}
+
+static void an_exchange_goes_out_and_its_response_after_it(void **unused)
+{
+    (void)unused;
+    static const uint8_t pin_hash[20] = {0xfb, 0xef, 0x3f, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    struct fake fake;
+    struct otpring_asker *asker;
+    struct otpring_exchanged exchanged;
+    struct otpring_outcome outcome;
+    struct otpring_exchange exchange = {.company = "B",
+                                        .user = "u",
+                                        .session = "s1",
+                                        .client_challenge = "CLI22220",
+                                        .session_information = "i",
+                                        .life_s = 30,
+                                        .quiet = 1};
+    fake_start(&fake, play_exchange, NULL);
+    assert_int_equal(otpring_asker_open(fake.path, 5000, &asker), 0);
+    assert_int_equal(otpring_exchange(asker, &exchange, 0, &exchanged), OTPRING_E_ARGUMENT);
+    assert_int_equal(otpring_exchange(asker, &exchange, 1, &exchanged), 0);
+    assert_string_equal(exchanged.code, "");
+    assert_string_equal(exchanged.server_challenge, "SRV11110");
+    assert_string_equal(exchanged.server_response, "28247970");
+    assert_true(exchanged.joined == 0 && exchanged.expires_s == 30);
+    const struct otpring_asked_by by = {.challenge = exchanged.challenge,
+                                        .session = "s1",
+                                        .response = "15510767",
+                                        .pin_hash = pin_hash,
+                                        .pin_hash_size = sizeof pin_hash,
+                                        .session_information = "i"};
+    assert_int_equal(otpring_typed(asker, &by, 1, &outcome), 0);
+    assert_string_equal(outcome.state, "approved");
+    exchange = (struct otpring_exchange){.company = "B", .user = "v", .session = "s1", .client_challenge = "1"};
+    assert_int_equal(otpring_exchange(asker, &exchange, 1, &exchanged), 0);
+    assert_string_equal(exchanged.code, "QUESTION_BUSY");
+    assert_int_equal(exchanged.retry_after_s, 9);
+    fake_stop(&fake);
+    otpring_asker_close(asker);
+}
+
 static void structs_go_out_as_the_page_s_json_and_answers_come_back(void **unused)
 {
     (void)unused;
@@ -187,6 +253,7 @@ static void what_cannot_be_asked_is_refused_before_anything_is_sent(void **unuse
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_exchange_goes_out_and_its_response_after_it),
         cmocka_unit_test(structs_go_out_as_the_page_s_json_and_answers_come_back),
         cmocka_unit_test(whatever_goes_wrong_is_an_error_and_the_next_call_connects_again),
         cmocka_unit_test(what_cannot_be_asked_is_refused_before_anything_is_sent),

@@ -239,6 +239,42 @@ static void a_profile_and_its_suite_agree_or_it_is_refused(void **unused)
     state_destroy(state);
 }
 
+/* The engine computes responses with the key of such a token (approval/exchange.h): what it computes must open nothing
+ * else, and it computes none for tokens that answer plain challenges. */
+static void a_token_answers_exchanges_or_plain_challenges_and_never_both(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(9);
+    struct core_client exchange = state_client;
+    struct profile_row row;
+    uint16_t plain = profile_of(state, CHALLENGED), mutual;
+    char response[OCRA_RESPONSE_SIZE_MAX + 1];
+    uint32_t ordinal;
+    exchange.rights |= CORE_RIGHT_EXCHANGE;
+    assert_true(core_profile_get(state->core, plain, &row));
+    row.id = UINT16_MAX, row.mutual = true;
+    state_ok(core_profile_set(state->worker, &state_actor, &row, &mutual));
+    assert_int_equal(profile_of(state, CHALLENGED), plain); /* not the other one, which says more */
+    state_ok(state_add(state, "acme", "ana", plain, 1, 0, &ordinal));
+    state_ok(state_add(state, "acme", "luis", mutual, 2, 0, &ordinal));
+    response_of(CHALLENGED, 1, 0, 0, "12345678", response);
+    struct asked asked = {.response = response, .challenge = "12345678"};
+    assert_int_equal(ask_with(state, &exchange, head_of("ana", &asked), &asked), OTPRING_REJECTED);
+    assert_int_equal(ask_with(state, &state_client, head_of("ana", &asked), &asked), OTPRING_ACCEPTED);
+    response_of(CHALLENGED, 2, 0, 0, "12345678", response);
+    assert_int_equal(ask_with(state, &state_client, head_of("luis", &asked), &asked), OTPRING_REJECTED);
+    assert_int_equal(ask_with(state, &exchange, head_of("luis", &asked), &asked), OTPRING_ACCEPTED);
+    assert_int_equal(ask_with(state, &exchange, head_of("luis", &asked), &asked), OTPRING_REPLAYED);
+    /* The mode of a profile in use stays. */
+    row.id = mutual, row.mutual = false;
+    state_is(core_profile_set(state->worker, &state_actor, &row, &mutual), STORE_IN_USE);
+    state_stop(state);
+    state_ok(state_open(state));
+    assert_true(core_profile_get(state->core, mutual, &row) && row.mutual);
+    assert_true(core_profile_get(state->core, plain, &row) && !row.mutual);
+    state_destroy(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_desk_resynchronises_no_such_token),
         cmocka_unit_test(profiles_keep_their_suite_and_say_the_same),
         cmocka_unit_test(a_profile_and_its_suite_agree_or_it_is_refused),
+        cmocka_unit_test(a_token_answers_exchanges_or_plain_challenges_and_never_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

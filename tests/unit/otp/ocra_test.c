@@ -455,6 +455,92 @@ static void a_whole_hmac_may_be_typed_in_upper_case(void **state)
     assert_true(ocra_fits(&vector.suite, midstates, &message, text, 128));
 }
 
+/* Section 7.2 and appendix C.2: the server's response has no PIN, and its suite neither. */
+static void a_server_s_suite_is_the_token_s_without_its_pin(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"OCRA-1:HOTP-SHA512-8:QA08-PSHA1", "OCRA-1:HOTP-SHA512-8:QA08"},
+        {"OCRA-1:HOTP-SHA256-8:C-QN08-PSHA512-S064-T1M", "OCRA-1:HOTP-SHA256-8:C-QN08-S064-T1M"},
+        {"OCRA-1:HOTP-SHA1-6:QN08-P-T1M", "OCRA-1:HOTP-SHA1-6:QN08-T1M"},
+        {"OCRA-1:HOTP-SHA1-6:QN08-P", "OCRA-1:HOTP-SHA1-6:QN08"},
+        {"OCRA-1:HOTP-SHA1-6:C-QN08-S064-T1M", "OCRA-1:HOTP-SHA1-6:C-QN08-S064-T1M"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct vector token, expected;
+        struct ocra_suite server;
+        suite_read(cases[i][0], &token);
+        suite_read(cases[i][1], &expected);
+        ocra_suite_server(&token.suite, &server);
+        assert_string_equal(server.text, cases[i][1]);
+        assert_int_equal(server.text_size, expected.suite.text_size);
+        assert_int_equal(server.pin_hash_size, 0);
+        assert_int_equal(server.session_size, expected.suite.session_size);
+        assert_int_equal(server.step_s, expected.suite.step_s);
+        assert_int_equal(server.counter, expected.suite.counter);
+    }
+}
+
+/* The three exchanges' first rows of appendix C.2, from the suite of the token with a PIN. */
+static void a_server_s_response_is_that_of_appendix_c_2(void **state)
+{
+    (void)state;
+    static const char *const cases[][4] = {{"OCRA-1:HOTP-SHA256-8:QA08", "CLI22220", "SRV11110", "28247970"},
+                                           {"OCRA-1:HOTP-SHA512-8:QA08-PSHA1", "CLI22220", "SRV11110", "79496648"},
+                                           {"OCRA-1:HOTP-SHA512-8:QA08-PSHA1", "CLI22221", "SRV11111", "76831980"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct vector vector;
+        struct ocra_suite server;
+        suite_read(cases[i][0], &vector);
+        ocra_suite_server(&vector.suite, &server);
+        vector.suite = server;
+        vector.key_size = server.algorithm == KERNEL_SHA512 ? 64 : 32;
+        for (size_t k = 0; k < vector.key_size; k++) vector.key[k] = (uint8_t)('0' + (k + 1) % 10);
+        vector.input.questions[0] = (struct ocra_question){.text = cases[i][1], .size = 8};
+        vector.input.questions[1] = (struct ocra_question){.text = cases[i][2], .size = 8};
+        vector.response = cases[i][3];
+        expect_response(&vector, &vector.input, true);
+    }
+}
+
+static void a_drawn_challenge_is_as_long_as_the_suite_allows_and_of_its_characters(void **state)
+{
+    (void)state;
+    static const char *const suites[] = {"OCRA-1:HOTP-SHA1-6:QN08", "OCRA-1:HOTP-SHA1-6:QH40",
+                                         "OCRA-1:HOTP-SHA1-6:QA64"};
+    static const unsigned counts[] = {10, 16, 62}, unfair[] = {250, 256, 248};
+    for (size_t s = 0; s < 3; s++) {
+        struct vector vector;
+        struct ocra_message message;
+        char text[OCRA_QUESTION_SIZE_MAX + 1] = "as it was";
+        uint8_t random[OCRA_DRAW_SIZE];
+        unsigned seen[256] = {0};
+        suite_read(suites[s], &vector);
+        size_t size = vector.suite.question_max;
+        /* Each byte that may be used stands for a character, and each character for as many bytes. */
+        for (unsigned byte = 0; byte < unfair[s]; byte++) {
+            memset(random, (int)byte, sizeof random);
+            assert_false(ocra_challenge_draw(&vector.suite, random, size - 1, text));
+            assert_true(ocra_challenge_draw(&vector.suite, random, size, text));
+            assert_int_equal(strlen(text), size);
+            struct ocra_input input = {.questions = {{.text = text, .size = size}}};
+            assert_int_equal(ocra_message_make(&vector.suite, &input, &message).code, OK);
+            seen[(uint8_t)text[0]]++;
+        }
+        unsigned characters = 0;
+        for (unsigned c = 0; c < 256; c++) {
+            if (!seen[c]) continue;
+            characters++;
+            assert_int_equal(seen[c], unfair[s] / counts[s]);
+        }
+        assert_int_equal(characters, counts[s]);
+        for (unsigned byte = unfair[s]; byte < 256; byte++) {
+            memset(random, (int)byte, sizeof random);
+            assert_false(ocra_challenge_draw(&vector.suite, random, sizeof random, text));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +558,9 @@ int main(void)
         cmocka_unit_test(time_steps_are_counted_from_1970),
         cmocka_unit_test(a_typed_response_has_the_digits_of_its_suite_and_nothing_else),
         cmocka_unit_test(a_whole_hmac_may_be_typed_in_upper_case),
+        cmocka_unit_test(a_drawn_challenge_is_as_long_as_the_suite_allows_and_of_its_characters),
+        cmocka_unit_test(a_server_s_suite_is_the_token_s_without_its_pin),
+        cmocka_unit_test(a_server_s_response_is_that_of_appendix_c_2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

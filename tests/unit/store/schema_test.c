@@ -244,9 +244,40 @@ static void the_bytes_of_a_fingerprint_row_are_as_they_always_were(void **state)
     assert_memory_equal(bytes, expected, sizeof(expected));
 }
 
+/* Rows of before there were exchanges end with the suite; a byte behind it says "mutual" and nothing else. */
+static void a_profile_s_mode_is_a_byte_that_is_there_or_not(void **state)
+{
+    (void)state;
+    uint8_t bytes[SCHEMA_ROW_MAX];
+    struct profile_row again, row = {.type = 2, .digits = 6, .suite = "OCRA-1:HOTP-SHA1-6:QN08", .name = "p"};
+    size_t plain = schema_profile_encode(&row, bytes);
+    assert_code(schema_profile_decode(bytes_of(bytes, plain), &again), OK);
+    assert_false(again.mutual);
+    row.mutual = true;
+    size_t mutual = schema_profile_encode(&row, bytes);
+    assert_int_equal(mutual, plain + 1);
+    assert_code(schema_profile_decode(bytes_of(bytes, mutual), &again), OK);
+    assert_true(again.mutual);
+    bytes[mutual] = 0;
+    assert_code(schema_profile_decode(bytes_of(bytes, mutual + 1), &again), STORE_DAMAGED);
+    for (unsigned other = 0; other < 4; other++) {
+        if (other == 1) continue;
+        bytes[plain] = (uint8_t)other;
+        assert_code(schema_profile_decode(bytes_of(bytes, mutual), &again), STORE_DAMAGED);
+    }
+    /* Of codes it says nothing. */
+    row.type = 0, row.suite[0] = 0;
+    size_t codes = schema_profile_encode(&row, bytes);
+    assert_code(schema_profile_decode(bytes_of(bytes, codes), &again), OK);
+    assert_false(again.mutual);
+    bytes[codes] = 1;
+    assert_code(schema_profile_decode(bytes_of(bytes, codes + 1), &again), STORE_DAMAGED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_profile_s_mode_is_a_byte_that_is_there_or_not),
         cmocka_unit_test(every_row_comes_back_as_it_was),
         cmocka_unit_test(damaged_rows_are_refused_or_read_for_what_they_say_and_never_crash),
         cmocka_unit_test(a_row_that_is_cut_or_has_bytes_behind_it_is_damaged),
