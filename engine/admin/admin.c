@@ -161,6 +161,8 @@ struct result act_detail(struct act *act, enum result_code code, const char *for
     va_start(arguments, format);
     vsnprintf(act->admin->detail, sizeof(act->admin->detail), format, arguments);
     va_end(arguments);
+    /* What was quoted may be cut within a character, and JSON takes whole ones alone. */
+    core_text_mend(act->admin->detail);
     return result_of(code);
 }
 

@@ -115,12 +115,32 @@ static void check_add(struct checks *checks, const struct device_key *key, const
     checks->of[checks->count++] = good;
 }
 
+/* The very response that closed it, typed before: who sent it did not hear so. Any other one is told that the question
+ * is over and how, as before, so that nothing is learned of what was typed but by who knows it. */
+static bool typed_before(const struct approvals *approvals, const struct challenge_reply *reply)
+{
+    const struct answering *answering = reply->own;
+    const struct challenge_entry *entry = challenge_find(approvals->keep.room, reply->id);
+    size_t size, response_size = strlen(answering->response);
+    uint8_t bytes[CHALLENGE_EVIDENCE_SIZE_MAX];
+    struct challenge_proof proof;
+    if (!entry || challenge_is_open((enum challenge_state)entry->state) ||
+        result_failed(challenge_keep_evidence(&approvals->keep, reply->id, bytes, &size)) ||
+        result_failed(challenge_proof_decode(bytes, size, &proof)))
+        return false;
+    return proof.key_kind == CHALLENGE_PROOF_TYPED && proof.signature_size == response_size &&
+           vault_equal(proof.signature, (const uint8_t *)answering->response, response_size);
+}
+
 static void checks_collect(struct approvals *approvals, struct store_txn *txn, struct checks *checks)
 {
     struct work_lists *lists = &approvals->lists;
     for (uint32_t i = 0; i < lists->reply_count; i++) {
         struct answering *answering = &lists->answerings[i];
-        if (answering->typed) continue;
+        if (answering->typed) {
+            answering->again = typed_before(approvals, &lists->replies[i]);
+            continue;
+        }
         struct result result = key_of(approvals, txn, lists->replies[i].answer.device, &answering->key);
         if (result_failed(result))
             item_fail(answering->item, result);
@@ -267,16 +287,21 @@ static struct result response_fits(struct people *people, uint64_t number, const
     return result_ok();
 }
 
-/* What is kept of it: under which suite which digits were typed. */
+/* What is kept of it: under which suite which digits were typed, and what the engine says to them. */
 static struct result typed_evidence(struct challenge_reply *reply, const struct ocra_suite *suite)
 {
     struct answering *answering = reply->own;
+    struct challenge_answer said = reply->answer;
     struct challenge_proof proof = {.key_kind = CHALLENGE_PROOF_TYPED,
                                     .key = (const uint8_t *)suite->text,
                                     .key_size = suite->text_size,
                                     .signature = (const uint8_t *)answering->response,
                                     .signature_size = strlen(answering->response)};
-    challenge_statement_write(&reply->answer, 0, proof.statement);
+    if (said.wrong) {
+        said.act = CHALLENGE_REFUSE;
+        said.number = 0;
+    }
+    challenge_statement_write(&said, 0, proof.statement);
     return challenge_proof_encode(&proof, answering->evidence, &reply->evidence_size);
 }
 
@@ -285,7 +310,7 @@ static struct result typed_may(struct people *people, struct item *item, struct 
     struct answering *answering = reply->own;
     const struct challenge_entry *entry = challenge_find(item->approvals->keep.room, reply->id);
     struct standing standing;
-    struct ocra_suite suite;
+    struct ocra_suite suite = {0};
     bool fits = false;
     reply->result = result_of(QUESTION_UNKNOWN);
     if (!entry || !state_is_of(entry, item->request->asker.client->id, item->session)) return result_ok();
@@ -297,6 +322,11 @@ static struct result typed_may(struct people *people, struct item *item, struct 
         return result_ok();
     }
     memcpy(reply->answer.digest, entry->digest, sizeof reply->answer.digest);
+    if (answering->again) {
+        reply->answer.device = entry->device;
+        reply->result = result_ok();
+        return result_ok();
+    }
     reply->answer.number = entry->number; /* who types into the session that asks has no number to match */
     for (uint32_t i = 0; i < standing.device_count && !fits; i++) {
         reply->answer.device = standing.devices[i];
@@ -304,7 +334,8 @@ static struct result typed_may(struct people *people, struct item *item, struct 
     }
     reply->answer.wrong = !fits;
     reply->result = result_ok();
-    return fits ? typed_evidence(reply, &suite) : result_ok();
+    /* A token that is gone has no suite: then there is nothing to keep, and nothing to be recognised by. */
+    return suite.text_size > 0 ? typed_evidence(reply, &suite) : result_ok();
 }
 
 struct result answer_may(void *context, struct core_change *change, struct challenge_reply *reply)

@@ -185,6 +185,12 @@ static struct result answer_shut(struct work *work, struct challenge_reply *repl
     return result.code == STORE_NOT_FOUND || result.code == CHALLENGE_DENIED ? result_ok() : result;
 }
 
+/* What a device signed with a wrong number says "approved": nobody may prove by it that something was. */
+static const char *answer_name(const struct challenge_entry *entry)
+{
+    return entry->reason == CHALLENGE_WRONG_NUMBER ? "challenge.wrong" : "challenge.answer";
+}
+
 static struct result answer_one(struct work *work, struct challenge_reply *reply)
 {
     const struct challenge_also *also = work->keep->also;
@@ -201,7 +207,7 @@ static struct result answer_one(struct work *work, struct challenge_reply *reply
     reply->state = (enum challenge_state)entry.state;
     TRY(work_enter(work, &entry));
     TRY(alarm_raise(work, &entry));
-    TRY(work_record(work, "challenge.answer", &entry));
+    TRY(work_record(work, answer_name(&entry), &entry));
     TRY(evidence_put(work, reply));
     return also ? also->answered(also->context, work->change, reply) : result_ok();
 }

@@ -2,7 +2,8 @@
  * after a start. The bridge between the room (what may be) and core's changes (what is).
  *
  * A change takes many asks or answers in one journal block; each is its own record there: "challenge.ask",
- * "challenge.answer", "challenge.withdraw", "challenge.forget"; and before the answer of a user who says that somebody
+ * "challenge.answer", "challenge.wrong" (an answer with a wrong number, or a wrong response: it ended the challenge and
+ * approved nothing), "challenge.withdraw", "challenge.forget"; and before the answer of a user who says that somebody
  * else asked, "challenge.alarm". Rows of STORE_CHALLENGES, by id and a letter:
  *
  *   id 'h'  head: the entry, sealed       associated data: "challenge", the letter, the id

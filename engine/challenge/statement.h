@@ -13,7 +13,8 @@
  *
  * Proof: the statement, then kind of key 1, size of key 1, size of signature 1, key, signature. Where a response was
  * typed instead (the page's "Answering offline"), kind is CHALLENGE_PROOF_TYPED, key is the OCRA suite's text and
- * signature the digits that were typed; the statement, with counter 0, is then the engine's own. */
+ * signature the digits that were typed; the statement, with counter 0, is then the engine's own: decision 2 where the
+ * response was wrong. */
 #ifndef OTPRING_CHALLENGE_STATEMENT_H
 #define OTPRING_CHALLENGE_STATEMENT_H
 

@@ -323,5 +323,7 @@ void core_name(const char *company, size_t company_size, const char *user, size_
 /* What a company's, user's or label's text must be: UTF-8 (shortest form), no control characters, size_min to size_max
  * bytes. */
 bool core_text_valid(const char *text, size_t size_min, size_t size_max);
+/* A question mark in the place of each byte that such a text cannot have: for what quotes others, cut at any byte. */
+void core_text_mend(char *text);
 
 #endif

@@ -1,8 +1,8 @@
 /* Marks: which responses to a challenge were used, of OCRA suites that have neither counter nor time, where no floor
  * can tell. A mark is 64 bits made of the whole HMAC of seed and message under a secret of the store: it says nothing
  * about the seed, and stays the same when a seed leaves one line and comes back on another. They are kept for ever: 24
- * bytes of memory each where a level is full, at most 40 where one has just begun, 8 in the store. Two of n responses share a mark with a probability of n * n / 2^65; the second
- * one is then taken for used, never the other way round.
+ * bytes of memory each where a level is full, at most 40 where one has just begun, 8 in the store. Two of n responses
+ * share a mark with a probability of n * n / 2^65; the second one is then taken for used, never the other way round.
  *
  * Any thread; a mutex inside, which only such suites ever take. On the verify path nothing is allocated: the
  * housekeeper makes room ahead of need. */
@@ -17,7 +17,8 @@
 
 struct marks;
 
-/* marks_max: how many at most; more are found full (marks_reserve), never in place of one that is there. Room for the first half million is address space until it is used. NO_MEMORY. */
+/* marks_max: how many at most; more are found full (marks_reserve), never in place of one that is there. Room for the
+ * first half million is address space until it is used. NO_MEMORY. */
 struct result marks_create(uint64_t marks_max, const uint8_t secret[32], struct marks **ret_marks) MUST_USE;
 void marks_destroy(struct marks *marks); /* NULL: does nothing */
 

@@ -48,3 +48,13 @@ bool core_text_valid(const char *text, size_t size_min, size_t size_max)
     }
     return true;
 }
+
+void core_text_mend(char *text)
+{
+    size_t size = strlen(text);
+    for (size_t at = 0; at < size;) {
+        size_t step = utf8_size((const uint8_t *)text + at, size - at);
+        if (step == 0) text[at] = '?';
+        at += step ? step : 1;
+    }
+}

@@ -6,7 +6,7 @@
  * function aborts or prints. PROTOCOL.md (Questions) says what the fields mean and which codes there are.
  *
  * Asking again after a failure is harmless: the same question of the same session joins the one that is open, and a
- * device's document that was taken is answered as before. */
+ * device's document, or a typed response, that was taken is answered as before. */
 #ifndef OTPRING_ASK_H
 #define OTPRING_ASK_H
 

@@ -32,14 +32,13 @@ class Killed:
         self.world.store.start()
         self.world.connect()
         again = self.world.client.one(act, **item)
-        if told and told["ok"] and act == "typed":
-            # What was typed counts once; sent again, it is told what became of the question.
-            assert again.get("state") == told["state"], (act, told, again)
-        elif told and told["ok"]:
+        if told and told["ok"]:
             assert again["ok"], (act, told, again)
             if act == "ask" and "user" not in item:  # bound to no account, so there is nothing to join: another one
                 return again
             assert again.get("challenge") == told.get("challenge"), (act, told, again)
+            if act == "typed":
+                assert again == told, (told, again)
             assert told.get("state") in (again.get("state"), "asked", "shown"), (act, told, again)
             assert told.get("number") == again.get("number"), "the number on the screen is the same"
         return again
@@ -69,8 +68,18 @@ def flow(world, call, kind, user, session):
     if kind == "cancelled":
         wanted = call("cancel", **here)["state"]
         assert wanted == "withdrawn"
-    elif kind == "typed":
-        call("typed", response=device.response(question), **here)
+    elif kind.startswith("typed"):
+        right = device.response(question)
+        wrong = str((int(right) + 1) % 10**8).zfill(8)
+        response, other, expected = (right, wrong, ("approved", "none")) if kind == "typed" else (wrong, right, ("refused", "wrong-number"))
+        answer = call("typed", response=response, **here)
+        # Whether or not the answer to the first one was heard.
+        assert answer["ok"] and (answer["state"], answer["reason"]) == expected, (kind, answer)
+        wanted = expected[0]
+        over = world.client.one("typed", response=other, **here)
+        assert not over["ok"] and (over["code"], over["state"]) == ("QUESTION_OVER", wanted), over
+        unknown = world.client.one("typed", response=response, challenge=here["challenge"], session="another")
+        assert unknown["code"] == "QUESTION_UNKNOWN", unknown
     elif kind == "refused":
         wanted = call("device", **device.answer_document(question, refuse=2))["state"]
         assert wanted == "refused"
@@ -82,7 +91,7 @@ def flow(world, call, kind, user, session):
     return asked["challenge"], wanted
 
 
-KINDS = {"push": 4, "payment": 4, "by QR": 3, "without a name": 3, "typed": 3, "refused": 4, "cancelled": 4}
+KINDS = {"push": 4, "payment": 4, "by QR": 3, "without a name": 3, "typed": 3, "typed wrong": 3, "refused": 4, "cancelled": 4}
 
 
 def main():
@@ -99,11 +108,12 @@ def main():
                 call.at, call.step = at, 0
                 call.delay_s = DELAYS_S[(number + at + steps) % len(DELAYS_S)]
                 _, became = flow(world, call, kind, user, f"{user}-{steps}")
-                answers += became in ("approved", "refused")
+                answers += became in ("approved", "refused") and kind != "typed wrong"
         store.stop()
         lines = map(json.loads, store.tool("show", "--json", program="otpring-log").splitlines())
         counted = collections.Counter(record["change"] for record in lines if record.get("act") == "CHANGE")
         assert counted["challenge.answer"] == answers, (counted, answers)
+        assert counted["challenge.wrong"] == KINDS["typed wrong"] * rounds, counted
         print(f"counted: {sum(KINDS.values()) * rounds} kills, {answers} answers")
 
 

@@ -18,16 +18,25 @@ def log(*words, status=0):
     return done.stdout if status == 0 else done.stdout + done.stderr
 
 
+NOTHING = ("open", "wrong number", "wrong response")
+
+
 def answers(world):
-    """A payment approved (ES256), the same by Ed25519, one refused, one typed; {name: challenge}."""
+    """A payment approved (ES256), the same by Ed25519, one refused, one typed; and what approves nothing: one that is open, one approved
+    under a wrong number, one with a wrong response; {name: challenge}."""
     found = {}
-    for user, algorithm in (("es", "ES256"), ("ed", "Ed25519"), ("no", "ES256"), ("typed", "ES256"), ("open", "ES256")):
+    for user, algorithm in (("es", "ES256"), ("ed", "Ed25519"), ("no", "ES256"), ("typed", "ES256"), *((name, "ES256") for name in NOTHING)):
         device = world.enrolled(user, algorithm)
-        asked = world.asked(user, session=user, channel="qr", **PAYMENT)
+        asked = world.asked(user, session=user, channel="qr", match=user == "wrong number", **PAYMENT)
         found[user] = asked["challenge"]
         question = device.read(asked["uri"])
-        if user == "typed":
-            assert world.client.one("typed", challenge=asked["challenge"], session=user, response=device.response(question))["ok"]
+        if user in ("typed", "wrong response"):
+            response = device.response(question)
+            response = response if user == "typed" else str((int(response) + 1) % 10**8).zfill(8)
+            assert world.client.one("typed", challenge=asked["challenge"], session=user, response=response)["ok"]
+        elif user == "wrong number":
+            number = asked["number"] + 1 if asked["number"] < 99 else 10
+            assert device.answer(world.to_device, question, number=number)["reason"] == "wrong-number"
         elif user != "open":
             device.answer(world.to_device, question, **({"refuse": 2} if user == "no" else {}))
     return found
@@ -91,8 +100,10 @@ def main():
         shutil.copy(store.path / "audit.pub", key)
         with open(published, "w") as file:
             file.write(log("--store", store.path, "checkpoint"))
-        all_evidence = {name: json.loads(log("--store", store.path, "approval", challenge)) for name, challenge in found.items() if name != "open"}
-        log("--store", store.path, "approval", found["open"], status=1)
+        all_evidence = {name: json.loads(log("--store", store.path, "approval", challenge)) for name, challenge in found.items() if name not in NOTHING}
+        for name in NOTHING:
+            said = log("--store", store.path, "approval", found[name], status=1)
+            assert ("approved nothing" in said) == (name != "open"), said
         log("--store", store.path, "approval", "A" * 22, status=1)
         log("--store", store.path, "approval", "short", status=2)
         log("--store", store.path, "approval", found["es"], "--key", key, status=2)

@@ -175,6 +175,13 @@ def a_wrong_response_ends_it(world):
     assert answer["ok"] and (answer["state"], answer["reason"]) == ("refused", "wrong-number"), answer
     again = world.client.one("typed", challenge=asked["challenge"], session="s1", response=right)
     assert code_of(again) == "QUESTION_OVER", again
+    assert world.client.one("typed", challenge=asked["challenge"], session="s1", response=wrong) == answer, "the same one, answered again"
+    other = world.client.one("typed", challenge=asked["challenge"], session="s2", response=wrong)
+    assert code_of(other) == "QUESTION_UNKNOWN", "to whoever did not ask it there is no such question"
+    world.act("company.suspend", company=COMPANY)
+    shut = world.client.one("typed", challenge=asked["challenge"], session="s1", response=wrong)
+    assert code_of(shut) == "QUESTION_UNKNOWN", "whatever shuts an account wins over an answer given again"
+    world.act("company.activate", company=COMPANY)
     asked = world.asked("typist", session="s2", channel="qr", typed=False)
     answer = world.client.one("typed", challenge=asked["challenge"], session="s2", response=device.response(device.read(asked["uri"])))
     assert code_of(answer) == "CHALLENGE_DENIED", "one that takes no typed response"

@@ -123,7 +123,7 @@ BUGS = [
          old="           (enrolling->user.state == USER_ACTIVE ? 1u << RULE_USER_ACTIVE : 0) |",
          new="           (1u << RULE_USER_ACTIVE) |"),
     dict(name="answer-kept-in-memory", file="engine/challenge/keep.c", seeds=20, fault="crashes", people=True,
-         old="    TRY(work_record(work, \"challenge.answer\", &entry));\n    TRY(evidence_put(work, reply));\n",
+         old="    TRY(work_record(work, answer_name(&entry), &entry));\n    TRY(evidence_put(work, reply));\n",
          new="    (void)evidence_put;\n    return result_ok();\n"),
     dict(name="lock-forgotten-by-the-question", file="engine/challenge/keep.c", seeds=40, fault="crashes", people=True,
          old="    return work_record(work, \"challenge.withdraw\", &entry);", new="    return result_ok();"),

@@ -80,6 +80,7 @@ struct search {
     uint64_t position; /* of the answer; 0: not found */
     uint32_t slot;
     int64_t time_ms;
+    bool wrong;           /* it came with a wrong number, or was a wrong response */
     struct result result; /* a part that does not open */
 };
 
@@ -107,6 +108,7 @@ static bool look(void *context, const struct event *event)
         search->position = event->position;
         search->slot = event->slot;
         search->time_ms = event->time_ms;
+        search->wrong = strcmp(rows.name, APPROVAL_WRONG) == 0;
     }
     return true;
 }
@@ -143,6 +145,8 @@ static int find(struct os *os, const char *folder, struct search *search)
     if (result_failed(search->result))
         return complain(EXIT_FINDINGS, "what the log says of it does not open: %s", result_text(search->result));
     if (!search->position) return complain(EXIT_FINDINGS, "the log has no answer to this challenge");
+    if (search->wrong)
+        return complain(EXIT_FINDINGS, "it was answered with a wrong number or response, which approved nothing");
     if (!search->approval.body_size) return complain(EXIT_FINDINGS, "the log has lost what was asked: see archive");
     return EXIT_DONE;
 }

@@ -10,6 +10,10 @@
 
 #define APPROVAL_FORMAT "otpring-approval-1"
 
+/* Records of answers: one that stands, and one with a wrong number or response, which proves nothing. */
+#define APPROVAL_ANSWER "challenge.answer"
+#define APPROVAL_WRONG "challenge.wrong"
+
 /* An answer and what it covers, as evidence carries them. */
 struct approval {
     uint8_t id[CHALLENGE_ID_SIZE];

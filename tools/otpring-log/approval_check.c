@@ -88,7 +88,7 @@ static const char *record_judge(const struct approval *approval, const struct pr
     bool whole = act.kind == SLOT_ACT && act.act == ACT_CHANGE &&
                  act.payload_size <= (record->slot_count - 1) * (uint32_t)JOURNAL_SLOT_SIZE;
     if (!whole || !approval_rows_of(record->slots + JOURNAL_SLOT_SIZE, act.payload_size, approval->id, &rows) ||
-        strcmp(rows.name, "challenge.answer") != 0)
+        strcmp(rows.name, APPROVAL_ANSWER) != 0)
         return "the record that is proven is no answer to this challenge";
     vault_sha256(approval->evidence, approval->evidence_size, commitment);
     struct store_bytes kept = rows.parts['c'];

@@ -26,6 +26,10 @@ static void hostile_requests_are_refused_before_anything_is_done(void **unused)
                                       "{'act':'token.remove','ordinals':['x']}",
                                       "{'act':'token.list','after':'x:1','limit':0}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) assert_answer(&fixture, "BAD_JSON", "%s", bad[i]);
+    /* What is quoted is cut within a character. */
+    json_t *refusal = ask(&fixture, "{'act':'xñññññññññññññññññññññññññ'}");
+    assert_string_equal(text_in(refusal, "error"), "not a valid request: there is no act \"xñññññññññññññññññññ?\"");
+    json_decref(refusal);
     json_t *status = ask(&fixture, "{'act':'status'}");
     assert_int_equal(number_in(status, "tokens"), 0);
     assert_true(json_is_null(json_object_get(status, "unavailable")));

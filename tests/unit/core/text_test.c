@@ -43,6 +43,23 @@ static void text_is_utf_8_in_its_shortest_form_without_control_characters(void *
     assert_false(core_text_valid(NULL, 0, 32));
 }
 
+static void what_is_no_text_is_mended_byte_by_byte(void **state)
+{
+    (void)state;
+    static const char *const texts[][2] = {{"", ""},
+                                           {"a\xc3\xb1z", "a\xc3\xb1z"},
+                                           {"\xe2\x82", "??"},
+                                           {"\"\xe2\x82\"", "\"??\""},
+                                           {"a\n\xf0\x9f\x94\x91\xc3", "a?\xf0\x9f\x94\x91?"}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char text[32];
+        strcpy(text, texts[i][0]);
+        core_text_mend(text);
+        assert_string_equal(text, texts[i][1]);
+        assert_true(core_text_valid(text, 0, 32));
+    }
+}
+
 static void a_gate_is_two_bytes_of_this_version(void **state)
 {
     (void)state;
@@ -148,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_utf_8_in_its_shortest_form_without_control_characters),
+        cmocka_unit_test(what_is_no_text_is_mended_byte_by_byte),
         cmocka_unit_test(a_gate_is_two_bytes_of_this_version),
         cmocka_unit_test(a_wait_beyond_32_bits_is_cut),
         cmocka_unit_test(gates_that_are_gone_take_no_room),
