@@ -26,6 +26,10 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/otpring DESTINATION ${CMAKE_INST
     FILES_MATCHING PATTERN "*.h")
 install(FILES ${PROJECT_SOURCE_DIR}/include/otpring/PROTOCOL.md ${PROJECT_SOURCE_DIR}/include/otpring/QR.md
     ${PROJECT_SOURCE_DIR}/include/otpring/DEVICE.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md ${PROJECT_SOURCE_DIR}/LICENSE
+    ${PROJECT_SOURCE_DIR}/engine/admin/ACTS.md ${PROJECT_SOURCE_DIR}/engine/journal/FORMAT.md
+    ${PROJECT_SOURCE_DIR}/engine/journal/INDEX.md ${PROJECT_SOURCE_DIR}/engine/journal/PROOF.md
+    ${PROJECT_SOURCE_DIR}/tools/otpring-log/LOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(EXPORT otpring-targets NAMESPACE otpring:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/otpring)
 configure_package_config_file(client/otpring-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/otpring-config.cmake
     INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/otpring)

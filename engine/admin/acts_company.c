@@ -95,7 +95,8 @@ static struct result company_add(struct people *people)
     struct result got = people_company_get(people, name, &row);
     if (got.code != STORE_NOT_FOUND) {
         TRY(got);
-        return result_of(strcmp(row.name, company) == 0 ? STORE_EXISTS : NAME_TAKEN);
+        return strcmp(row.name, company) == 0 ? act_detail(people->act, STORE_EXISTS, "company")
+                                              : result_of(NAME_TAKEN);
     }
     TRY(company_used(people, name, company, &used));
     TRY(training_get(people, &training_day, &held));

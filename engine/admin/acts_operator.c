@@ -119,7 +119,8 @@ static struct result operator_add(struct people *people)
     unsigned next;
     TRY(operator_name(people, &name));
     struct result got = people_operator_find(people, name, &other);
-    if (got.code != STORE_NOT_FOUND) return result_failed(got) ? got : result_of(STORE_EXISTS);
+    if (got.code != STORE_NOT_FOUND)
+        return result_failed(got) ? got : act_detail(people->act, STORE_EXISTS, "operator");
     TRY(account_get(people, &row));
     TRY(grants_get(people, &row.grants));
     TRY(uid_get(people, &row));

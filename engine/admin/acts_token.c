@@ -335,9 +335,10 @@ static struct result account_tokens(struct act *act, const char *company, const 
         if (!result_failed(result) && row.state != TOKEN_REMOVED) ret_ordinals[count++] = row.ordinal;
     }
     store_abort(store, txn);
-    TRY(result);
     *ret_count = count;
-    return count > 0 ? result_ok() : result_of(STORE_NOT_FOUND);
+    if (result.code == STORE_NOT_FOUND || (!result_failed(result) && count == 0))
+        return act_detail(act, STORE_NOT_FOUND, "this user has no token");
+    return result;
 }
 
 struct result act_tokens(struct act *act, uint32_t *ret_ordinals, size_t capacity, size_t *ret_count)

@@ -183,6 +183,7 @@ struct result act_number(struct act *act, const char *key, bool needed, uint64_t
 {
     const json_t *value = json_object_get(act->request, key);
     if (!value && !needed) return result_ok();
+    if (!value) return act_detail(act, BAD_JSON, "%s is missing", key);
     if (!json_is_integer(value) || json_integer_value(value) < 0 || (uint64_t)json_integer_value(value) < least ||
         (uint64_t)json_integer_value(value) > most) {
         return act_detail(act, BAD_JSON, "%s must be a whole number from %llu to %llu", key, (unsigned long long)least,

@@ -35,6 +35,8 @@ SAME = {
     "if (value.size > 0) memcpy(ret + CHANGE_ROW_HEAD_SIZE + key.size, value.bytes, value.size);",
     # At the limit the limit itself is put in its place.
     "distance = distance > INT16_MAX ? INT16_MAX : distance < INT16_MIN ? INT16_MIN : distance;",
+    # A range of one step that is taken for none is computed once more.
+    "if (pair->low > pair->high) {",
     # No code is below the limit of 0 digits, which 16 would be taken for.
     "return digits < 16 && code < limits[digits & 15];",
 }

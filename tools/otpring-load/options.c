@@ -147,24 +147,32 @@ bool load_mix_parse(const char *text, uint32_t ret_mix[LOAD_KIND_COUNT])
     return true;
 }
 
-static uint64_t number(struct argp_state *state, const char *text, uint64_t least, uint64_t most)
+/* As it is written on the command line. */
+static const char *option_name(int key)
+{
+    const struct argp_option *option = argp_options;
+    while (option->key != key) option++;
+    return option->name;
+}
+
+static uint64_t number(struct argp_state *state, int key, const char *text, uint64_t least, uint64_t most)
 {
     char *end;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
     if (errno || end == text || *end || *text == '-' || value < least || value > most) {
-        argp_error(state, "%s is not a number from %llu to %llu", text, (unsigned long long)least,
-                   (unsigned long long)most);
+        argp_error(state, "--%s: %s is not a number from %llu to %llu", option_name(key), text,
+                   (unsigned long long)least, (unsigned long long)most);
     }
     return value;
 }
 
-static double quantity(struct argp_state *state, const char *text, double most)
+static double quantity(struct argp_state *state, int key, const char *text, double most)
 {
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end || !isfinite(value) || value < 0 || value > most) {
-        argp_error(state, "%s is not a number from 0 to %g", text, most);
+        argp_error(state, "--%s: %s is not a number from 0 to %g", option_name(key), text, most);
     }
     return value;
 }
@@ -222,7 +230,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         options->from_log = text;
         break;
     case KEY_SPEED:
-        options->speed = quantity(state, text, 1e6);
+        options->speed = quantity(state, key, text, 1e6);
         options->speed_given = true;
         break;
     case KEY_STORE:
@@ -235,19 +243,19 @@ static error_t parse(int key, char *text, struct argp_state *state)
         options->scratch_folder = text;
         break;
     case KEY_ACCOUNTS:
-        options->accounts = (uint32_t)number(state, text, 1, 100000000);
+        options->accounts = (uint32_t)number(state, key, text, 1, 100000000);
         break;
     case KEY_BATCH:
-        options->batch = (uint32_t)number(state, text, 1, OTPRING_WIRE_ITEMS_MAX);
+        options->batch = (uint32_t)number(state, key, text, 1, OTPRING_WIRE_ITEMS_MAX);
         break;
     case KEY_CONNECTIONS:
-        options->connections = (uint32_t)number(state, text, 1, 32768);
+        options->connections = (uint32_t)number(state, key, text, 1, 32768);
         break;
     case KEY_IN_FLIGHT:
-        options->in_flight = (uint32_t)number(state, text, 1, OTPRING_WIRE_SLOTS_MAX);
+        options->in_flight = (uint32_t)number(state, key, text, 1, OTPRING_WIRE_SLOTS_MAX);
         break;
     case KEY_THREADS:
-        options->threads = (uint32_t)number(state, text, 1, 256);
+        options->threads = (uint32_t)number(state, key, text, 1, 256);
         break;
     case KEY_COMPANY:
         if (strncmp(text, COMPANY_PREFIX, sizeof COMPANY_PREFIX - 1) != 0 || strlen(text) > 63 || strpbrk(text, "\"\\"))
@@ -258,14 +266,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
         options->series_path = text;
         break;
     case KEY_SECONDS:
-        options->seconds = quantity(state, text, 1e6);
+        options->seconds = quantity(state, key, text, 1e6);
         options->seconds_given = true;
         break;
     case KEY_WARMUP:
-        options->warmup_s = quantity(state, text, 1e6);
+        options->warmup_s = quantity(state, key, text, 1e6);
         break;
     case KEY_RATE:
-        options->rate = quantity(state, text, 1e9);
+        options->rate = quantity(state, key, text, 1e9);
         break;
     case KEY_MIX:
         if (!load_mix_parse(text, options->mix)) {
@@ -273,7 +281,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         break;
     case KEY_SEED:
-        options->seed = number(state, text, 0, UINT64_MAX);
+        options->seed = number(state, key, text, 0, UINT64_MAX);
         break;
     case KEY_HDR:
         options->hdr_path = text;
