@@ -31,7 +31,7 @@ const struct command commands[] = {
     {"token unlock", NULL, 0, 0, "Forget a user's failed tries", "token.unlock", "cuj", NULL, run_change},
     {"token resync", "CODE NEXT-CODE|-", 1, 2, "Bring a token back in step by two adjacent codes", "token.resync",
      "cuoj", "Both codes are consumed. With - they are read from standard input, one a line.", run_token_resync},
-    {"profile add", NULL, 0, 0, "Make a profile: the parameters that tokens share", "profile.add", "Pa$tdpgbfwyxvmzrj",
+    {"profile add", NULL, 0, 0, "Make a profile: the parameters that tokens share", "profile.add", "Pa$?tdpgbfwyxvmzrj",
      NULL, run_profile_change},
     {"profile list", NULL, 0, 0, "List profiles", "profile.list", "j", NULL, run_profile_list},
     {"profile set", NULL, 0, 0, "Change a profile's windows and throttle", "profile.set", "iPbfwyxvmzrj",

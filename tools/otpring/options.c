@@ -36,6 +36,7 @@ static const struct known_option options[] = {
     {'P', "name", "NAME", "The profile's name", TEXT, "name"},
     {'i', "profile", "NUMBER", "The profile's number", NUMBER, "id"},
     {'I', "profile", "NUMBER", "Take all parameters from this profile", NUMBER, "profile"},
+    {'?', "mutual", NULL, "OCRA: its tokens answer exchanges of mutual mode, and nothing else", OWN, NULL},
     {'b', "window-behind", "STEPS", "TOTP, OCRA with time: steps back that are accepted; default 1", NUMBER,
      "window_behind"},
     {'f', "window-ahead", "STEPS", "The same: steps ahead; default 1", NUMBER, "window_ahead"},
@@ -178,6 +179,9 @@ static void own_set(struct invocation *invocation, int key, const char *text)
         break;
     case '%':
         json_object_set_new(invocation->request, "new_key", json_true());
+        break;
+    case '?':
+        json_object_set_new(invocation->request, "mutual", json_true());
         break;
     case 'D':
         invocation->daemon_only = true;

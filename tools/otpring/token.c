@@ -282,9 +282,10 @@ static void print_profiles(const struct invocation *invocation, json_t *answer)
                number_of(profile, "digits"));
         print_windows(profile);
         printf(", resync %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " free tries, then %" JSON_INTEGER_FORMAT
-               " s doubling to %" JSON_INTEGER_FORMAT " s\n",
+               " s doubling to %" JSON_INTEGER_FORMAT " s%s\n",
                number_of(profile, "resync_window"), number_of(profile, "throttle_free"),
-               number_of(profile, "throttle_base_s"), number_of(profile, "throttle_max_s"));
+               number_of(profile, "throttle_base_s"), number_of(profile, "throttle_max_s"),
+               json_is_true(json_object_get(profile, "mutual")) ? ", mutual" : "");
     }
 }
 
