@@ -62,7 +62,7 @@ static struct result told_check(struct act *act, const struct told *told)
     char phone[PEOPLE_PHONE_MAX + 1];
     if (told->name && !core_text_valid(told->name, 0, PEOPLE_PERSON_NAME_MAX)) return act_detail(act, BAD_NAME, "name");
     if (told->phone && *told->phone && result_failed(person_phone_parse(told->phone, phone))) {
-        return act_detail(act, BAD_ARGUMENT, "phone: + and 7 to 15 digits, with the country's code");
+        return act_detail(act, BAD_NAME, "phone: + and 7 to 15 digits, with the country's code");
     }
     if (told->language && strcmp(told->language, "es") != 0 && strcmp(told->language, "en") != 0) {
         return act_detail(act, BAD_ARGUMENT, "language is es or en");

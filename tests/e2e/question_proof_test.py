@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import PROGRAMS, Store
+from enrol_test import COMPANY
+from harness import PROGRAMS, Store, name_of
 from question_world import PAYMENT, World, unb64
 
 
@@ -82,6 +83,14 @@ def changed(evidence):
         yield with_bytes("evidence", at)
     for at in (4, 12, 28):
         yield with_bytes("body", at)
+    # What is there to be read must say what is proven.
+    yield {**evidence, "fields": {**evidence["fields"], "amount": "9250.00"}}
+    yield {**evidence, "fields": {**evidence["fields"], "payee": "MALLORY"}}
+    yield {**evidence, "decision": "refused"}
+    yield {**evidence, "answered_ms": evidence["answered_ms"] + 1}
+    yield {**evidence, "device": evidence["device"] + 1}
+    yield {**evidence, "note": "approved by the chairman"}
+    yield {key: value for key, value in evidence.items() if key != "reason"}
     pages = list(evidence["proof"]["pages"])
     page = bytearray(base64.b64decode(pages[-1]))
     page[100] ^= 1
@@ -116,6 +125,8 @@ def main():
 
         for name, evidence in all_evidence.items():
             said = json.loads(verify(evidence))
+            assert said["proven"] and said["checkpoint_through"] > 0 and said["answered_ms"] == evidence["answered_ms"], said
+            assert said["account"] == name_of(COMPANY, name).hex() and said["answered"].endswith("Z"), said
             assert said["decision"] == ("refused" if name == "no" else "approved"), said
             assert said["fields"] == {field: PAYMENT[field] for field in PAYMENT if field != "purpose"}, said
             assert ("typed" in said) == (name == "typed")

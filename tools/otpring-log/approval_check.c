@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "note.h"
 #include "proof_file.h"
+#include "text.h"
 
 struct check_words {
     struct command_words common;
@@ -97,10 +98,46 @@ static const char *record_judge(const struct approval *approval, const struct pr
     return answer_judge(approval, &rows);
 }
 
+/* What stands beside body and evidence is there to be read, and must say the same as they do: nothing else vouches for
+ * it. The name of the first member that does not, or NULL. */
+static const char *member_differs(json_t *given, json_t *said)
+{
+    static const char *const others[] = {"body", "evidence", "proof"};
+    const char *key;
+    json_t *value;
+    json_object_foreach(said, key, value)
+    {
+        if (!json_equal(json_object_get(given, key), value)) return key;
+    }
+    json_object_foreach(given, key, value)
+    {
+        bool known = json_object_get(said, key) != NULL;
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++) known = known || strcmp(key, others[i]) == 0;
+        if (!known) return key;
+    }
+    return NULL;
+}
+
+/* Who and when, which the record says. */
+static void record_put(json_t *said, const struct proof_record *record)
+{
+    struct slot_act act;
+    struct text text = {.size = 0};
+    memcpy(&act, record->slots, sizeof act);
+    text_hex(&text, act.name, sizeof act.name);
+    json_object_set_new(said, "account", json_stringn(text.bytes, text.size));
+    text_clear(&text);
+    text_time(&text, record->block->time_ms);
+    json_object_set_new(said, "answered", json_stringn(text.bytes, text.size));
+    text_free(&text);
+}
+
 static int tell(const struct check_words *words, json_t *said, const struct slot_checkpoint *published)
 {
     bool typed = json_object_get(said, "typed") != NULL;
     if (words->common.json) {
+        json_object_set_new(said, "proven", json_true());
+        json_object_set_new(said, "checkpoint_through", json_integer((json_int_t)published->last));
         json_dumpf(said, stdout, JSON_COMPACT);
         putchar('\n');
     } else {
@@ -113,13 +150,16 @@ static int tell(const struct check_words *words, json_t *said, const struct slot
     return EXIT_DONE;
 }
 
-static int refused(const char *why)
+static int refused(const char *why, const char *member)
 {
-    complain(EXIT_FINDINGS, "it proves nothing: %s", why);
+    if (member)
+        complain(EXIT_FINDINGS, "it proves nothing: its member %s says something else than what is proven", member);
+    else
+        complain(EXIT_FINDINGS, "it proves nothing: %s", why);
     return EXIT_FINDINGS;
 }
 
-static int judge(const struct check_words *words, const json_t *json, const uint8_t key[VAULT_PUBLIC_KEY_SIZE],
+static int judge(const struct check_words *words, json_t *json, const uint8_t key[VAULT_PUBLIC_KEY_SIZE],
                  const struct slot_checkpoint *published)
 {
     struct approval approval;
@@ -134,7 +174,13 @@ static int judge(const struct check_words *words, const json_t *json, const uint
     json_t *said = approval_json(&approval, &why);
     bool good = said && journal_proof_check(&proof, key, published, &record, &why);
     if (good) why = record_judge(&approval, &record);
-    int code = good && !why ? tell(words, said, published) : refused(why);
+    const char *member = NULL;
+    if (good && !why) {
+        json_object_set_new(said, "answered_ms", json_integer(record.block->time_ms));
+        member = member_differs(json, said);
+        record_put(said, &record);
+    }
+    int code = good && !why && !member ? tell(words, said, published) : refused(why, member);
     json_decref(said);
     journal_proof_free(&proof);
     return code;
@@ -154,7 +200,8 @@ int command_verify_approval(int argc, char **argv)
         "Checks what otpring-log approval printed: no store, no log, no secret.\vThe answer is to the challenge that "
         "stands there, byte for byte; the device's key signed it; the record that is in the log is of this answer, and "
         "of this "
-        "device's key. Prints what was approved. FILE may be - for standard input.\n\nExit status: 0 proven, 1 not "
+        "device's key; and what is written beside them says the same. Prints what was approved, by whose account and "
+        "when. FILE may be - for standard input.\n\nExit status: 0 proven, 1 not "
         "proven, 2 usage.",
         0,
         0,
