@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 
-from harness import ACCEPTED, INACTIVE, REJECTED, REPLAYED, Store, UNKNOWN, base32, hotp, name_of
+from harness import ACCEPTED, INACTIVE, PROGRAMS, REJECTED, REPLAYED, Store, UNKNOWN, base32, hotp, name_of
 
 REQUIRED, NOT_REQUIRED, UNAVAILABLE = 10, 11, 9
 COMPANY = "Acme"
@@ -182,12 +182,24 @@ def strangers(store):
         store.stop()
 
 
+def the_log_knows_what_was_asked(bank):
+    """Whether a code is required is asked in the same log: shown, chosen and counted by its names."""
+    def log(*words):
+        return subprocess.run([PROGRAMS / "otpring-log", "--store", bank.store.path, *words], capture_output=True, text=True, check=True).stdout
+    asked = {verdict: len(log("show", "--json", "--verdict", verdict).splitlines()) for verdict in ("required", "not_required")}
+    assert min(asked.values()) > 0, asked
+    counted = json.loads(log("stats", "--json"))["verdicts"]
+    assert counted["REQUIRED"] == asked["required"] and counted["NOT_REQUIRED"] == asked["not_required"], (counted, asked)
+    assert "REQUIRED" in log("stats") and "?" not in log("stats").split("Clients")[0], log("stats")
+    assert ",REQUIRED," in log("export", "--format", "csv", "--verdict", "required")
+
+
 def main():
     with Store() as store:
         strangers(store)
         store.start()
         bank = Bank(store)
-        for story in (begin, lost_and_returned, leaving, change_of_administrator, two_persons, witnessed):
+        for story in (begin, lost_and_returned, leaving, change_of_administrator, two_persons, witnessed, the_log_knows_what_was_asked):
             story(bank)
         print(f"counted: {bank.acts} acts, the daemon killed after each")
 

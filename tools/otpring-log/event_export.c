@@ -108,6 +108,8 @@ static unsigned severity(const struct event *event)
     if (event->kind != EVENT_VERIFY) return 2;
     switch (event->verify.verdict) {
     case OTPRING_ACCEPTED:
+    case OTPRING_REQUIRED:
+    case OTPRING_NOT_REQUIRED:
         return 1;
     case OTPRING_THROTTLED:
         return 7;
@@ -144,7 +146,8 @@ static void verify_cef(struct text *text, const struct event_style *style, const
 {
     const struct slot_verify *verify = &event->verify;
     text_string(text, "outcome=");
-    text_string(text, verify->verdict == OTPRING_ACCEPTED ? "success" : "failure");
+    bool well = severity(event) == 1;
+    text_string(text, well ? "success" : "failure");
     text_string(text, " reason=");
     text_reason(text, verify->reason, "NONE");
     cef_account(text, style, verify->name);

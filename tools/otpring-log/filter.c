@@ -64,7 +64,7 @@ static const char *next_word(const char **at, char word[WORD_MAX])
 static uint32_t verdict_bits(const char *word)
 {
     if (strcasecmp(word, "refused") == 0) return ((2u << OTPRING_MALFORMED) - 1) & ~3u;
-    for (unsigned verdict = OTPRING_ACCEPTED; verdict <= OTPRING_UNAVAILABLE; verdict++)
+    for (unsigned verdict = OTPRING_ACCEPTED; verdict < OTPRING_VERDICT_COUNT; verdict++)
         if (strcasecmp(word, otpring_verdict_name(verdict)) == 0) return 1u << verdict;
     return 0;
 }

@@ -39,6 +39,13 @@ uint64_t stats_refused(const uint64_t verdicts[TIMELINE_VERDICTS])
     return sum;
 }
 
+uint64_t stats_all(const uint64_t verdicts[TIMELINE_VERDICTS])
+{
+    uint64_t sum = 0;
+    for (unsigned v = 0; v < TIMELINE_VERDICTS; v++) sum += verdicts[v];
+    return sum;
+}
+
 static bool is_refusal(unsigned verdict)
 {
     return verdict >= OTPRING_REJECTED && verdict <= OTPRING_MALFORMED;

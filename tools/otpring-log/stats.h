@@ -38,8 +38,9 @@ void stats_merge(struct stats *into, const struct stats *from);
 /* Counts what the options' filter lets through, into each[0]; `each` has WORK_THREADS_MAX and is destroyed by the
  * caller whatever this gives. Rows are of the unit that suits. */
 int stats_count(struct work *work, const struct log_options *options, struct stats *each);
-/* All that is refused: neither ACCEPTED nor UNAVAILABLE. */
+/* All that is refused: neither ACCEPTED nor UNAVAILABLE, nor the answer to whether a code is required. */
 uint64_t stats_refused(const uint64_t verdicts[TIMELINE_VERDICTS]);
+uint64_t stats_all(const uint64_t verdicts[TIMELINE_VERDICTS]);
 
 /* Unit of the rows that are shown. */
 int64_t stats_unit_s(const struct stats *stats, const char *by);

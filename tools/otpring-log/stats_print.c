@@ -98,21 +98,22 @@ static void print_time(const struct printing *printing)
         uint64_t all = timeline->rows[i][OTPRING_ACCEPTED] + stats_refused(timeline->rows[i]);
         if (all > greatest) greatest = all;
     }
-    text_format(printing->text, "\nBy %s (UTC)           accepted      refused\n", unit);
+    text_format(printing->text, "\nBy %s (UTC)           accepted      refused        other\n", unit);
     for (uint32_t i = 0; i < timeline->count; i++) {
         const uint64_t *row = timeline->rows[i];
-        uint64_t refused = stats_refused(row);
+        uint64_t refused = stats_refused(row), all = stats_all(row);
         char time[32];
         time_t seconds = (time_t)((timeline->first + i) * timeline->unit_s);
         struct tm utc;
-        if (row[OTPRING_ACCEPTED] + refused + row[OTPRING_UNAVAILABLE] == 0) {
+        if (all == 0) {
             if (!gap) text_string(printing->text, "  ...\n");
             gap = true;
             continue;
         }
         gap = false;
         if (!gmtime_r(&seconds, &utc) || !strftime(time, sizeof time, "%Y-%m-%d %H:%M", &utc)) continue;
-        text_format(printing->text, "  %s %12" PRIu64 " %12" PRIu64, time, row[OTPRING_ACCEPTED], refused);
+        text_format(printing->text, "  %s %12" PRIu64 " %12" PRIu64 " %12" PRIu64, time, row[OTPRING_ACCEPTED], refused,
+                    all - row[OTPRING_ACCEPTED] - refused);
         bar(printing, row[OTPRING_ACCEPTED], greatest, colour_of_verdict(OTPRING_ACCEPTED));
         text_char(printing->text, '\n');
     }
@@ -161,8 +162,7 @@ static void print_clients(const struct printing *printing)
     bool any = false;
     for (unsigned id = 0; id < STATS_CLIENTS; id++) {
         const uint64_t *row = printing->stats->clients[id];
-        uint64_t refused = stats_refused(row),
-                 all = refused + row[OTPRING_ACCEPTED] + row[OTPRING_UNAVAILABLE] + row[0];
+        uint64_t refused = stats_refused(row), all = stats_all(row);
         if (all == 0) continue;
         if (!any) text_string(printing->text, "\nClients        verifications      refused\n");
         any = true;

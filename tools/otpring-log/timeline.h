@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TIMELINE_ROWS = 16384, TIMELINE_VERDICTS = 10 };
+#include "otpring/verdict.h"
+
+enum { TIMELINE_ROWS = 16384, TIMELINE_VERDICTS = OTPRING_VERDICT_COUNT };
 
 struct timeline {
     int64_t unit_s;
