@@ -170,16 +170,18 @@ struct result check_published(struct check *check)
     for (size_t i = 0; i < check->options->published_count; i++) {
         const struct slot_checkpoint *published = &check->options->published[i];
         if (check->published_met[i]) continue;
+        /* The record stands behind what it covers, so both being older than what is kept is the same as this. A log
+         * of which nothing is kept does not go on behind it. */
+        bool known = report->blocks > 0 || published->last <= report->signed_through;
+        if (known && published->last < report->first_position + 1) {
+            report->published_old++;
+            continue;
+        }
         if (published->last > report->signed_through)
             return check_found(check, JOURNAL_MISSING, FINDING_TRUNCATED, end,
                                published->last < end ? end : published->last,
                                "the log ends here, before the checkpoint of segment %llx that was published",
                                (number)published->segment);
-        /* The record stands behind what it covers, so both being older than what is kept is the same as this. */
-        if (published->last < report->first_position + 1) {
-            report->published_old++;
-            continue;
-        }
         return check_found(check, JOURNAL_BAD_SEAL, FINDING_SPLICED, published->first, published->last,
                            "segment %llx has no such checkpoint as was published", (number)published->segment);
     }

@@ -141,7 +141,38 @@ def a_segment_cut_short_is_told_of_and_the_others_are_archived(store):
     assert f"{first.name}.zst" not in names and f"{second.name}.zst" in names, names
 
 
+def a_published_note_older_than_what_is_kept_accuses_nobody():
+    """A small store, its only signed segment pruned: there is nothing left to compare the note with; but a log that ends before it is cut."""
+    with Store() as store:
+        store.start()
+        for user, seed in seeds.items():
+            store.add(COMPANY, user, seed)
+        store.stop()
+        note = store.base / "note"
+        note.write_text(run(store.path, "checkpoint"))
+        signed = json.loads(run(store.path, "check", "--json", "--checkpoint", note))
+        assert signed["published_met"] == 1 and signed["finding"] is None, signed
+        store.start()
+        cut = store.base / "cut"
+        store.tool("log", "prune", "--through", str(signed["last_position"]))
+        end = time.monotonic() + 30
+        while report(store.path)["first_position"] == 1:
+            assert time.monotonic() < end, "the housekeeper removed nothing"
+            time.sleep(0.2)
+        said = run(store.path, "check", "--checkpoint", note)
+        assert "published checkpoints older than what is kept, not compared: 1" in said and "nothing found" in said, said
+        first = report(store.path)["first_position"]
+        assert first > signed["signed_through"], first
+        assert f"not signed yet: positions {first} to " in said or "not signed yet" not in said, said
+        store.stop()
+        copied(store.path, cut)
+        for segment in (cut / "journal").glob("[0-9a-f]*.seg"):
+            segment.unlink()
+        assert "nothing found" not in run(cut, "check", "--checkpoint", note, status=1)
+
+
 def main():
+    a_published_note_older_than_what_is_kept_accuses_nobody()
     if not shutil.which("zstd"):
         print("skipped: no zstd program")
         raise SystemExit(77)

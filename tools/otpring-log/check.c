@@ -168,13 +168,16 @@ static void print_json(const struct journal_check_report *report, bool part)
 /* What nobody can see from what there is: said each time, so that "nothing found" is not taken for more. */
 static void print_unseen(const struct journal_check_report *report, bool keyed)
 {
+    uint64_t first = report->first_position, unsealed_first = report->sealed_through + 1,
+             unsigned_first = report->signed_through + 1;
+    if (unsealed_first < first) unsealed_first = first;
+    if (unsigned_first < first) unsigned_first = first;
     if (report->last_position > report->sealed_through)
         printf("not sealed yet: positions %" PRIu64 " to %" PRIu64
                ", the last second or so; whoever can write the files could change them unseen\n",
-               report->sealed_through + 1, report->last_position);
+               unsealed_first, report->last_position);
     if (report->sealed_through > report->signed_through && report->macs_checked == 0)
-        printf("not signed yet: positions %" PRIu64 " to %" PRIu64 "; %s\n", report->signed_through + 1,
-               report->sealed_through,
+        printf("not signed yet: positions %" PRIu64 " to %" PRIu64 "; %s\n", unsigned_first, report->sealed_through,
                keyed ? "their MACs are of keys that are gone" : "their seals are proof only to --key FILE");
     if (report->published_met == 0)
         printf("what was cut off behind the last checkpoint that you know of cannot be seen: keep checkpoints "
