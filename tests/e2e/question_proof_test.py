@@ -97,6 +97,19 @@ def changed(evidence):
     yield {**evidence, "proof": {**evidence["proof"], "pages": pages[:-1] + [base64.b64encode(page).decode()]}}
 
 
+def the_log_names_each_question(store, found):
+    """So that whoever reads it finds what `approval` wants."""
+    records = [json.loads(line) for line in log("--store", store.path, "show", "--json").splitlines()]
+    for name, change, says in (("es", "challenge.answer", "was answered with device"), ("typed", "challenge.answer", "was answered with device"),
+                               ("wrong number", "challenge.wrong", "approved nothing"), ("no", "challenge.alarm", "somebody else asked"),
+                               ("open", "challenge.ask", "was put to the user")):
+        if name == "no" and not any(r.get("change") == change for r in records):
+            change, says = "challenge.answer", "was answered with device"
+        record = next(r for r in records if r.get("change") == change and r.get("challenge") == found[name])
+        told = log("--store", store.path, "explain", f"{record['position']}.{record['index']}")
+        assert says in told and f"challenge {found[name]}" in told, told
+
+
 def main():
     with Store() as store, tempfile.TemporaryDirectory() as elsewhere:
         store.start()
@@ -105,6 +118,7 @@ def main():
         log("--store", store.path, "approval", found["es"], status=3)  # not signed yet
         world.client.close()
         store.stop()  # closes the segment, and signs it
+        the_log_names_each_question(store, found)
         key, published = f"{elsewhere}/audit.pub", f"{elsewhere}/checkpoint"
         shutil.copy(store.path / "audit.pub", key)
         with open(published, "w") as file:

@@ -68,6 +68,18 @@ static void read_token_add(const uint8_t *payload, size_t size, struct act_detai
     detail->has_token = !result_failed(schema_token_decode(bytes, &detail->token));
 }
 
+/* The first row of a question that it puts: the id and a letter (challenge/keep.h). */
+static void read_change(const uint8_t *payload, size_t size, struct act_detail *detail)
+{
+    struct core_change_row row;
+    detail->has_change = !result_failed(core_change_decode(payload, size, &detail->change));
+    if (!detail->has_change) return;
+    struct core_change_view rest = detail->change;
+    while (!detail->challenge[0] && !result_failed(core_change_row_next(&rest, &row)))
+        if (row.map == STORE_CHALLENGES && !row.erase && row.key.size == CHALLENGE_ID_SIZE + 1)
+            base64url_encode(row.key.bytes, CHALLENGE_ID_SIZE, detail->challenge);
+}
+
 void act_detail_read(const struct slot_act *act, const uint8_t *payload, struct act_detail *ret_detail)
 {
     size_t size = act->payload_size;
@@ -78,7 +90,7 @@ void act_detail_read(const struct slot_act *act, const uint8_t *payload, struct 
         if (ret_detail->has_client) memcpy(&ret_detail->client, payload, size);
         break;
     case ACT_CHANGE:
-        ret_detail->has_change = !result_failed(core_change_decode(payload, size, &ret_detail->change));
+        read_change(payload, size, ret_detail);
         break;
     case ACT_TOKEN_ADD:
         read_token_add(payload, size, ret_detail);

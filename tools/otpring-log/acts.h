@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/base64url.h"
+#include "challenge/body.h"
 #include "core/change.h"
 #include "text.h"
 
@@ -21,7 +23,8 @@ struct act_detail {
     struct act_client client;
     bool has_change;
     struct core_change_view change;
-    bool has_token; /* ACT_TOKEN_ADD */
+    char challenge[BASE64URL_SIZE(CHALLENGE_ID_SIZE)]; /* the question that the change is about; "": none */
+    bool has_token;                                    /* ACT_TOKEN_ADD */
     struct token_row token;
     char company[SCHEMA_NAME_MAX + 1];
     char user[SCHEMA_NAME_MAX + 1];

@@ -220,7 +220,8 @@ int command_approval(int argc, char **argv)
         "Prints, as JSON, what a device answered to a challenge: what was shown, the answer, signature and key of the "
         "device, and the proof that the log has it.\vWhat was shown stands in it in clear: it is for whoever may see "
         "it. "
-        "It is checked by otpring-log verify-approval.\n\nExit status: 0 done, 1 the log has no such answer, or "
+        "It is checked by otpring-log verify-approval. A challenge that begins with a dash comes behind --.\n\nExit "
+        "status: 0 done, 1 the log has no such answer, or "
         "damage, 2 "
         "usage, 3 not signed yet, or the log cannot be read.",
         0,

@@ -110,6 +110,7 @@ static void act_json(struct text *text, const struct event_style *style, const s
         string_or_null(text, "change", detail.change.name);
         text_format(text, ",\"subject\":%" PRIu64 ",\"rows\":%u", detail.change.subject, detail.change.row_count);
         string_or_null(text, "reason", detail.change.reason);
+        if (detail.challenge[0]) text_format(text, ",\"challenge\":\"%s\"", detail.challenge);
     }
     account_fields(text, style, act->name);
 }

@@ -33,6 +33,36 @@ static void restored(struct text *text, const struct act_detail *detail)
     text_char(text, '.');
 }
 
+/* What was answered stands sealed in the record: who has the store's key can have it shown. */
+static bool about_question(struct text *text, const struct slot_act *act, const struct act_detail *detail)
+{
+    static const struct {
+        const char *name, *says;
+    } acts[] = {
+        {"challenge.ask", "A question was put to the user"},
+        {"challenge.wrong",
+         "An answer with a wrong number, or a wrong response, ended a question; it approved nothing"},
+        {"challenge.withdraw", "A question was withdrawn"},
+        {"challenge.alarm", "The user says that somebody else asked"},
+    };
+    const struct core_change_view *change = &detail->change;
+    bool answer = strcmp(change->name, "challenge.answer") == 0;
+    const char *says = answer ? "A question was answered" : NULL;
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+        if (strcmp(change->name, acts[i].name) == 0) says = acts[i].says;
+    if (!says || (!detail->challenge[0] && !change->subject)) return false;
+    text_string(text, says);
+    if (answer && change->subject) text_format(text, " with device %" PRIu64, change->subject);
+    if (answer && !change->subject) text_string(text, " by a typed response");
+    if (detail->challenge[0]) text_format(text, ": challenge %s", detail->challenge);
+    text_char(text, '.');
+    if (act->uid != UINT32_MAX) text_format(text, " It came through uid %u.", act->uid);
+    if (answer && detail->challenge[0])
+        text_format(text, " otpring-log approval %s%s shows the answer, once it is signed.",
+                    detail->challenge[0] == '-' ? "-- " : "", detail->challenge);
+    return true;
+}
+
 static void changed(struct text *text, const struct slot_act *act, const struct act_detail *detail)
 {
     if (!detail->has_change) {
@@ -40,9 +70,11 @@ static void changed(struct text *text, const struct slot_act *act, const struct 
         return;
     }
     const struct core_change_view *change = &detail->change;
+    if (about_question(text, act, detail)) return;
     text_string(text, "The act ");
     text_plain(text, change->name, strlen(change->name));
-    if (change->subject) text_format(text, " about number %" PRIu64, change->subject);
+    const char *what = strncmp(change->name, "outbox.", 7) == 0 ? "message" : "number";
+    if (change->subject) text_format(text, " about %s %" PRIu64, what, change->subject);
     text_string(text, " was done");
     by_whom(text, act);
     if (change->reason[0]) {
