@@ -45,6 +45,7 @@ struct work {
     const struct archive_words *words;
     const char *from;
     const char *to;
+    uint64_t closed; /* segments that could be packed, or are already */
     uint64_t segments;
     uint64_t raw;
     uint64_t packed;
@@ -132,6 +133,7 @@ static struct result archive_all(struct work *work, struct os *os)
     for (size_t i = 0; i < folder.count && !result_failed(result); i++) {
         const struct folder_file *segment = &folder.files[i];
         if (!segment->chain || segment->number > closed) continue;
+        work->closed++;
         if (result_failed(segment->passed))
             cut_short = segment->passed; /* the others are archived all the same */
         else
@@ -151,11 +153,13 @@ static int run(struct work *work, struct os *os)
     if (work->words->common.json)
         printf("{\"segments\":%" PRIu64 ",\"raw_bytes\":%" PRIu64 ",\"packed_bytes\":%" PRIu64 "}\n", work->segments,
                work->raw, work->packed);
+    else if (work->closed == 0)
+        puts("nothing to archive: no segment is closed yet");
     else if (work->segments == 0)
         puts("nothing to archive: every closed segment is there");
     else
-        printf("%" PRIu64 " segments archived in %s: %" PRIu64 " MiB in %" PRIu64 " MiB\n", work->segments, work->to,
-               work->raw >> 20, work->packed >> 20);
+        printf("%" PRIu64 " segments archived in %s: %.1f MiB in %.1f MiB\n", work->segments, work->to,
+               (double)work->raw / (1 << 20), (double)work->packed / (1 << 20));
     return EXIT_DONE;
 }
 
