@@ -1,4 +1,7 @@
 /* Which account a command is about. */
+#include <string.h>
+
+#include "os/arena.h"
 #include "token.h"
 
 bool account_is_enrolled(const struct account *account)
@@ -25,6 +28,14 @@ struct account *account_new(struct accounts *accounts)
     struct account *account = &accounts->items[accounts->count++];
     *account = (struct account){.number = ++accounts->last_number, .parameters = {.digits = 6, .period_s = 30}};
     return account;
+}
+
+void account_drop(struct accounts *accounts, struct account *account)
+{
+    size_t after = (size_t)(&accounts->items[accounts->count] - account) - 1;
+    memmove(account, account + 1, after * sizeof(*account));
+    accounts->count--;
+    secret_wipe(&accounts->items[accounts->count], sizeof(*account));
 }
 
 static struct account *only_one(struct accounts *accounts, bool (*fits)(const struct account *account),

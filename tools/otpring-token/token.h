@@ -34,7 +34,7 @@ struct account {
     char name[NAME_MAX_SIZE + 1];
     char platform[PLATFORM_MAX_SIZE + 1];
     char push[PUSH_MAX_SIZE + 1];
-    char activation[ACTIVATION_SIZE + 1]; /* until presented */
+    char activation[ACTIVATION_SIZE + 1]; /* until active: it says which one to go on with */
     uint8_t handle[HANDLE_SIZE];
     uint8_t nonce[HANDLE_SIZE];
     bool needs_code;
@@ -88,6 +88,7 @@ struct settings {
     const char *username;
     const char *mqtt_password_file;
     const char *other_passphrase_file;
+    bool force;
     bool vouch;
     bool json;
     bool watch;
@@ -115,6 +116,7 @@ bool account_shows_codes(const struct account *account);
 bool account_answers_by_hand(const struct account *account); /* has an OCRA suite */
 /* A new one at the end; NULL: complained, there are too many. */
 struct account *account_new(struct accounts *accounts);
+void account_drop(struct accounts *accounts, struct account *account); /* those behind it move up */
 
 /* keep.c: the file. The passphrase is asked for once and kept until keep_close. */
 int keep_open(const struct settings *settings, struct accounts *ret_accounts);
@@ -157,6 +159,16 @@ unsigned code_now(const struct account *account, int64_t now_s, char ret_text[16
 /* respond.c: the response of an OCRA token to settings->challenge; a counter is used up before it is given. */
 int response_by_hand(const struct settings *settings, struct accounts *accounts, struct account *account,
                      char ret_text[OCRA_RESPONSE_SIZE_MAX + 1]);
+
+/* enrol_account.c. The activation code that settings give, as text, in a link or in a picture; "": none. EXIT_DONE, or
+ * complained. */
+int enrol_code_get(const struct settings *settings, char ret_activation[ACTIVATION_SIZE + 1]);
+/* The account to go on with: the one that --account names, the one of this code, or, without a code, the only one under
+ * way; a code of none of them makes a new one, which is kept. EXIT_DONE, or complained. */
+int enrol_account_choose(const struct settings *settings, struct accounts *accounts, const char *activation,
+                         struct account **ret_account);
+/* Complains about those under way, if there are any: how to go on with them. */
+void enrol_accounts_hint(const struct accounts *accounts);
 
 /* Commands. */
 int run_add(const struct settings *settings);
