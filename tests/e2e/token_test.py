@@ -126,6 +126,31 @@ def an_enrolment_goes_on_by_the_same_command(world, folder):
     second.run("remove", "4")
 
 
+def an_unbound_account_does_not_stand_in_the_way(world, folder):
+    """The bank took one account's enrolment back: the others are asked all the same, and its codes are shown no more."""
+    token = enrolled(world, folder / "nil", "nil")
+    world.user("noa")
+    token.socket = world.store.path / "admin.sock"
+    token.run("enrol", "--vouch", "--activation", world.invite("noa"))
+    token.socket = world.store.path / "ask.sock"
+    told = token.run("enrol", "--activation", "ABCD-EFGH-JKMN-PQRS", status=3)
+    assert "is " + str(token.socket) + " its admin.sock?" in told, told
+    token.run("remove", "3")
+    assert "its ask.sock?" in Token(folder / "nil", world.store.path / "admin.sock").run("questions", status=3)
+    world.act("enrol.rollback", company=COMPANY, user="nil")
+    asked = world.asked("noa")
+    done = subprocess.run(token.words("answer", "--approve", "--number", asked["number"]), capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout == "approved\n" and "account 1: DEVICE_UNKNOWN" in done.stderr, done
+    assert [account["state"] for account in token.json("list")[0]] == ["unbound", "active"]
+    assert token.run("questions") == "Nothing is asked.\n", "the unbound one is passed over"
+    told = token.run("code", "1", status=1)
+    assert "account 1 is unbound" in told and "remove 1" in told, told
+    assert "account 1: DEVICE_UNKNOWN" in token.run("questions", "1", status=1), "it can be asked for by its number"
+    world.act("enrol.rollback", company=COMPANY, user="noa")
+    assert "account 2: DEVICE_UNKNOWN" in token.run("questions", status=1)
+    assert "is unbound" in token.run("code", status=1)
+
+
 def refused_and_guessed(world, folder):
     token = enrolled(world, folder / "eva", "eva", algorithm="Ed25519")
     asked = world.asked("eva")
@@ -362,7 +387,7 @@ def main():
     with Store() as store:
         store.start()
         world = World(store)
-        for story in (pushed_and_polled, an_enrolment_goes_on_by_the_same_command, refused_and_guessed, scanned, what_no_bank_of_ours_signed_is_not_shown,
+        for story in (pushed_and_polled, an_unbound_account_does_not_stand_in_the_way, an_enrolment_goes_on_by_the_same_command, refused_and_guessed, scanned, what_no_bank_of_ours_signed_is_not_shown,
                       listening_over_a_broker_that_is_killed, on_the_screen):
             story(world, store.base)
         carried(by_hand(store, store.base), store.base)

@@ -19,8 +19,18 @@ enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNAVAILAB
 
 enum { HANDLE_SIZE = 16, ACCOUNTS_MAX = 64, NAME_MAX_SIZE = 63, PLATFORM_MAX_SIZE = 31, PUSH_MAX_SIZE = 255 };
 
-/* Where an account stands; the same words as the bank's answers, with "new" before the first of them. */
-enum account_state { ACCOUNT_NEW, ACCOUNT_PRESENTED, ACCOUNT_PROVEN, ACCOUNT_BINDING, ACCOUNT_BOUND, ACCOUNT_ACTIVE };
+/* Where an account stands; the same words as the bank's answers, with "new" before the first of them. Unbound: the bank
+ * said that it does not know this device. That is not signed, and another bank at the same socket says it too: so keys
+ * and seed stay, unused, until the user removes the account, or asks by its number and the bank knows it after all. */
+enum account_state {
+    ACCOUNT_NEW,
+    ACCOUNT_PRESENTED,
+    ACCOUNT_PROVEN,
+    ACCOUNT_BINDING,
+    ACCOUNT_BOUND,
+    ACCOUNT_ACTIVE,
+    ACCOUNT_UNBOUND
+};
 const char *account_state_name(enum account_state state);
 struct account;
 const char *account_type_name(const struct account *account); /* "totp", "hotp", "ocra" */
@@ -112,6 +122,8 @@ struct account *account_find(struct accounts *accounts, const char *number_text)
 struct account *account_choose(const struct settings *settings, struct accounts *accounts,
                                bool (*fits)(const struct account *account), const char *what);
 bool account_is_enrolled(const struct account *account); /* and active: it can be asked things */
+/* Whether a command asks the bank about it: those enrolled, or the one that settings name, even where it is unbound. */
+bool account_is_asked(const struct settings *settings, struct accounts *accounts, const struct account *account);
 bool account_shows_codes(const struct account *account);
 bool account_answers_by_hand(const struct account *account); /* has an OCRA suite */
 /* A new one at the end; NULL: complained, there are too many. */
