@@ -16,7 +16,10 @@ if(TARGET otpring-relay)
   configure_file(${CMAKE_CURRENT_SOURCE_DIR}/otpring-relay/otpring-relay.service.in ${CMAKE_CURRENT_BINARY_DIR}/otpring-relay.service @ONLY)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpring-relay.service DESTINATION lib/systemd/system)
   install(DIRECTORY otpring-relay/texts otpring-relay/bodies DESTINATION ${CMAKE_INSTALL_DATADIR}/otpring)
-  install(FILES otpring-relay/otpring-relay.conf DESTINATION ${CMAKE_INSTALL_DOCDIR})
+  # The sample names bodies where they are installed, which `cmake --install --prefix` says only then.
+  install(CODE "get_filename_component(OTPRING_DATA_FOLDER \"${CMAKE_INSTALL_DATADIR}/otpring\" ABSOLUTE BASE_DIR \"\${CMAKE_INSTALL_PREFIX}\")
+    configure_file(\"${CMAKE_CURRENT_SOURCE_DIR}/otpring-relay/otpring-relay.conf.in\" \"${CMAKE_CURRENT_BINARY_DIR}/otpring-relay.conf\" @ONLY)")
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpring-relay.conf DESTINATION ${CMAKE_INSTALL_DOCDIR})
 endif()
 
 otpring_program(otpring USES admin core journal store table otp kernel vault os base

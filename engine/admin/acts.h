@@ -39,7 +39,7 @@ struct admin {
     uint64_t tended_ms;     /* boot clock */
     uint8_t tending[16];
     uint8_t watched[16];
-    char detail[200]; /* more about the failure of the request being served */
+    char detail[400]; /* more about the failure of the request being served */
 };
 
 /* As what an actor acts: people.h. */

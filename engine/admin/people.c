@@ -144,6 +144,21 @@ static struct result refuse(struct people *people, const char *rule, const char 
     return act_detail(people->act, RULE, "%s", text);
 }
 
+/* What there is instead: in which states it is a step, and what leads to one of them. */
+static struct result refuse_step(struct people *people, enum rule_role role, enum rule_machine machine, unsigned state,
+                                 enum rule_act act)
+{
+    char states[160], ways[80], instead[sizeof(states) + sizeof(ways) + 40] = "";
+    json_object_set_new(people->act->answer, "rule", json_string("NO_STEP"));
+    if (rule_states_list(machine, act, role, states, sizeof(states))) {
+        bool led = rule_ways_list(machine, state, act, role, ways, sizeof(ways)) > 0;
+        snprintf(instead, sizeof(instead), " (it is one of: %s%s%s)", states, led ? "; first: " : "", led ? ways : "");
+    }
+    return act_detail(people->act, RULE, "%s by %s is no step of %s %s in the state %s%s", rule_act_name(act),
+                      rule_role_name(role), rule_machine_article(machine), rule_machine_name(machine),
+                      rule_state_name(machine, state), instead);
+}
+
 struct result people_judge_as(struct people *people, enum rule_role role, enum rule_machine machine, unsigned state,
                               enum rule_act act, const uint8_t account[16], uint32_t held, unsigned *ret_next)
 {
@@ -153,12 +168,7 @@ struct result people_judge_as(struct people *people, enum rule_role role, enum r
     /* Operators are told apart by their numbers: their caller knows. */
     bool other = role == ROLE_BANK || memcmp(who->self, account, 16) != 0;
     if (other && machine != MACHINE_OPERATOR) held |= 1u << RULE_NOT_SELF;
-    if (!line) {
-        json_object_set_new(people->act->answer, "rule", json_string("NO_STEP"));
-        return act_detail(people->act, RULE, "%s by %s is no step of %s %s in the state %s", rule_act_name(act),
-                          rule_role_name(role), rule_machine_article(machine), rule_machine_name(machine),
-                          rule_state_name(machine, state));
-    }
+    if (!line) return refuse_step(people, role, machine, state, act);
     enum rule broken = rule_broken(line, held);
     if (broken != RULE_COUNT) return refuse(people, rule_name(broken), rule_refusal(broken));
     *ret_next = line->next;

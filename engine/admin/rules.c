@@ -1,6 +1,7 @@
 /* The tables, made of the lists, and lookups in them. */
 #include "admin/rules.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define R(name) (1u << RULE_##name)
@@ -70,6 +71,42 @@ const struct rule_line *rule_find(enum rule_machine machine, unsigned state, enu
         if (line->machine == machine && line->state == state && line->act == act && line->role == role) return line;
     }
     return NULL;
+}
+
+/* ", name" at the end of a list, without the comma at its beginning; what does not fit is left out. */
+static void list_add(char *list, size_t size, const char *name)
+{
+    size_t used = strlen(list);
+    size_t wanted = used + strlen(name) + (used ? 2 : 0);
+    if (wanted < size) snprintf(list + used, size - used, "%s%s", used ? ", " : "", name);
+}
+
+unsigned rule_states_list(enum rule_machine machine, enum rule_act act, enum rule_role role, char *ret_text,
+                          size_t size)
+{
+    unsigned count = 0;
+    ret_text[0] = 0;
+    for (unsigned state = 0; state < machines[machine].state_count; state++) {
+        if (!rule_find(machine, state, act, role)) continue;
+        list_add(ret_text, size, machines[machine].states[state]);
+        count++;
+    }
+    return count;
+}
+
+unsigned rule_ways_list(enum rule_machine machine, unsigned state, enum rule_act act, enum rule_role role,
+                        char *ret_text, size_t size)
+{
+    unsigned count = 0;
+    ret_text[0] = 0;
+    for (size_t i = 0; i < rule_line_count; i++) {
+        const struct rule_line *line = &rule_lines[i];
+        if (line->machine != machine || line->state != state || line->role != role) continue;
+        if (!rule_find(machine, line->next, act, role)) continue;
+        list_add(ret_text, size, acts[line->act].name);
+        count++;
+    }
+    return count;
 }
 
 enum rule rule_broken(const struct rule_line *line, uint32_t held)

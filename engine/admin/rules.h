@@ -74,6 +74,12 @@ extern const size_t rule_line_count;
 
 /* The line that allows the step, or NULL: refused. */
 const struct rule_line *rule_find(enum rule_machine machine, unsigned state, enum rule_act act, enum rule_role role);
+/* "inactive, locked": the states in which this role may make the step, conditions aside; returns how many. */
+unsigned rule_states_list(enum rule_machine machine, enum rule_act act, enum rule_role role, char *ret_text,
+                          size_t size);
+/* "user.deactivate": the acts of this role that lead from the state to one of those; returns how many. */
+unsigned rule_ways_list(enum rule_machine machine, unsigned state, enum rule_act act, enum rule_role role,
+                        char *ret_text, size_t size);
 /* The first condition of the line that is not among those that hold; RULE_COUNT: the step may be made. */
 enum rule rule_broken(const struct rule_line *line, uint32_t held);
 

@@ -2,6 +2,7 @@
 """Messages to a web server: nothing is lost, order is kept, duplicates are marked, whoever dies; and what the relay must not do."""
 import json
 import random
+import shutil
 import signal
 import subprocess
 
@@ -226,7 +227,37 @@ def installed_samples_are_good():
             done = subprocess.run([PROGRAMS / "otpring-relay", "--check", "--config", world.base / "relay.conf"], capture_output=True, text=True,
                                   check=False)
             assert done.returncode == 0, done.stderr
-        assert (RELAY / "otpring-relay.conf").exists()
+        # Where bodies lie is written into the sample when it is installed.
+        sample = (RELAY / "otpring-relay.conf.in").read_text()
+        assert sample.count("body = @OTPRING_DATA_FOLDER@/bodies/") == 4 and "/usr/" not in sample
+
+
+def texts_are_found_beside_a_program_that_was_moved():
+    """Under its own prefix first; what the configuration names wins. A channel that no way has is told of."""
+    with World() as world:
+        program = world.base / "moved" / "bin" / "otpring-relay"
+        program.parent.mkdir(parents=True)
+        shutil.copy(PROGRAMS / "otpring-relay", program)
+        texts = world.base / "moved" / "share" / "otpring" / "texts"
+        shutil.copytree(RELAY / "texts", texts)
+        config = world.config(world.webhook(1))
+
+        def check(status):
+            done = subprocess.run([program, "--check", "--config", config], capture_output=True, text=True, check=False)
+            assert done.returncode == status, done
+            return done.stdout + done.stderr
+
+        named = config.read_text()
+        world.write("relay.conf", named.replace(f"texts = {RELAY}/texts\n", ""), 0o600)
+        told = check(0)
+        assert "good" in told and "no way has the channel push" in told and "channel sms" not in told, told
+        (texts / "es" / "invitation.txt").unlink()
+        assert f"{texts}/es/invitation.txt: No such file" in check(2)
+        world.write("relay.conf", named.replace("channels = sms", "channels = push"), 0o600)
+        told = check(0)
+        assert "no way has the channel sms" in told and "channel push" not in told, told
+        world.write("relay.conf", named.replace("channels = sms", "channels = sms,push"), 0o600)
+        assert check(0) == "good\n"
 
 
 nothing_is_lost_whoever_is_killed()
@@ -239,3 +270,4 @@ verification_goes_on_while_nothing_can_be_delivered()
 a_relay_that_is_stopped_brings_to_an_end_what_is_under_way()
 a_relay_with_an_operator_of_its_own_needs_no_more_than_its_grant()
 installed_samples_are_good()
+texts_are_found_beside_a_program_that_was_moved()

@@ -20,9 +20,11 @@ from question_world import LOGIN, PAYMENT, World, code_of
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 from ocra_reference import respond  # noqa: E402
+from otpring_device import random_statement  # noqa: E402
 
 NEEDED = ("qrencode", "mosquitto", "mosquitto_pub", "tmux")
 OCRA_SEED = bytes(range(20))
+IVO_SEED = bytes(range(60, 80))
 
 
 class Token:
@@ -80,6 +82,73 @@ def pushed_and_polled(world, folder):
     assert token.json("answer", "--approve", "--number", asked["number"])[0]["state"] == "approved", "the only one need not be named"
     assert world.what_became(asked["challenge"])["state"] == "approved"
     assert "no such question" in token.run("answer", "--approve", "--number", "10", "--", asked["challenge"], status=1)
+
+
+def an_enrolment_goes_on_by_the_same_command(world, folder):
+    """Stopped for want of a code, it goes on by the same command and that code, by the code of the invitation or by --account."""
+    world.user("ivo")
+    world.act("user.set", company=COMPANY, user="ivo", administrator=True)
+    world.act("stock.add", serial="P-ivo", secret=base32(IVO_SEED), type="hotp")
+    world.act("stock.give", company=COMPANY, serial="P-ivo")
+    world.act("stock.assign", company=COMPANY, user="ivo", serial="P-ivo")
+    assert world.verify("ivo", f"{hotp(IVO_SEED, 0):06d}") == ACCEPTED
+    second = Token(folder / "ivo", world.store.path / "admin.sock")
+    link = "https://bank.example/enrol#" + (activation := world.invite("ivo"))
+    code = picture(second.folder, link + "\n")
+    assert "go on with --code" in second.run("enrol", "--vouch", "--qr", code, status=1)
+    # A mistyped activation code leaves no account, and says which one is under way.
+    mistyped = activation[:-1] + ("2" if activation[-1] != "2" else "3")
+    told = second.run("enrol", "--vouch", "--activation", mistyped, status=1)
+    assert "ENROL_CODE" in told and "under way: account 1;" in told, told
+    assert [account["account"] for account in second.json("list")[0]] == [1]
+    assert "another activation code" in second.run("enrol", "--account", "1", "--activation", mistyped, status=2)
+    assert "no account 7" in second.run("enrol", "--account", "7", status=1)
+    shown = f"{hotp(IVO_SEED, 1):06d}"
+    assert "go on with --statement" in second.run("enrol", "--qr", code, "--code", shown, status=1)
+    told = second.json("enrol", "--vouch", "--qr", code, "--code", shown)[-1]
+    assert told["account"] == 1 and told["state"] == "active", told
+    assert "enrolment is over" in second.run("enrol", "--account", "1", status=2)
+    # Two under way: which one, is asked.
+    for user in ("kim", "lou"):
+        world.user(user)
+        assert "--statement" in second.run("enrol", "--activation", world.invite(user), status=1)
+    told = second.run("enrol", "--vouch", status=2)
+    assert "accounts 2, 3: give --account" in told, told
+    assert second.json("enrol", "--vouch", "--account", "3")[-1]["account"] == 3
+    assert second.json("enrol", "--vouch")[-1]["account"] == 2, "the only one is not asked for"
+    world.user("max")
+    assert "--statement" in second.run("enrol", "--activation", world.invite("max"), status=1)
+    told = world.refused("RULE", "enrol.invite", company=COMPANY, user="max")
+    assert "in the state presented (it is one of: none, invited, " in told and "; first: enrol.cancel)" in told, told
+    world.act("enrol.cancel", company=COMPANY, user="max")
+    told = second.run("enrol", "--statement", random_statement(), status=1)
+    assert "ENROL_OVER" in told and "remove 4" in told, told
+    second.run("remove", "4")
+
+
+def an_unbound_account_does_not_stand_in_the_way(world, folder):
+    """The bank took one account's enrolment back: the others are asked all the same, and its codes are shown no more."""
+    token = enrolled(world, folder / "nil", "nil")
+    world.user("noa")
+    token.socket = world.store.path / "admin.sock"
+    token.run("enrol", "--vouch", "--activation", world.invite("noa"))
+    token.socket = world.store.path / "ask.sock"
+    told = token.run("enrol", "--activation", "ABCD-EFGH-JKMN-PQRS", status=3)
+    assert "is " + str(token.socket) + " its admin.sock?" in told, told
+    token.run("remove", "3")
+    assert "its ask.sock?" in Token(folder / "nil", world.store.path / "admin.sock").run("questions", status=3)
+    world.act("enrol.rollback", company=COMPANY, user="nil")
+    asked = world.asked("noa")
+    done = subprocess.run(token.words("answer", "--approve", "--number", asked["number"]), capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout == "approved\n" and "account 1: DEVICE_UNKNOWN" in done.stderr, done
+    assert [account["state"] for account in token.json("list")[0]] == ["unbound", "active"]
+    assert token.run("questions") == "Nothing is asked.\n", "the unbound one is passed over"
+    told = token.run("code", "1", status=1)
+    assert "account 1 is unbound" in told and "remove 1" in told, told
+    assert "account 1: DEVICE_UNKNOWN" in token.run("questions", "1", status=1), "it can be asked for by its number"
+    world.act("enrol.rollback", company=COMPANY, user="noa")
+    assert "account 2: DEVICE_UNKNOWN" in token.run("questions", status=1)
+    assert "is unbound" in token.run("code", status=1)
 
 
 def refused_and_guessed(world, folder):
@@ -213,7 +282,12 @@ def by_hand(store, folder):
     assert "say which" in token.run("ocra", "--challenge", "12345678", status=1)
     seed = bytes(range(30, 50))
     uri = f"otpauth://hotp/{COMPANY}:hand?secret={base32(seed)}&issuer={COMPANY}&counter=3".replace(" ", "%20")
-    (third,) = token.json("add", "--qr", picture(token.folder, uri))
+    assert "No such file" in token.run("add", "--qr", token.folder / "nothing.png", status=2)
+    (third,) = token.json("add", "--qr", picture(token.folder, uri + "\n"))
+    told = token.run("add", "--uri-file", "-", text=uri + "\n", status=1)
+    assert f"account {third['account']} has this seed already" in told and "--force" in told, told
+    (fourth,) = token.json("add", "--force", "--uri-file", "-", text=uri + "\n")
+    token.run("remove", fourth["account"])
     assert third["type"] == "hotp"
     assert [token.run("code", third["account"]) for _ in range(2)] == [f"{hotp(seed, 3):06d}\n", f"{hotp(seed, 4):06d}\n"]
     assert "no countdown" in token.run("code", third["account"], "--watch", status=2)
@@ -313,7 +387,7 @@ def main():
     with Store() as store:
         store.start()
         world = World(store)
-        for story in (pushed_and_polled, refused_and_guessed, scanned, what_no_bank_of_ours_signed_is_not_shown,
+        for story in (pushed_and_polled, an_unbound_account_does_not_stand_in_the_way, an_enrolment_goes_on_by_the_same_command, refused_and_guessed, scanned, what_no_bank_of_ours_signed_is_not_shown,
                       listening_over_a_broker_that_is_killed, on_the_screen):
             story(world, store.base)
         carried(by_hand(store, store.base), store.base)

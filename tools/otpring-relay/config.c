@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef OTPRING_DATA_FOLDER
-#define OTPRING_DATA_FOLDER "/usr/share/otpring"
-#endif
-
 static struct result refuse(char ret_error[CONFIG_ERROR_SIZE], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -358,7 +354,6 @@ struct result config_parse(const char *text, size_t size, struct config *ret_con
     memset(ret_config, 0, sizeof *ret_config);
     ret_config->poll_ms = 500;
     strcpy(ret_config->language, "es");
-    strcpy(ret_config->texts, OTPRING_DATA_FOLDER "/texts");
     int line = ini_parse_stream(read_line, &parsing, handle, &parsing);
     if (line < 0) return refuse(ret_error, "not enough memory");
     if (parsing.error_line && (line == 0 || parsing.error_line <= line))

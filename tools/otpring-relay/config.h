@@ -59,7 +59,7 @@ struct way_config {
 
 struct config {
     char socket[CONFIG_VALUE_SIZE];
-    char texts[CONFIG_VALUE_SIZE];
+    char texts[CONFIG_VALUE_SIZE]; /* empty: those installed (folder.h) */
     char bank[CONFIG_VALUE_SIZE];
     char support[CONFIG_VALUE_SIZE];
     char language[CONFIG_VALUE_SIZE];

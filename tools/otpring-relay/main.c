@@ -11,6 +11,7 @@
 
 #include "os/arena.h"
 #include "otpring-relay/files.h"
+#include "otpring-relay/folder.h"
 #include "otpring-relay/relay.h"
 #include "otpringd/log.h"
 
@@ -34,6 +35,7 @@ static const char doc[] =
     "  support = LINE         telephone or address of the bank's help\n"
     "  language = es          for readers of a language without texts\n"
     "  texts = FOLDER         LANGUAGE/KIND.txt; default: those installed\n"
+    "                         with this program, wherever that is\n"
     "  poll = 500             milliseconds between looks when nothing is due\n"
     "  operator = NAME, operator-key-file = FILE   where the store has operators:\n"
     "                         one with the grant relay\n\n"
@@ -101,9 +103,24 @@ static bool config_load(const char *path, struct config *config)
         log_line(LOG_LEVEL_ERROR, "%s", error);
         return false;
     }
-    if (!result_failed(config_parse(text, strlen(text), config, error))) return true;
-    log_line(LOG_LEVEL_ERROR, "%s: %s", path, error);
-    return false;
+    if (result_failed(config_parse(text, strlen(text), config, error))) {
+        log_line(LOG_LEVEL_ERROR, "%s: %s", path, error);
+        return false;
+    }
+    if (!*config->texts) folder_texts(config->texts, sizeof config->texts);
+    return true;
+}
+
+/* A bank may well send no SMS; but then it should know what becomes of those that the engine writes all the same. */
+static void channels_warn(const struct config *config)
+{
+#define CHANNEL(id, text) text,
+    static const char *const channels[] = {MESSAGE_CHANNELS(CHANNEL)};
+#undef CHANNEL
+    for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++)
+        if (!config_way(config, channels[i]))
+            log_line(LOG_LEVEL_WARNING, "no way has the channel %s: messages by it are not delivered, and end as dead",
+                     channels[i]);
 }
 
 /* Blocked before any thread is made, and read as a file. */
@@ -134,6 +151,7 @@ static int serve(const struct options *options, const struct config *config)
         log_line(LOG_LEVEL_ERROR, "%s", signals < 0 ? "no signalfd" : error);
         return EXIT_USAGE;
     }
+    channels_warn(config);
     bool well = options->check || relay_run(relay, signals, error);
     if (!well) log_line(LOG_LEVEL_ERROR, "%s", error);
     if (options->check) puts("good");

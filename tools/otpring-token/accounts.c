@@ -7,7 +7,7 @@
 #include "os/arena.h"
 #include "token.h"
 
-static const char *const states[] = {"new", "presented", "proven", "binding", "bound", "active"};
+static const char *const states[] = {"new", "presented", "proven", "binding", "bound", "active", "unbound"};
 static const char *const algorithms[] = {"sha1", "sha256", "sha512"};
 static const char *const types[] = {[OTP_HOTP] = "hotp", [OTP_TOTP] = "totp", [OTP_OCRA] = "ocra"};
 
@@ -109,7 +109,9 @@ static bool account_read(const json_t *json, struct account *ret_account)
     unsigned state, hash;
     const char *algorithm = json_string_value(json_object_get(json, "algorithm"));
     if (!algorithm || !device_algorithm_parse(algorithm, &account->algorithm)) return false;
-    if (!word_read(json, "state", states, 6, &state) || !word_read(json, "hash", algorithms, 3, &hash)) return false;
+    if (!word_read(json, "state", states, ACCOUNT_UNBOUND + 1, &state) ||
+        !word_read(json, "hash", algorithms, 3, &hash))
+        return false;
     account->state = (enum account_state)state;
     account->number = (unsigned)json_integer_value(json_object_get(json, "number"));
     account->needs_code = json_is_true(json_object_get(json, "needs_code"));

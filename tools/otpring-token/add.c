@@ -67,6 +67,28 @@ static int fill(struct account *account, const struct settings *settings)
     return status;
 }
 
+/* The one that has this seed already, used in the same way. */
+static const struct account *twin(const struct accounts *accounts, const struct account *added)
+{
+    for (unsigned i = 0; i < accounts->count; i++) {
+        const struct account *account = &accounts->items[i];
+        if (account == added || account->seed_size != added->seed_size ||
+            account->parameters.type != added->parameters.type)
+            continue;
+        if (memcmp(account->seed, added->seed, added->seed_size) == 0 && strcmp(account->suite, added->suite) == 0)
+            return account;
+    }
+    return NULL;
+}
+
+/* Two accounts of one seed count apart, and each shows codes that the other used up. */
+static int twin_refuse(const struct settings *settings, const struct accounts *accounts, const struct account *added)
+{
+    const struct account *other = settings->force ? NULL : twin(accounts, added);
+    if (!other) return EXIT_DONE;
+    return complain(EXIT_REFUSED, "account %u has this seed already; --force adds it again", other->number);
+}
+
 int run_add(const struct settings *settings)
 {
     static struct accounts accounts;
@@ -78,6 +100,7 @@ int run_add(const struct settings *settings)
         account->algorithm = DEVICE_ES256; /* never used: it has no keys */
         status = fill(account, settings);
     }
+    if (account && status == EXIT_DONE) status = twin_refuse(settings, &accounts, account);
     if (account && status == EXIT_DONE) status = keep_save(settings, &accounts);
     if (account && status == EXIT_DONE) {
         if (settings->json)

@@ -92,15 +92,19 @@ static int account_questions(const struct settings *settings, struct accounts *a
 int run_questions(const struct settings *settings)
 {
     static struct accounts accounts;
-    unsigned total = 0, asked = 0;
+    unsigned total = 0, asked = 0, refused = 0;
     int status = keep_open(settings, &accounts);
     for (unsigned i = 0; status == EXIT_DONE && i < accounts.count; i++) {
         struct account *account = &accounts.items[i];
-        if (!account_is_enrolled(account)) continue;
-        if (settings->account && account_find(&accounts, settings->account) != account) continue;
+        if (!account_is_asked(settings, &accounts, account)) continue;
         asked++;
         status = account_questions(settings, &accounts, account, &total);
+        /* What is refused to one account is not refused to the others. */
+        if (status != EXIT_REFUSED) continue;
+        refused++;
+        status = EXIT_DONE;
     }
+    if (status == EXIT_DONE && refused > 0) status = EXIT_REFUSED;
     if (status == EXIT_DONE && asked == 0)
         status = complain(EXIT_REFUSED, "no account is enrolled that could be asked");
     if (status == EXIT_DONE && total == 0 && !settings->json) puts("Nothing is asked.");
@@ -115,10 +119,10 @@ static int open_questions(const struct settings *settings, struct accounts *acco
     *ret_count = 0;
     for (unsigned i = 0; i < accounts->count; i++) {
         unsigned count;
-        if (!account_is_enrolled(&accounts->items[i])) continue;
-        if (settings->account && account_find(accounts, settings->account) != &accounts->items[i]) continue;
+        if (!account_is_asked(settings, accounts, &accounts->items[i])) continue;
         int status = questions_fetch(settings, accounts, &accounts->items[i], some, &count);
-        if (status != EXIT_DONE) return status;
+        /* One that is refused has told so; the question may be another's. */
+        if (status != EXIT_DONE && status != EXIT_REFUSED) return status;
         for (unsigned q = 0; q < count && *ret_count < QUESTIONS_MAX; q++)
             question_copy(&questions[(*ret_count)++], &some[q]);
     }

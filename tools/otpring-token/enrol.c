@@ -3,18 +3,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "os/arena.h"
 #include "token.h"
 
-enum { WAIT_TRIES = 60 };
+enum { WAIT_TRIES = 60, CODE_SIZE = 32 };
 
 struct enrolling {
     const struct settings *settings;
     struct accounts *accounts;
     struct account *account;
+    char refusal[CODE_SIZE]; /* the code of the bank's refusal; "": there was none */
 };
 
 static int save(struct enrolling *enrolling, enum account_state state)
@@ -37,6 +37,7 @@ static int ask(struct enrolling *enrolling, json_t *document, json_t **ret_answe
     }
     const char *code = json_string_value(json_object_get(answer, "code"));
     const char *error = json_string_value(json_object_get(answer, "error"));
+    snprintf(enrolling->refusal, sizeof(enrolling->refusal), "%s", code ? code : "");
     int status = complain(EXIT_REFUSED, "%s%s%s", code ? code : "refused", error ? ": " : "", error ? error : "");
     json_decref(answer);
     return status;
@@ -65,7 +66,6 @@ static int present(struct enrolling *enrolling)
     }
     json_decref(answer);
     if (!taken) return complain(EXIT_REFUSED, "the bank's answer is not one of DEVICE.md");
-    memset(account->activation, 0, sizeof(account->activation));
     return save(enrolling, ACCOUNT_PRESENTED);
 }
 
@@ -152,6 +152,7 @@ static int confirm(struct enrolling *enrolling)
     if (status != EXIT_DONE) return status;
     enrolling->account->device = (uint64_t)json_integer_value(json_object_get(answer, "device"));
     json_decref(answer);
+    secret_wipe(enrolling->account->activation, sizeof(enrolling->account->activation));
     return save(enrolling, ACCOUNT_ACTIVE);
 }
 
@@ -161,104 +162,61 @@ static int go_on(struct enrolling *enrolling)
         [ACCOUNT_NEW] = present,    [ACCOUNT_PRESENTED] = prove, [ACCOUNT_PROVEN] = bind,
         [ACCOUNT_BINDING] = stored, [ACCOUNT_BOUND] = confirm,
     };
-    while (enrolling->account->state != ACCOUNT_ACTIVE) {
+    while (enrolling->account->state < ACCOUNT_ACTIVE) {
         int status = steps[enrolling->account->state](enrolling);
         if (status != EXIT_DONE) return status;
     }
     return EXIT_DONE;
 }
 
-static bool text_set(char *to, size_t size, const char *text)
+/* A code that the bank does not know makes no account: what was made for it goes again, and a mistyped code leaves
+ * nothing behind. Were an earlier presenting of it taken, and its answer lost, the bank would know it by this account's
+ * keys. */
+static int drop_unknown(struct enrolling *enrolling, int status)
 {
-    int length = snprintf(to, size, "%s", text);
-    return length >= 0 && (size_t)length < size;
+    struct accounts *accounts = enrolling->accounts;
+    if (enrolling->account->number == accounts->last_number) accounts->last_number--;
+    account_drop(accounts, enrolling->account);
+    int saved = keep_save(enrolling->settings, accounts);
+    if (saved != EXIT_DONE) return saved;
+    enrol_accounts_hint(accounts);
+    return status;
 }
 
-static int account_make(struct accounts *accounts, const struct settings *settings, const char *activation,
-                        struct account **ret_account)
+static int refused(struct enrolling *enrolling, int status)
 {
-    struct device_key key;
-    uint8_t seal_key[HPKE_PUBLIC_MAX];
-    char host[NAME_MAX_SIZE + 1] = "otpring-token";
-    gethostname(host, sizeof(host) - 1);
-    struct account *account = account_new(accounts);
-    if (!account) return EXIT_REFUSED;
-    account->parameters.type = OTP_TOTP;
-    strcpy(account->activation, activation);
-    if (!device_algorithm_parse(settings->algorithm ? settings->algorithm : "ES256", &account->algorithm))
-        return complain(EXIT_USAGE, "--algorithm is ES256 or Ed25519");
-    if (!text_set(account->name, sizeof(account->name), settings->name ? settings->name : host) ||
-        !text_set(account->platform, sizeof(account->platform),
-                  settings->platform ? settings->platform : "otpring-token " OTPRING_VERSION) ||
-        !text_set(account->push, sizeof(account->push), settings->push ? settings->push : "")) {
-        return complain(EXIT_USAGE, "--name, --platform or --push is too long");
-    }
-    if (result_failed(device_pair_make(account->algorithm, account->sign_private, &key)) ||
-        result_failed(hpke_pair_make(device_kem(account->algorithm), account->seal_private, seal_key))) {
-        return complain(EXIT_REFUSED, "no key can be made");
-    }
-    *ret_account = account;
-    return keep_save(settings, accounts);
+    const struct account *account = enrolling->account;
+    if (account->state == ACCOUNT_NEW && strcmp(enrolling->refusal, "ENROL_CODE") == 0)
+        return drop_unknown(enrolling, status);
+    if (strcmp(enrolling->refusal, "ENROL_OVER") == 0)
+        complain(EXIT_REFUSED, "this account is of no use any more; forget it: otpring-token remove %u",
+                 account->number);
+    return status;
 }
 
-/* The unfinished account that the command goes on with: the one with this code, or the only one. */
-static struct account *unfinished(struct accounts *accounts, const char *activation)
+static void told(const struct settings *settings, const struct account *account)
 {
-    struct account *found = NULL;
-    for (unsigned i = 0; i < accounts->count; i++) {
-        struct account *account = &accounts->items[i];
-        if (account->state == ACCOUNT_ACTIVE) continue;
-        if (!*activation || strcmp(account->activation, activation) == 0) found = account;
-    }
-    return found;
-}
-
-static int activation_get(const struct settings *settings, char ret_activation[ACTIVATION_SIZE + 1])
-{
-    char line[256] = "";
-    const char *text = settings->activation ? settings->activation : "";
-    char *scanned = NULL;
-    ret_activation[0] = 0;
-    if (settings->qr) {
-        int status = image_read(settings->qr, &scanned);
-        if (status != EXIT_DONE) return status;
-        snprintf(line, sizeof(line), "%s", scanned);
-        free(scanned);
-        text = line;
-    } else if (strcmp(text, "-") == 0) {
-        if (!fgets(line, sizeof(line), stdin)) return complain(EXIT_USAGE, "no activation code on standard input");
-        line[strcspn(line, "\r\n")] = 0;
-        text = line;
-    }
-    /* The whole link does as well. */
-    const char *hash = strchr(text, '#');
-    if (hash) text = hash + 1;
-    if (!*text || activation_parse(text, ret_activation)) return EXIT_DONE;
-    return complain(EXIT_USAGE, "an activation code has 16 letters and digits, such as ABCD-EFGH-JKMN-PQRS");
+    if (settings->json)
+        printf("{\"account\":%u,\"state\":\"active\",\"device\":%llu}\n", account->number,
+               (unsigned long long)account->device);
+    else if (settings->socket)
+        printf("Account %u is active. Show a code with: otpring-token code %u\n", account->number, account->number);
 }
 
 int run_enrol(const struct settings *settings)
 {
     static struct accounts accounts;
     char activation[ACTIVATION_SIZE + 1];
-    int status = activation_get(settings, activation);
-    if (status == EXIT_DONE) status = keep_open(settings, &accounts);
-    if (status != EXIT_DONE) return status;
     struct enrolling enrolling = {.settings = settings, .accounts = &accounts};
-    enrolling.account = unfinished(&accounts, activation);
-    if (!enrolling.account && !*activation)
-        status = complain(EXIT_USAGE, "nothing to go on with; give --activation CODE|- or --qr FILE");
-    if (status == EXIT_DONE && !enrolling.account)
-        status = account_make(&accounts, settings, activation, &enrolling.account);
+    int status = enrol_code_get(settings, activation);
+    if (status == EXIT_DONE) status = keep_open(settings, &accounts);
+    if (status == EXIT_DONE) status = enrol_account_choose(settings, &accounts, activation, &enrolling.account);
     if (status == EXIT_DONE) status = go_on(&enrolling);
-    if (status == EXIT_DONE) {
-        if (settings->json)
-            printf("{\"account\":%u,\"state\":\"active\",\"device\":%llu}\n", enrolling.account->number,
-                   (unsigned long long)enrolling.account->device);
-        else if (settings->socket)
-            printf("Account %u is active. Show a code with: otpring-token code %u\n", enrolling.account->number,
-                   enrolling.account->number);
-    }
+    if (status == EXIT_DONE)
+        told(settings, enrolling.account);
+    else if (enrolling.account)
+        status = refused(&enrolling, status);
+    secret_wipe(activation, sizeof(activation));
     secret_wipe(&accounts, sizeof(accounts));
     return status;
 }

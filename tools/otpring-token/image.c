@@ -11,8 +11,8 @@
 
 enum { SIDE_MAX = 16384, PIXELS_MAX = 1 << 26 };
 
-/* One byte of grey a pixel; NULL: complained. */
-static uint8_t *picture_read(const char *path, unsigned *ret_width, unsigned *ret_height)
+/* One byte of grey a pixel; NULL: complained, ret_status says how. */
+static uint8_t *picture_read(const char *path, unsigned *ret_width, unsigned *ret_height, int *ret_status)
 {
     bool standard = strcmp(path, "-") == 0;
     FILE *file = standard ? stdin : fopen(path, "rbe");
@@ -20,7 +20,7 @@ static uint8_t *picture_read(const char *path, unsigned *ret_width, unsigned *re
     png_color white = {255, 255, 255};
     uint8_t *pixels = NULL;
     if (!file) {
-        complain(EXIT_USAGE, "%s: %s", path, strerror(errno));
+        *ret_status = complain(EXIT_USAGE, "%s: %s", path, strerror(errno));
         return NULL;
     }
     if (png_image_begin_read_from_stdio(&picture, file)) {
@@ -32,7 +32,9 @@ static uint8_t *picture_read(const char *path, unsigned *ret_width, unsigned *re
             pixels = NULL;
         }
     }
-    if (!pixels) complain(EXIT_REFUSED, "%s: %s", path, picture.message[0] ? picture.message : "too large a picture");
+    if (!pixels)
+        *ret_status =
+            complain(EXIT_REFUSED, "%s: %s", path, picture.message[0] ? picture.message : "too large a picture");
     *ret_width = picture.width;
     *ret_height = picture.height;
     png_image_free(&picture);
@@ -72,11 +74,14 @@ static char *code_find(const uint8_t *pixels, unsigned width, unsigned height, u
 int image_read(const char *path, char **ret_text)
 {
     unsigned width, height, count = 0;
-    uint8_t *pixels = picture_read(path, &width, &height);
-    if (!pixels) return EXIT_REFUSED;
+    int status = EXIT_DONE;
+    uint8_t *pixels = picture_read(path, &width, &height, &status);
+    if (!pixels) return status;
     char *text = code_find(pixels, width, height, &count);
     free(pixels);
     if (count == 1 && text) {
+        /* Who made the code with echo has a line's end in it. */
+        for (size_t size = strlen(text); size > 0 && strchr("\r\n", text[size - 1]); size--) text[size - 1] = 0;
         *ret_text = text;
         return EXIT_DONE;
     }

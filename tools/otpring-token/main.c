@@ -81,6 +81,7 @@ static const struct argp_option options[] = {
     {"counter", TEXT(counter), "N", 0, "add: its next counter; default 0", 2},
     {"company", TEXT(company), "NAME", 0, "add: what it is for", 2},
     {"user", TEXT(user), "NAME", 0, "add: whose it is", 2},
+    {"force", FLAG(force), 0, 0, "add: also where another account has the same seed", 2},
     {"watch", FLAG(watch), 0, 0, "code: show it with a countdown, until interrupted", 2},
     {"challenge", TEXT(challenge), "TEXT", 0, "ocra: what the screen shows", 2},
     {"challenge-second", TEXT(challenge_second), "TEXT", 0, "ocra, mutual: the second challenge", 2},

@@ -106,13 +106,36 @@ json_t *question_json(const struct question *question)
 
 /* ---- asking the bank ---- */
 
-static int refused(const json_t *answer)
+static int refused(const struct account *account, const json_t *answer)
 {
     const char *code = json_string_value(json_object_get(answer, "code"));
     const char *error = json_string_value(json_object_get(answer, "error"));
     const char *state = json_string_value(json_object_get(answer, "state"));
-    return complain(EXIT_REFUSED, "%s%s%s%s%s", code ? code : "refused", error ? ": " : "", error ? error : "",
-                    state ? ": " : "", state ? state : "");
+    return complain(EXIT_REFUSED, "account %u: %s%s%s%s%s", account->number, code ? code : "refused", error ? ": " : "",
+                    error ? error : "", state ? ": " : "", state ? state : "");
+}
+
+/* Codes are refused from now on, not only questions; a bank that knows the device after all takes that back. */
+static int mark(const struct settings *settings, const struct accounts *accounts, struct account *account,
+                enum account_state state)
+{
+    if (account->state == state) return EXIT_DONE;
+    account->state = state;
+    return keep_save(settings, accounts);
+}
+
+static bool is_unknown(const json_t *answer)
+{
+    const char *code = json_string_value(json_object_get(answer, "code"));
+    return code && strcmp(code, "DEVICE_UNKNOWN") == 0;
+}
+
+/* A refusal of the bank, told; the account is unbound where the bank does not know its device. */
+static int take_refusal(const struct settings *settings, const struct accounts *accounts, struct account *account,
+                        const json_t *answer)
+{
+    int saved = is_unknown(answer) ? mark(settings, accounts, account, ACCOUNT_UNBOUND) : EXIT_DONE;
+    return saved == EXIT_DONE ? refused(account, answer) : saved;
 }
 
 static json_t *document_questions(const struct account *account, int64_t now_s)
@@ -132,7 +155,8 @@ static json_t *document_questions(const struct account *account, int64_t now_s)
 }
 
 /* A device's clock may be wrong: then the bank's own time is taken, once. */
-static int questions_ask(const struct settings *settings, const struct account *account, json_t **ret_answer)
+static int questions_ask(const struct settings *settings, const struct accounts *accounts, struct account *account,
+                         json_t **ret_answer)
 {
     int64_t now_s = (int64_t)time(NULL);
     for (int tries = 0; tries < 2; tries++) {
@@ -149,7 +173,7 @@ static int questions_ask(const struct settings *settings, const struct account *
         json_t *theirs = json_object_get(answer, "time");
         bool clock = code && strcmp(code, "QUESTION_CLOCK") == 0 && json_is_integer(theirs) && tries == 0;
         now_s = json_integer_value(theirs);
-        int status = clock ? EXIT_DONE : refused(answer);
+        int status = clock ? EXIT_DONE : take_refusal(settings, accounts, account, answer);
         json_decref(answer);
         if (!clock) return status;
     }
@@ -162,8 +186,12 @@ int questions_fetch(const struct settings *settings, struct accounts *accounts, 
     json_t *answer = NULL, *item;
     size_t i;
     *ret_count = 0;
-    int status = questions_ask(settings, account, &answer);
-    if (status != EXIT_DONE) return status;
+    int status = questions_ask(settings, accounts, account, &answer);
+    if (status == EXIT_DONE) status = mark(settings, accounts, account, ACCOUNT_ACTIVE);
+    if (status != EXIT_DONE) {
+        json_decref(answer);
+        return status;
+    }
     json_array_foreach(json_object_get(answer, "questions"), i, item)
     {
         const char *uri = json_string_value(json_object_get(item, "uri"));
@@ -213,7 +241,9 @@ int question_answer(const struct settings *settings, const struct accounts *acco
     if (!answer) return EXIT_UNAVAILABLE;
     const char *state = json_string_value(json_object_get(answer, "state"));
     const char *reason = json_string_value(json_object_get(answer, "reason"));
-    status = json_is_true(json_object_get(answer, "ok")) && state ? EXIT_DONE : refused(answer);
+    status = json_is_true(json_object_get(answer, "ok")) && state
+                 ? EXIT_DONE
+                 : take_refusal(settings, accounts, question->account, answer);
     if (status == EXIT_DONE) {
         bool why = reason && strcmp(reason, "none") != 0;
         snprintf(ret_state, size, "%s%s%s", state, why ? " " : "", why ? reason : "");

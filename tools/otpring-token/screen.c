@@ -90,7 +90,9 @@ static void put_account(const struct screen *screen, unsigned i, int64_t now_s)
     printf(" %c %-3u ", i == screen->chosen ? '>' : ' ', account->number);
     put(name, strlen(name), NAME_WIDTH, true);
     putchar(' ');
-    if (account->state != ACCOUNT_ACTIVE) {
+    if (account->state == ACCOUNT_UNBOUND) {
+        fputs("unbound: the bank does not know it any more", stdout);
+    } else if (account->state != ACCOUNT_ACTIVE) {
         printf("%s: go on with otpring-token enrol", account_state_name(account->state));
     } else if (account->parameters.type == OTP_TOTP) {
         unsigned left_s = code_now(account, now_s, code), period_s = account->parameters.period_s;

@@ -123,9 +123,7 @@ int run_remove(const struct settings *settings)
     struct account *account = status == EXIT_DONE ? account_find(&accounts, settings->argument) : NULL;
     if (status == EXIT_DONE && !account) status = complain(EXIT_REFUSED, "there is no account %s", settings->argument);
     if (account) {
-        size_t after = (size_t)(&accounts.items[accounts.count] - account) - 1;
-        memmove(account, account + 1, after * sizeof(*account));
-        accounts.count--;
+        account_drop(&accounts, account);
         status = keep_save(settings, &accounts);
     }
     secret_wipe(&accounts, sizeof(accounts));

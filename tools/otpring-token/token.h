@@ -19,8 +19,18 @@ enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNAVAILAB
 
 enum { HANDLE_SIZE = 16, ACCOUNTS_MAX = 64, NAME_MAX_SIZE = 63, PLATFORM_MAX_SIZE = 31, PUSH_MAX_SIZE = 255 };
 
-/* Where an account stands; the same words as the bank's answers, with "new" before the first of them. */
-enum account_state { ACCOUNT_NEW, ACCOUNT_PRESENTED, ACCOUNT_PROVEN, ACCOUNT_BINDING, ACCOUNT_BOUND, ACCOUNT_ACTIVE };
+/* Where an account stands; the same words as the bank's answers, with "new" before the first of them. Unbound: the bank
+ * said that it does not know this device. That is not signed, and another bank at the same socket says it too: so keys
+ * and seed stay, unused, until the user removes the account, or asks by its number and the bank knows it after all. */
+enum account_state {
+    ACCOUNT_NEW,
+    ACCOUNT_PRESENTED,
+    ACCOUNT_PROVEN,
+    ACCOUNT_BINDING,
+    ACCOUNT_BOUND,
+    ACCOUNT_ACTIVE,
+    ACCOUNT_UNBOUND
+};
 const char *account_state_name(enum account_state state);
 struct account;
 const char *account_type_name(const struct account *account); /* "totp", "hotp", "ocra" */
@@ -34,7 +44,7 @@ struct account {
     char name[NAME_MAX_SIZE + 1];
     char platform[PLATFORM_MAX_SIZE + 1];
     char push[PUSH_MAX_SIZE + 1];
-    char activation[ACTIVATION_SIZE + 1]; /* until presented */
+    char activation[ACTIVATION_SIZE + 1]; /* until active: it says which one to go on with */
     uint8_t handle[HANDLE_SIZE];
     uint8_t nonce[HANDLE_SIZE];
     bool needs_code;
@@ -89,6 +99,7 @@ struct settings {
     const char *username;
     const char *mqtt_password_file;
     const char *other_passphrase_file;
+    bool force;
     bool vouch;
     bool new_challenge;
     bool json;
@@ -113,10 +124,13 @@ struct account *account_find(struct accounts *accounts, const char *number_text)
 struct account *account_choose(const struct settings *settings, struct accounts *accounts,
                                bool (*fits)(const struct account *account), const char *what);
 bool account_is_enrolled(const struct account *account); /* and active: it can be asked things */
+/* Whether a command asks the bank about it: those enrolled, or the one that settings name, even where it is unbound. */
+bool account_is_asked(const struct settings *settings, struct accounts *accounts, const struct account *account);
 bool account_shows_codes(const struct account *account);
 bool account_answers_by_hand(const struct account *account); /* has an OCRA suite */
 /* A new one at the end; NULL: complained, there are too many. */
 struct account *account_new(struct accounts *accounts);
+void account_drop(struct accounts *accounts, struct account *account); /* those behind it move up */
 
 /* keep.c: the file. The passphrase is asked for once and kept until keep_close. */
 int keep_open(const struct settings *settings, struct accounts *ret_accounts);
@@ -159,6 +173,16 @@ unsigned code_now(const struct account *account, int64_t now_s, char ret_text[16
 /* respond.c: the response of an OCRA token to settings->challenge; a counter is used up before it is given. */
 int response_by_hand(const struct settings *settings, struct accounts *accounts, struct account *account,
                      char ret_text[OCRA_RESPONSE_SIZE_MAX + 1]);
+
+/* enrol_account.c. The activation code that settings give, as text, in a link or in a picture; "": none. EXIT_DONE, or
+ * complained. */
+int enrol_code_get(const struct settings *settings, char ret_activation[ACTIVATION_SIZE + 1]);
+/* The account to go on with: the one that --account names, the one of this code, or, without a code, the only one under
+ * way; a code of none of them makes a new one, which is kept. EXIT_DONE, or complained. */
+int enrol_account_choose(const struct settings *settings, struct accounts *accounts, const char *activation,
+                         struct account **ret_account);
+/* Complains about those under way, if there are any: how to go on with them. */
+void enrol_accounts_hint(const struct accounts *accounts);
 
 /* Commands. */
 int run_add(const struct settings *settings);

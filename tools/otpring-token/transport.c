@@ -49,7 +49,10 @@ static json_t *socket_ask(const struct settings *settings, json_t *request, bool
     free(text);
     free(body);
     if (!answer) {
-        complain(EXIT_UNAVAILABLE, "the daemon closed the connection before it answered; the same command goes on");
+        complain(EXIT_UNAVAILABLE,
+                 "the daemon closed the connection before it answered: is %s its %s.sock? If it is, the same command "
+                 "goes on",
+                 settings->socket, question ? "ask" : "admin");
         transport_close();
     }
     return answer;

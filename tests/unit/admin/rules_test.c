@@ -134,6 +134,33 @@ static void a_step_names_the_first_condition_that_does_not_hold(void **unused)
     for (unsigned rule = 0; rule < RULE_COUNT; rule++) assert_true(strlen(rule_refusal((enum rule)rule)) > 10);
 }
 
+static void a_refused_step_tells_where_it_is_one_and_what_leads_there(void **unused)
+{
+    (void)unused;
+    char text[160], little[20];
+    assert_int_equal(rule_states_list(MACHINE_USER, DO_USER_ERASE, ROLE_BANK, text, sizeof(text)), 1);
+    assert_string_equal(text, "inactive");
+    assert_int_equal(rule_ways_list(MACHINE_USER, USER_ACTIVE, DO_USER_ERASE, ROLE_BANK, text, sizeof(text)), 1);
+    assert_string_equal(text, "user.deactivate");
+    assert_int_equal(rule_ways_list(MACHINE_USER, USER_ERASED, DO_USER_ERASE, ROLE_BANK, text, sizeof(text)), 0);
+    assert_string_equal(text, "");
+    assert_int_equal(
+        rule_ways_list(MACHINE_ENROLMENT, ENROLMENT_PRESENTED, DO_ENROL_INVITE, ROLE_BANK, text, sizeof(text)), 1);
+    assert_string_equal(text, "enrol.cancel");
+    assert_int_equal(rule_states_list(MACHINE_ENROLMENT, DO_ENROL_INVITE, ROLE_BANK, little, sizeof(little)), 7);
+    assert_string_equal(little, "none, invited");
+    assert_int_equal(rule_states_list(MACHINE_USER, DO_ENROL_INVITE, ROLE_BANK, text, sizeof(text)), 0);
+    assert_string_equal(text, "");
+    /* What is refused must fit its place whole, for every act, state and role. */
+    for (unsigned machine = 0; machine < MACHINE_COUNT; machine++)
+        for (unsigned act = 0; act < RULE_ACT_COUNT; act++)
+            for (unsigned role = 0; role < ROLE_COUNT; role++) {
+                rule_states_list((enum rule_machine)machine, (enum rule_act)act, (enum rule_role)role, text,
+                                 sizeof(text));
+                assert_in_range(strlen(text), 0, sizeof(text) - 30);
+            }
+}
+
 static void names_are_found_again(void **unused)
 {
     (void)unused;
@@ -159,6 +186,7 @@ int main(void)
         cmocka_unit_test(every_triple_of_state_act_and_role_is_what_the_rules_say),
         cmocka_unit_test(an_administrator_of_a_company_touches_the_own_alone),
         cmocka_unit_test(a_step_names_the_first_condition_that_does_not_hold),
+        cmocka_unit_test(a_refused_step_tells_where_it_is_one_and_what_leads_there),
         cmocka_unit_test(names_are_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
