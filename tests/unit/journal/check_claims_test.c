@@ -451,6 +451,12 @@ static void a_published_checkpoint_is_met_or_too_old_or_not_of_this_log(void **s
         remove_segments(log, number, number), number++;
     assert_ok(check(log, &options, &report));
     assert_true(report.published_met == 0 && report.published_old == 1);
+    /* Of what is kept nothing is left: that is no reason why the note could not be compared. */
+    for (uint64_t behind = number + 1; segment(log, behind, &size); behind++) remove_segments(log, behind, behind);
+    uint8_t *bytes = segment(log, number, &size);
+    memset(bytes + SEGMENT_HEADER_SIZE, 0, size - SEGMENT_HEADER_SIZE);
+    assert_code(check(log, &options, &report), JOURNAL_MISSING);
+    assert_true(report.blocks == 0 && report.kind == FINDING_TRUNCATED);
     destroy(log);
 }
 
