@@ -194,6 +194,8 @@ struct result enrol_about_open(struct people *people, const uint8_t name[16], co
 
 /* ---- messages (enrol_notice.c) ---- */
 
+/* LINK#CODE: an invitation in one text. */
+void enrol_link_text(const char *link, const char *code, char *ret_text, size_t size);
 struct result enrol_notice_invited(struct enrolling *enrolling, const char *link, const char *activation) MUST_USE;
 struct result enrol_notice_bound(struct enrolling *enrolling) MUST_USE;
 struct result enrol_notice_active(struct enrolling *enrolling) MUST_USE;

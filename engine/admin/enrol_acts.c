@@ -125,10 +125,13 @@ static void invite_answer(struct enrolling *enrolling, const struct wish *wish, 
     json_object_set_new(answer, "needs_code", json_boolean(enrolling->row.needs_code));
     state_answer(enrolling);
     if (!wish->desk) return;
-    char text[ACTIVATION_TEXT_SIZE];
+    char text[ACTIVATION_TEXT_SIZE], whole[LINK_MAX + ACTIVATION_TEXT_SIZE + 1];
     activation_text(activation, text);
+    enrol_link_text(wish->link, text, whole, sizeof(whole));
     json_object_set_new(answer, "activation", json_string(text));
+    json_object_set_new(answer, "link", json_string(whole));
     secret_wipe(text, sizeof(text));
+    secret_wipe(whole, sizeof(whole));
 }
 
 static struct result invite_with(struct enrolling *enrolling, const struct wish *wish,

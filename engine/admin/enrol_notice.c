@@ -34,13 +34,18 @@ static struct result to_phone(struct enrolling *enrolling, struct outbox_draft *
     return result;
 }
 
+void enrol_link_text(const char *link, const char *code, char *ret_text, size_t size)
+{
+    /* Behind the #, so that no web server on the way gets to see it. */
+    snprintf(ret_text, size, "%s#%s", link, code);
+}
+
 struct result enrol_notice_invited(struct enrolling *enrolling, const char *link, const char *activation)
 {
     char code[ACTIVATION_TEXT_SIZE], until[NUMBER_TEXT_MAX], whole[MESSAGE_FIELD_VALUE_MAX];
     activation_text(activation, code);
     seconds_text(enrolling->row.due_ms, until);
-    /* Behind the #, so that no web server on the way gets to see it. */
-    snprintf(whole, sizeof(whole), "%s#%s", link, code);
+    enrol_link_text(link, code, whole, sizeof(whole));
     const struct outbox_field fields[] = {{"link", whole}, {"code", code}, {"valid_until", until}};
     struct outbox_draft draft = {
         .kind = MESSAGE_INVITATION, .expires_ms = enrolling->row.due_ms, .fields = fields, .field_count = 3};

@@ -151,6 +151,25 @@ def an_unbound_account_does_not_stand_in_the_way(world, folder):
     assert "is unbound" in token.run("code", status=1)
 
 
+def invited_at_the_desk(world, folder):
+    """The picture that the invitation was written to is read by the program that enrols; so is one of the link given."""
+    world.user("zoe")
+    token = Token(folder / "zoe", world.store.path / "admin.sock")
+    invite = ("enrol", "invite", "--company", COMPANY, "--user", "zoe", "--deliver", "desk")
+    told = world.store.tool(*invite)
+    code = told.split("shown this once: ")[1].splitlines()[0]
+    assert f"The same as a link: otpring://enrol#{code}\n" in told, told
+    invited = token.folder / "invited.png"
+    answer = world.store.tool(*invite, "--link", "https://bank.example/app", "--qr-file", str(invited), want_json=True)
+    assert answer["link"] == "https://bank.example/app#" + answer["activation"], answer
+    assert invited.stat().st_mode & 0o777 == 0o600
+    world.store.tool(*invite, "--qr-file", str(invited), status=2)
+    assert "█" in world.store.tool(*invite, "--qr"), "on the terminal too"
+    invited.unlink()
+    world.store.tool(*invite, "--qr-file", str(invited))
+    assert token.json("enrol", "--vouch", "--qr", invited)[-1]["state"] == "active"
+
+
 def refused_and_guessed(world, folder):
     token = enrolled(world, folder / "eva", "eva", algorithm="Ed25519")
     asked = world.asked("eva")
@@ -387,7 +406,7 @@ def main():
     with Store() as store:
         store.start()
         world = World(store)
-        for story in (pushed_and_polled, an_unbound_account_does_not_stand_in_the_way, an_enrolment_goes_on_by_the_same_command, refused_and_guessed, scanned, what_no_bank_of_ours_signed_is_not_shown,
+        for story in (pushed_and_polled, invited_at_the_desk, an_unbound_account_does_not_stand_in_the_way, an_enrolment_goes_on_by_the_same_command, refused_and_guessed, scanned, what_no_bank_of_ours_signed_is_not_shown,
                       listening_over_a_broker_that_is_killed, on_the_screen):
             story(world, store.base)
         carried(by_hand(store, store.base), store.base)

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "command.h"
+#include "show_qr.h"
 
 static const char *text_of(json_t *object, const char *key)
 {
@@ -58,6 +59,12 @@ static void print_invited(const struct invocation *invocation, json_t *answer)
     printf(": enrolment %" JSON_INTEGER_FORMAT ", for %" JSON_INTEGER_FORMAT " hours\n", number_of(answer, "enrolment"),
            number_of(answer, "expires_s") / 3600);
     if (*text_of(answer, "activation")) printf("Activation code, shown this once: %s\n", text_of(answer, "activation"));
+    if (*text_of(answer, "link")) {
+        printf("The same as a link: ");
+        print_escaped(text_of(answer, "link"));
+        putchar('\n');
+        if (invocation->qr) qr_show(text_of(answer, "link"));
+    }
     if (json_is_true(json_object_get(answer, "needs_code")))
         puts("The user will be asked for one code of the token that is there now.");
 }
@@ -65,7 +72,14 @@ static void print_invited(const struct invocation *invocation, json_t *answer)
 int run_enrol_invite(struct invocation *invocation)
 {
     int status = needs_user(invocation);
-    return status ? status : ask_and_print(invocation, print_invited);
+    const char *deliver = text_of(invocation->request, "deliver");
+    if (status) return status;
+    if ((invocation->qr || invocation->qr_path) && strcmp(deliver, "desk") != 0)
+        return complain(EXIT_USAGE,
+                        "a QR code is for --deliver desk: it holds the activation code, which otherwise goes "
+                        "to the user's phone alone");
+    return invocation->qr_path ? ask_and_draw(invocation, print_invited, "link")
+                               : ask_and_print(invocation, print_invited);
 }
 
 static void print_status(const struct invocation *invocation, json_t *answer)

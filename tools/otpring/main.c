@@ -61,9 +61,9 @@ const struct command commands[] = {
      "company,user,secret and, as wanted, type,algorithm,digits,period,t0,counter,look_ahead,profile,label; profile (a "
      "number) instead of the parameters that a profile says.",
      run_import},
-    {"enrol invite", NULL, 0, 0, "Invite a user to make a phone the token", "enrol.invite", "cu()[]<>adpI3j",
+    {"enrol invite", NULL, 0, 0, "Invite a user to make a phone the token", "enrol.invite", "cu()[]<>adpI*,3j",
      "The activation code goes to the user's phone number, and is not shown; with --deliver desk it is shown here, "
-     "once, to be handed over in person.",
+     "once, to be handed over in person; as a QR code too, which an app reads, by --qr or --qr-file.",
      run_enrol_invite},
     {"enrol list", NULL, 0, 0, "List a company's enrolments", "enrol.list", "c&FNj",
      "States: invited, presented, proven, binding, bound, active, final, expired, cancelled, rolled-back, unbound.",

@@ -64,6 +64,9 @@ static const struct known_option options[] = {
     {'N', "limit", "N", "At most so many; default 100", NUMBER, "limit"},
     {'q', "qr", NULL, "Show the otpauth URI as a QR code too", OWN, NULL},
     {'Q', "qr-file", "FILE", "Write it as a QR code to a new file, .png or .svg, that only you can read", OWN, NULL},
+    {'*', "qr", NULL, "With --deliver desk: show the link as a QR code too", OWN, NULL},
+    {',', "qr-file", "FILE",
+     "With --deliver desk: write the link as a QR code to a new file, .png or .svg, that only you can read", OWN, NULL},
     {'{', "challenge", "TEXT", "The code is a response to this challenge (OCRA)", TEXT, "challenge"},
     {'}', "challenge-second", "TEXT", "OCRA, mutual: the challenge that the token made", TEXT, "challenge_second"},
     {'|', "session-info", "TEXT", "OCRA, suites with S: the session information", TEXT, "session"},
@@ -168,9 +171,11 @@ static void own_set(struct invocation *invocation, int key, const char *text)
         invocation->pin_path = text;
         break;
     case 'q':
+    case '*':
         invocation->qr = true;
         break;
     case 'Q':
+    case ',':
         invocation->qr_path = text;
         break;
     case 'B':

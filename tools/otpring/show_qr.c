@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
 #include "os/private_file.h"
 #include "qr/qr.h"
 
@@ -30,7 +29,8 @@ static int complain_about(const char *path, struct result result)
     return complain(result.code == OS_NO_SPACE ? EXIT_UNAVAILABLE : EXIT_USAGE, "%s: %s", path, result_text(result));
 }
 
-FILE *qr_file_open(const char *path, int *ret_status)
+/* NULL: complained, ret_status says how. */
+static FILE *qr_file_open(const char *path, int *ret_status)
 {
     int descriptor;
     if (!ends_in(path, ".png") && !ends_in(path, ".svg")) {
@@ -51,7 +51,7 @@ FILE *qr_file_open(const char *path, int *ret_status)
     return file;
 }
 
-void qr_file_give_up(FILE *file, const char *path)
+static void qr_file_give_up(FILE *file, const char *path)
 {
     fclose(file);
     unlink(path);
@@ -71,7 +71,8 @@ static struct result draw(FILE *file, const char *path, const char *text)
     return drawn;
 }
 
-int qr_file_finish(FILE *file, const char *path, const char *text)
+/* Writes, syncs and closes. 0, or complained. */
+static int qr_file_finish(FILE *file, const char *path, const char *text)
 {
     struct result drawn = draw(file, path, text);
     if (result_failed(drawn)) {
@@ -80,4 +81,25 @@ int qr_file_finish(FILE *file, const char *path, const char *text)
     }
     fclose(file);
     return EXIT_DONE;
+}
+
+int ask_and_draw(struct invocation *invocation, void (*print)(const struct invocation *invocation, json_t *answer),
+                 const char *key)
+{
+    int status = EXIT_DONE;
+    FILE *file = qr_file_open(invocation->qr_path, &status);
+    if (!file) return status;
+    json_t *answer = admin_ask(invocation, invocation->request, &status);
+    if (!answer) {
+        qr_file_give_up(file, invocation->qr_path);
+        return status;
+    }
+    if (invocation->json)
+        print_json(answer);
+    else
+        print(invocation, answer);
+    const char *text = json_string_value(json_object_get(answer, key));
+    status = qr_file_finish(file, invocation->qr_path, text ? text : "");
+    json_decref(answer);
+    return status;
 }

@@ -2,18 +2,16 @@
 #ifndef TOOLS_OTPRING_SHOW_QR_H
 #define TOOLS_OTPRING_SHOW_QR_H
 
-#include <stdio.h>
+#include "command.h"
 
 /* On standard output; with colours where that is a terminal and NO_COLOR is not set. Prints nothing where the text is
  * beyond a QR code. */
 void qr_show(const char *text);
 
-/* A new file (mode 0600) for a QR code, made before what it will hold is: a secret that is shown once must not be lost
- * over a path. By its name's end it becomes a PNG or an SVG. NULL: complained, ret_status says how. */
-FILE *qr_file_open(const char *path, int *ret_status);
-/* Writes, syncs and closes. 0, or complained. */
-int qr_file_finish(FILE *file, const char *path, const char *text);
-/* Nothing to be shown after all: the file is removed again. */
-void qr_file_give_up(FILE *file, const char *path);
+/* Asks, prints the answer, and writes its field `key` as a QR code to invocation->qr_path: a new file (mode 0600), a
+ * PNG or an SVG by its name's end. The file is made before what it will hold is: a secret that is shown once must not
+ * be lost over a path. Where nothing is answered it is removed again. The exit status. */
+int ask_and_draw(struct invocation *invocation, void (*print)(const struct invocation *invocation, json_t *answer),
+                 const char *key);
 
 #endif

@@ -86,26 +86,6 @@ static void print_added(const struct invocation *invocation, json_t *answer)
     if (invocation->qr) qr_show(uri);
 }
 
-/* The file is there before the token is, so that the one time that the seed is shown is not lost over a path. */
-static int add_with_qr_file(struct invocation *invocation)
-{
-    int status = EXIT_DONE;
-    FILE *file = qr_file_open(invocation->qr_path, &status);
-    if (!file) return status;
-    json_t *answer = admin_ask(invocation, invocation->request, &status);
-    if (!answer) {
-        qr_file_give_up(file, invocation->qr_path);
-        return status;
-    }
-    if (invocation->json)
-        print_json(answer);
-    else
-        print_added(invocation, answer);
-    status = qr_file_finish(file, invocation->qr_path, text_of(answer, "uri"));
-    json_decref(answer);
-    return status;
-}
-
 int run_token_add(struct invocation *invocation)
 {
     int status = needs_account(invocation);
@@ -123,7 +103,7 @@ int run_token_add(struct invocation *invocation)
     if (!invocation->qr_path) return ask_and_print(invocation, print_added);
     if (invocation->secret_path)
         return complain(EXIT_USAGE, "--qr-file is for a fresh seed; this one was given with --secret-file");
-    return add_with_qr_file(invocation);
+    return ask_and_draw(invocation, print_added, "uri");
 }
 
 static void print_tokens(const struct invocation *invocation, json_t *answer)
