@@ -90,6 +90,8 @@ struct result batch_add(struct act *act) MUST_USE;
 /* Whether to try again what gave this result: the journal is short of room, room can be made (it is waited for here),
  * and the request has not waited ten seconds yet. */
 bool act_again(struct act *act, struct result result);
+/* What reads compare dates with: the time that acts are dated with. */
+int64_t admin_now_ms(struct admin *admin);
 /* Lets journal and store breathe between two acts when nobody else does. */
 struct result admin_keep(struct admin *admin) MUST_USE;
 /* After an act, when nobody else keeps house. The act is done and is answered so: what is wrong with the house is told

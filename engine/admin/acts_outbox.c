@@ -144,8 +144,7 @@ static struct result next(struct people *people)
 /* A look first: where nothing is due, nothing is written, and nobody waits for the disk. */
 static struct result look(struct act *act)
 {
-    struct people people = {
-        .act = act, .store = core_store(act->admin->core), .now_ms = (int64_t)os_time(act->admin->options.os).wall_ms};
+    struct people people = {.act = act, .store = core_store(act->admin->core), .now_ms = admin_now_ms(act->admin)};
     TRY(store_begin(people.store, false, &people.txn));
     struct result result = next(&people);
     store_abort(people.store, people.txn);

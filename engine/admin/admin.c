@@ -373,6 +373,11 @@ void batch_put(struct admin_batch *batch, const struct csv_token *token, uint16_
                                                 .counter = token->counter};
 }
 
+int64_t admin_now_ms(struct admin *admin)
+{
+    return core_time_ms(admin->core, admin->options.os);
+}
+
 struct result admin_keep(struct admin *admin)
 {
     bool more = true;

@@ -355,8 +355,7 @@ static struct result prove_end(struct people *people, struct result *ret_refusal
 
 static struct result asking_read(struct act *act, struct asking *ret_asking)
 {
-    struct people people = {
-        .act = act, .store = core_store(act->admin->core), .now_ms = (int64_t)os_time(act->admin->options.os).wall_ms};
+    struct people people = {.act = act, .store = core_store(act->admin->core), .now_ms = admin_now_ms(act->admin)};
     TRY(store_begin(people.store, false, &people.txn));
     struct result result = asking_get(&people, ret_asking);
     store_abort(people.store, people.txn);
@@ -544,8 +543,7 @@ static struct result status(struct people *people)
 
 static struct result act_status_of_device(struct act *act)
 {
-    struct people people = {
-        .act = act, .store = core_store(act->admin->core), .now_ms = (int64_t)os_time(act->admin->options.os).wall_ms};
+    struct people people = {.act = act, .store = core_store(act->admin->core), .now_ms = admin_now_ms(act->admin)};
     TRY(store_begin(people.store, false, &people.txn));
     struct result result = status(&people);
     store_abort(people.store, people.txn);

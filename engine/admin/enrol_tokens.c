@@ -310,7 +310,7 @@ void enrol_tend(struct admin *admin)
     admin->tended_ms = time.boot_ms;
     struct act act = {.admin = admin, .request = json_object(), .answer = json_object()};
     unsigned watches = TEND_WATCH_MAX;
-    for (int i = 0; i < TEND_DUE_MAX && act.answer && next_name(&act, (int64_t)time.wall_ms, &watches); i++) {
+    for (int i = 0; i < TEND_DUE_MAX && act.answer && next_name(&act, admin_now_ms(admin), &watches); i++) {
         if (result_failed(enrol_change(&act, tend_one))) break;
     }
     json_decref(act.request);

@@ -88,8 +88,7 @@ static struct result who(struct people *people)
 
 static struct result reading(struct act *act, struct people *people, struct result (*serve)(struct people *people))
 {
-    *people = (struct people){
-        .act = act, .store = core_store(act->admin->core), .now_ms = (int64_t)os_time(act->admin->options.os).wall_ms};
+    *people = (struct people){.act = act, .store = core_store(act->admin->core), .now_ms = admin_now_ms(act->admin)};
     TRY(store_begin(people->store, false, &people->txn));
     struct result result = serve(people);
     store_abort(people->store, people->txn);

@@ -7,7 +7,8 @@
  *   3. every turn begun by the end of the reading becomes durable. Only now may what was read stand in the store: a
  * word of a record that never became durable would be a consumption nobody has a record of.
  *   4. sessions: a block is durable a moment before its worker has its answers kept, so only after the wait of 3 are
- * the answers of every frame at or below P among what is kept, and no others than durable ones ever are.
+ * the answers of every frame at or below P among what is kept. Verdicts above P are not put: the words may have been
+ * read before them, and both have to come from the same journal.
  *   5. one transaction: changed blocks, sessions, and P.
  * Of a large table, 2, 3 and a transaction of their own go round for a piece of the words at a time, with pauses, so
  * that the disk is not taken from the journal; the last piece is 5. Words in the store that are newer than its P are
@@ -171,12 +172,12 @@ static struct result sessions_prune(struct session_saving *saving)
     }
 }
 
-static struct result sessions_rows(struct core *core, struct store_txn *txn, uint64_t *ret_next)
+static struct result sessions_rows(struct core *core, struct store_txn *txn, uint64_t position, uint64_t *ret_next)
 {
     struct session_saving saving = {.core = core, .txn = txn, .capacity = core->options.sessions_max + 64u};
     saving.ids = malloc(saving.capacity * sizeof(saving.ids[0]));
     if (!saving.ids) return result_of(NO_MEMORY);
-    struct result result = sessions_save(core->sessions, session_put, &saving);
+    struct result result = sessions_save(core->sessions, position, session_put, &saving);
     if (!result_failed(result)) result = sessions_prune(&saving);
     free(saving.ids);
     *ret_next = saving.id_next;
@@ -196,7 +197,7 @@ struct result checkpoint_rows(struct core *core, struct store_txn *txn, uint64_t
     uint8_t value[SCHEMA_ROW_MAX];
     struct checkpoint_row row = {
         .position = position, .incarnation = journal_status(core->journal).incarnation, .wall_ms = core_now_ms(core)};
-    TRY(sessions_rows(core, txn, &row.session_next));
+    TRY(sessions_rows(core, txn, position, &row.session_next));
     size_t size = schema_checkpoint_encode(&row, value);
     TRY(row_meta_put(core, txn, META_CHECKPOINT, value, size));
     return act_apply_seal(core, txn, position > core->admin_position ? position : core->admin_position);

@@ -300,6 +300,9 @@ struct core_status {
 void core_second(struct core *core);
 /* Any thread; counters are approximate while workers run. */
 void core_status(struct core *core, struct core_status *ret_status);
+/* Journal time now, which acts are dated with. It never falls, so whoever compares it with a date of an act goes by it
+ * and not by the wall clock, which may have been set back since. Any thread. */
+int64_t core_time_ms(struct core *core, struct os *os);
 
 struct store *core_store(struct core *core);
 struct vault *core_vault(struct core *core);

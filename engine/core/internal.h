@@ -100,10 +100,10 @@ void sessions_destroy(struct sessions *sessions);
 void sessions_apply_open(struct sessions *sessions, const struct act_session *session, int64_t time_ms);
 void sessions_apply_frame(struct sessions *sessions, const struct slot_frame *frame, const struct slot_verify *items,
                           uint64_t position, uint32_t first_slot, int64_t time_ms);
-/* Checkpoint: every session as bytes (each called with the key id and a blob), and back. Consistent a session: taken
- * under its lock. Call it after core_wait_all_durable: then every frame at or below P is among what is kept. `each`
- * failing stops and is handed on. */
-struct result sessions_save(struct sessions *sessions,
+/* Checkpoint at P, `position`: every session as bytes (each called with the key id and a blob), and back. Consistent a
+ * session: taken under its lock. Call it after core_wait_all_durable: then every frame at or below P is among what is
+ * kept; of later ones the frame is, and its verdicts are left to the journal. `each` failing stops and is handed on. */
+struct result sessions_save(struct sessions *sessions, uint64_t position,
                             struct result (*each)(void *context, uint64_t id, const void *bytes, size_t size),
                             void *context) MUST_USE;
 struct result sessions_load(struct sessions *sessions, uint64_t id, const void *bytes, size_t size) MUST_USE;

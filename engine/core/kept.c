@@ -1,8 +1,8 @@
 /* Sessions across a restart: from journal records, and to and from the checkpoint.
  *
  * A saved session, little-endian: version 2 (= 1), client 2, slots 2, items_max 2, id 8, last_ms 8, then for each used
- * slot: slot 2, count 2, sequence 4, mac 16, and count answers of 16 bytes as on the wire. A damaged row is
- * STORE_DAMAGED. */
+ * slot: slot 2, count 2, sequence 4, mac 16, and count answers of 16 bytes as on the wire; verdicts of records behind
+ * the checkpoint stand as UNAVAILABLE. A damaged row is STORE_DAMAGED. */
 #include "core/session_state.h"
 
 #include <stdlib.h>
@@ -84,7 +84,16 @@ static size_t saved_size(struct session *session)
     return size;
 }
 
-static void save_slot(struct session *session, uint16_t index, uint8_t *at)
+/* A verdict that stands behind the checkpoint is left to the journal, as its words are: should a drive lose that block,
+ * a kept ACCEPTED would be given beside a word that lets the same code pass once more, with the number of a record that
+ * is another one's by then. */
+static struct otpring_wire_answer answer_saved(const struct otpring_wire_answer *answer, uint64_t position)
+{
+    if (answer->record >> 14 <= position) return *answer;
+    return (struct otpring_wire_answer){.verdict = OTPRING_UNAVAILABLE, .reason = OTPRING_REASON_BUSY};
+}
+
+static void save_slot(struct session *session, uint16_t index, uint64_t position, uint8_t *at)
 {
     const struct kept_slot *slot = session_slot(session, index);
     store_le16(at, index);
@@ -94,15 +103,16 @@ static void save_slot(struct session *session, uint16_t index, uint8_t *at)
     const struct otpring_wire_answer *answers = session_answers(session, index);
     for (uint16_t i = 0; i < slot->count; i++) {
         uint8_t *to = at + SAVED_SLOT + (size_t)i * ANSWER_SIZE;
-        to[0] = answers[i].verdict;
-        to[1] = answers[i].reason;
+        const struct otpring_wire_answer answer = answer_saved(&answers[i], position);
+        to[0] = answer.verdict;
+        to[1] = answer.reason;
         store_le16(to + 2, 0);
-        store_le32(to + 4, answers[i].retry_after_s);
-        store_le64(to + 8, answers[i].record);
+        store_le32(to + 4, answer.retry_after_s);
+        store_le64(to + 8, answer.record);
     }
 }
 
-static void save(struct session *session, uint8_t *bytes)
+static void save(struct session *session, uint64_t position, uint8_t *bytes)
 {
     store_le16(bytes, SAVED_VERSION);
     store_le16(bytes + 2, session->act.client);
@@ -113,12 +123,12 @@ static void save(struct session *session, uint8_t *bytes)
     uint8_t *at = bytes + SAVED_HEAD;
     for (uint16_t i = 0; i < session->act.slots; i++) {
         if (!session_slot(session, i)->used) continue;
-        save_slot(session, i, at);
+        save_slot(session, i, position, at);
         at += SAVED_SLOT + (size_t)session_slot(session, i)->count * ANSWER_SIZE;
     }
 }
 
-struct result sessions_save(struct sessions *sessions,
+struct result sessions_save(struct sessions *sessions, uint64_t position,
                             struct result (*each)(void *context, uint64_t id, const void *bytes, size_t size),
                             void *context)
 {
@@ -137,7 +147,7 @@ struct result sessions_save(struct sessions *sessions,
             bytes = malloc(capacity);
             if (!bytes) result = result_of(NO_MEMORY);
         }
-        if (size && bytes) save(session, bytes);
+        if (size && bytes) save(session, position, bytes);
         pthread_mutex_unlock(&session->mutex);
         if (size && bytes) result = each(context, id, bytes, size);
     }

@@ -33,6 +33,11 @@ static void rates_fill(struct core *core, double ret_rates[OTPRING_VERDICT_COUNT
     }
 }
 
+int64_t core_time_ms(struct core *core, struct os *os)
+{
+    return clock_journal_ms(&core->clock, os_time(os));
+}
+
 void core_status(struct core *core, struct core_status *ret_status)
 {
     struct core_status status = {.tokens = table_token_count(core->table),

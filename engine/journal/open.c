@@ -109,9 +109,19 @@ static bool hole_behind(const struct folder *folder, uint64_t newest)
     return false;
 }
 
+/* A file has its full size before it is armed. Where the next one in turn does not even hold a header, nobody can say
+ * any more whether it was in use. */
+static bool cut_behind(const struct folder *folder, uint64_t newest)
+{
+    for (size_t i = 0; i < folder->count; i++)
+        if (folder->files[i].number == newest + 1) return folder->files[i].size < SEGMENT_HEADER_SIZE;
+    return false;
+}
+
 static struct result recover_nothing(struct recovery *recovery)
 {
     recovery->position = 1;
+    if (cut_behind(&recovery->folder, 0)) return result_of(JOURNAL_CORRUPT);
     if (recovery->after_position > 0 || hole_behind(&recovery->folder, 0)) return result_of(JOURNAL_MISSING);
     return result_ok();
 }
@@ -139,6 +149,7 @@ static struct result recover(struct os *os, struct recovery *recovery)
     }
     if (recovery->position <= recovery->after_position) return result_of(JOURNAL_MISSING);
     if (hole_behind(folder, newest->number)) return result_of(JOURNAL_MISSING);
+    if (cut_behind(folder, newest->number)) return result_of(JOURNAL_CORRUPT);
     uint64_t bad_position = recovery->position;
     result = tail_make_safe(&recovery->tail, os, folder, &bad_position);
     if (result_failed(result)) recovery->position = bad_position;

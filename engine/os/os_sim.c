@@ -645,6 +645,12 @@ void os_sim_spoil(struct os_sim_world *world, const char *path, uint64_t offset)
     if (file >= 0) sim_disk_spoil(&world->disk, file, offset);
 }
 
+void os_sim_cut(struct os_sim_world *world, const char *path, uint64_t size)
+{
+    int file = sim_disk_find(&world->disk, path);
+    if (file >= 0) sim_disk_cut(&world->disk, file, size);
+}
+
 void os_sim_advance_ms(struct os_sim_world *world, uint64_t ms)
 {
     world->wall_ms += (int64_t)ms;

@@ -77,6 +77,8 @@ uint64_t os_sim_op_count(const struct os_sim_world *world);
 uint64_t os_sim_trace(const struct os_sim_world *world);
 /* From now on reads of this sector of the file fail with -EIO, until it is written. */
 void os_sim_spoil(struct os_sim_world *world, const char *path, uint64_t offset);
+/* The file has lost what stood from this byte on, as one whose growth was cut short. */
+void os_sim_cut(struct os_sim_world *world, const char *path, uint64_t size);
 
 /* Time stands still but for these and for what operations take. */
 void os_sim_advance_ms(struct os_sim_world *world, uint64_t ms);  /* wall and boot clock */

@@ -136,6 +136,18 @@ void sim_disk_sync(struct sim_disk *disk, int file_index)
     file->durable_size = file->size;
 }
 
+void sim_disk_cut(struct sim_disk *disk, int file_index, uint64_t size)
+{
+    struct sim_file *file = &disk->files[file_index];
+    if (size >= file->size) return;
+    uint64_t from = sectors_of(size), to = sectors_of(file->size);
+    memset(file->bytes + size, 0, file->size - size);
+    if (to > from) memset(file->dirty + from, 0, to - from);
+    disk->size_used -= file->size - size;
+    file->size = size;
+    if (file->durable_size > size) file->durable_size = size;
+}
+
 void sim_disk_sync_failed(struct sim_disk *disk, int file_index, uint64_t offset, uint64_t size)
 {
     struct sim_file *file = &disk->files[file_index];

@@ -67,6 +67,8 @@ int64_t sim_disk_write(struct sim_disk *disk, int file, uint64_t offset, const v
 int64_t sim_disk_allocate(struct sim_disk *disk, int file, uint64_t size);
 void sim_disk_sync_range(struct sim_disk *disk, int file, uint64_t offset, uint64_t size);
 void sim_disk_sync(struct sim_disk *disk, int file);
+/* The file ends here, if it does not end before: nothing of the rest is there or comes back. */
+void sim_disk_cut(struct sim_disk *disk, int file, uint64_t size);
 /* A sync that failed: the cache forgets that these sectors are not safe, as Linux does, so no later sync covers them
  * unless they are written again. */
 void sim_disk_sync_failed(struct sim_disk *disk, int file, uint64_t offset, uint64_t size);

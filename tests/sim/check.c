@@ -287,6 +287,28 @@ static bool rot(struct check *check, uint64_t position)
     return false;
 }
 
+/* A file of the journal ends anywhere, most often within a block. */
+static void cut(struct check *check)
+{
+    char path[64];
+    uint64_t size;
+    snprintf(path, sizeof path, "journal/%016x.seg", (unsigned)(1 + draw(check) % 8));
+    if (!os_sim_file(check->world, path, &size) || size == 0) return;
+    os_sim_cut(check->world, path, draw(check) % (one_in(check, 2) ? size : 2 * JOURNAL_BLOCK_ALIGNMENT));
+    check->of.cut = true;
+}
+
+/* One of the answers that the log must have; mostly a late one, whose block may be among those that nothing vouches
+ * for.
+ */
+static const struct model_told *told_drawn(struct check *check)
+{
+    enum { LATE = 6 };
+    const struct model *model = &check->model;
+    unsigned among = !one_in(check, 4) && model->told_count > LATE ? LATE : model->told_count;
+    return &model->told[model->told_count - 1 - draw(check) % among];
+}
+
 static void spoil(struct check *check)
 {
     for (unsigned i = 0; i < 4; i++) {
@@ -299,14 +321,17 @@ static void spoil(struct check *check)
 
 static bool damaged(const struct check *check)
 {
-    return check->of.lost[0] || check->of.lost[1] || check->of.lost[2] || check->of.other_lost || check->of.spoiled;
+    const struct check_world *of = &check->of;
+    return of->lost[0] || of->lost[1] || of->lost[2] || of->other_lost || of->cut || of->spoiled;
 }
 
 static void damage(struct check *check)
 {
-    const struct model *model = &check->model;
     check->rotted = 0;
-    if (check->of.rot && model->told_count) rot(check, model->told[draw(check) % model->told_count].record >> 14);
+    if (check->of.rot && one_in(check, 4))
+        cut(check);
+    else if (check->of.rot && check->model.told_count)
+        rot(check, told_drawn(check)->record >> 14);
     if (check->of.read_error) {
         spoil(check);
         check->of.spoiled = true;
@@ -374,6 +399,25 @@ static void stop_and_start(struct check *check)
     look_at_words(check);
 }
 
+/* After a restore nobody knows how far a counter token was used: it is not to be resumed before two adjacent codes of
+ * it were typed at the desk. */
+static void resume_counters(struct check *check)
+{
+    struct table *table = check->machine.core->table;
+    for (unsigned token = 0; token < TOKEN_COUNT; token++) {
+        struct table_hit hits[TABLE_ACCOUNT_TOKENS_MAX];
+        const struct tokens_about *about = tokens_about(token);
+        if (about->totp || about->account == ACCOUNT_TWO || token == TOKEN_MOVING) continue;
+        if (table_find(table, about->name, hits) != 1) continue; /* told by look_at_words */
+        struct result result =
+            core_token_change(check->machine.keeper, &machine_actor, ACT_TOKEN_RESUME, &hits[0].ordinal, 1);
+        if (!result_failed(result))
+            model_break(&check->model, "token %u was resumed after a restore, before its floor was known", token);
+        else if (result.code != FLOOR_UNKNOWN && result.code != JOURNAL_NO_ROOM)
+            model_break(&check->model, "resuming token %u after a restore is %s", token, result_name(result));
+    }
+}
+
 /* What people did is whole, and goes on where it stood. */
 static void look_at_crowd(struct check *check)
 {
@@ -383,7 +427,10 @@ static void look_at_crowd(struct check *check)
         model_break(&check->model, "questions cannot be loaded after a start: %s", result_name(result));
         return;
     }
-    crowd_check(&check->desk, &check->crowd, &check->model);
+    void (*look)(struct crowd_desk *, struct crowd *, struct model *) = check->of.restore_now_ms ? crowd_check_restored
+                                                                        : damaged(check)         ? crowd_check_damaged
+                                                                                                 : crowd_check;
+    look(&check->desk, &check->crowd, &check->model);
     if (!check->model.broken[0]) crowd_close(&check->desk);
 }
 
@@ -393,6 +440,7 @@ static void use(struct check *check)
     CHECK(machine_workers(&check->machine, 0, &callbacks).code == OK);
     if (damaged(check)) passed_over(check);
     look_at_words(check);
+    if (check->of.restore_now_ms) resume_counters(check);
     if (check->of.clock) {
         struct result result = core_clock_consent(check->machine.keeper, &machine_actor);
         if (result_failed(result) && result.code != JOURNAL_NO_ROOM)
@@ -405,7 +453,7 @@ static void use(struct check *check)
     bool fresh = check_frame(check);
     ask_all(check);
     if (!check->model.broken[0] && fresh && !damaged(check)) probe_accepted(check);
-    if (!check->model.broken[0] && whole_log && check->of.crowd) look_at_crowd(check);
+    if (!check->model.broken[0] && check->of.crowd) look_at_crowd(check);
     if (!check->model.broken[0] && whole_log && (thorough_always || one_in(check, STOP_SHARE))) stop_and_start(check);
 }
 
@@ -415,6 +463,28 @@ struct result check_restored_mark(struct store *store)
     TRY(store_begin(store, true, &txn));
     TRY(store_put(store, txn, STORE_META, bytes_of(META_RESTORED, strlen(META_RESTORED)), bytes_of("1", 1)));
     return store_commit(store, txn);
+}
+
+/* An operator who takes a backup over states the time, well or not. One that cannot be is refused; one that is a little
+ * early counts as the machine's own. */
+static struct result take_over(struct check *check)
+{
+    static const int64_t hour_ms = 3600000;
+    struct machine *machine = &check->machine;
+    int64_t now_ms = check->of.restore_now_ms, stated_ms = now_ms;
+    uint64_t drawn = draw(check) % 8;
+    if (check->depth == 0 && drawn < 2) {
+        stated_ms += drawn ? 367 * 24 * hour_ms : -2 * hour_ms;
+        struct result result = machine_open(machine, check->world, check->store, check->of.shape, stated_ms);
+        if (!result_failed(result)) machine_close(machine);
+        if (result.code != RESTORE_TIME)
+            model_break(&check->model, "a restore at a time %lld h off is %s",
+                        (long long)((stated_ms - now_ms) / hour_ms), result_name(result));
+        stated_ms = now_ms;
+    } else if (drawn == 2) {
+        stated_ms -= hour_ms - 60000;
+    }
+    return machine_open(machine, check->world, check->store, check->of.shape, stated_ms);
 }
 
 /* The machine that the next start finds: disk, store and clock. */
@@ -451,8 +521,11 @@ static void crash(const struct check_world *of, struct model *model, uint64_t se
                           ? 1 + draw(check) % (one_in(check, 2) ? 24 : 96)
                           : 0;
     os_sim_watch(check->world, watch, check);
-    struct result result = machine_open(&check->machine, check->world, check->store, of->shape, of->restore_now_ms);
-    if (result_failed(result)) {
+    struct result result =
+        of->restore_now_ms ? take_over(check) : machine_open(&check->machine, check->world, check->store, of->shape, 0);
+    if (check->model.broken[0]) {
+        /* Told below. */
+    } else if (result_failed(result)) {
         start_refused(check, result);
     } else {
         use(check);

@@ -27,13 +27,14 @@ struct check_world {
     struct store *store;
     const struct machine_shape *shape;
     bool clock;       /* the clock was tampered with: an operator consents to it after the start */
-    bool rot;         /* a bit of a block that was answered from is turned over on the disk */
+    bool rot;         /* a bit of a block that was answered from is turned over on the disk, or a file is cut short */
     bool read_error;  /* sectors of the journal are to become unreadable */
     bool spoiled;     /* some are already */
     bool forgot;      /* a write or its flush failed: what a dead process leaves, and a cut soon after, tell most */
     bool write_lied;  /* a write of the run said done and was not, or went elsewhere */
     uint64_t lost[3]; /* positions of blocks that are gone; 0: none */
     bool other_lost;  /* a write that lied took something else: a header, a spare */
+    bool cut;         /* a file of the journal has lost its end */
     uint64_t durable; /* the engine's durable-through */
     const struct crowd *crowd; /* what people know by now; NULL: there are none */
     int64_t restore_now_ms;    /* not 0: the store is a backup, and this is the time now */

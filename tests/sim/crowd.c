@@ -41,3 +41,14 @@ void crowd_check(struct crowd_desk *desk, struct crowd *crowd, struct model *mod
     people_check(&desk->people, &crowd->people, model);
     if (!model->broken[0]) asks_check(&desk->keep, &crowd->asks, desk->machine, model);
 }
+
+void crowd_check_restored(struct crowd_desk *desk, struct crowd *crowd, struct model *model)
+{
+    people_check_restored(&desk->people, &crowd->people, model);
+    if (!model->broken[0]) asks_check(&desk->keep, &crowd->asks, desk->machine, model);
+}
+
+void crowd_check_damaged(struct crowd_desk *desk, struct crowd *crowd, struct model *model)
+{
+    people_check_damaged(&desk->people, &crowd->people, model);
+}

@@ -28,5 +28,9 @@ void crowd_hello_answered(struct crowd_desk *desk, const struct core_hello_answe
 struct result crowd_step(struct crowd_desk *desk, struct crowd *crowd, struct model *model,
                          uint64_t (*draw)(void *context), void *context) MUST_USE;
 void crowd_check(struct crowd_desk *desk, struct crowd *crowd, struct model *model);
+/* The same for a store that was restored, of which this is what they knew when the backup was made. */
+void crowd_check_restored(struct crowd_desk *desk, struct crowd *crowd, struct model *model);
+/* And where blocks of the journal are gone: of people alone. */
+void crowd_check_damaged(struct crowd_desk *desk, struct crowd *crowd, struct model *model);
 
 #endif

@@ -271,22 +271,83 @@ static void told(const char *when, int user, const struct seen *seen, const stru
                 otpring_verdict_name(person_required(person)));
 }
 
+/* ---- time ---- */
+
+enum due { DUE_NOT, DUE_PERHAPS, DUE_SURELY };
+
+static int64_t now_ms(struct people_desk *desk)
+{
+    return core_time_ms(desk->engine.core, desk->engine.os);
+}
+
+/* Whether a period that began at `since` was over when something came about that was asked for at `asked`. */
+static enum due due_of(struct moment since, int64_t period_s, struct moment asked)
+{
+    if (period_s == 0 || asked.most_ms < since.least_ms + period_s * 1000) return DUE_NOT;
+    return asked.least_ms >= since.most_ms + period_s * 1000 ? DUE_SURELY : DUE_PERHAPS;
+}
+
+/* ---- where somebody may stand ---- */
+
+struct candidate {
+    struct person person;
+    struct moment since; /* of the enrolment's state */
+    bool happened;       /* the act under way did */
+};
+
+struct candidates {
+    struct candidate items[2 + 2 * OUTCOMES_MAX + 2 * PEOPLE_PAST_MAX];
+    unsigned count;
+};
+
+/* And where that leads when time runs out by now. */
+static void may_be(struct candidates *all, const struct person *person, struct moment since, bool happened, int64_t now)
+{
+    struct person over;
+    const struct moment by_now = {.least_ms = since.least_ms, .most_ms = now};
+    all->items[all->count++] = (struct candidate){*person, since, happened};
+    if (due_of(since, person_period_s(person), by_now) != DUE_NOT && person_runs_out(person, &over))
+        all->items[all->count++] = (struct candidate){over, by_now, happened};
+}
+
+static void may_have_happened(struct candidates *all, const struct people *people, int user,
+                              const struct outcome *outcome, int64_t now)
+{
+    bool moved = outcome->after.enrolment != people->known[user].enrolment;
+    const struct moment moment = {.least_ms = people->asked_ms, .most_ms = now};
+    may_be(all, &outcome->after, moved ? moment : people->phones[user].stepped, true, now);
+}
+
+static void candidates_all(struct candidates *all, const struct people *people, int user, int64_t now)
+{
+    all->count = 0;
+    may_be(all, &people->known[user], people->phones[user].stepped, false, now);
+    for (unsigned i = 0; people->busy == user && i < people->outcome_count; i++)
+        may_have_happened(all, people, user, &people->outcomes[i], now);
+}
+
 /* Where the user stands, of what they may be; the act under way happened (true) or did not, and is none any more. */
-static bool settle(struct people_desk *desk, struct people *people, int user, const char *when, struct model *model)
+static bool settle(struct people_desk *desk, struct people *people, int user, const char *when,
+                   const struct candidates *all, struct model *model)
 {
     struct person *known = &people->known[user];
+    const struct candidate *found = NULL;
     struct seen seen;
     struct result result = see(desk, user, known, &seen);
     if (result_failed(result)) {
         model_break(model, "%s, user %d cannot be looked at: %s", when, user, result_name(result));
         return false;
     }
-    bool as_known = looks_like(&seen, known), as_maybe = people->busy == user && looks_like(&seen, &people->maybe);
-    if (!as_known && !as_maybe) told(when, user, &seen, known, model);
-    if (!as_known && as_maybe) *known = people->maybe;
+    for (unsigned i = 0; i < all->count && !found; i++)
+        if (looks_like(&seen, &all->items[i].person)) found = &all->items[i];
+    if (!found) told(when, user, &seen, &all->items[0].person, model);
+    if (found) {
+        *known = found->person;
+        people->phones[user].stepped = found->since;
+    }
     known->needs_code = seen.person.needs_code; /* a proof that was begun may have found a token that came since */
     if (people->busy == user) people->busy = -1;
-    return !as_known && as_maybe;
+    return found && found->happened;
 }
 
 /* ---- acts ---- */
@@ -389,17 +450,58 @@ static bool of_device(enum person_act act)
     return act >= PERSON_PRESENT || act == PERSON_WRONG_CODE;
 }
 
+/* A statement that is too old proves nothing. */
+static enum due statement_due(const struct people *people, int user, enum person_act act, struct moment asked)
+{
+    bool matters = act == PERSON_PROVE && people->known[user].enrolment == ENROL_PRESENTED;
+    return matters ? due_of(people->phones[user].vouched, PERSON_STATEMENT_S, asked) : DUE_NOT;
+}
+
+/* What may come of it. Where the time is over for sure a step of the device, and the way back, must find it so; an
+ * administrator's act may come before the engine has looked round. */
+static void outcomes_make(struct people *people, int user, enum person_act act, struct moment asked)
+{
+    const struct person *known = &people->known[user];
+    struct person over, after;
+    enum due due = due_of(people->phones[user].stepped, person_period_s(known), asked);
+    enum due stale = statement_due(people, user, act, asked);
+    unsigned count = 0;
+    bool passes = person_act(known, act, &after);
+    if (due != DUE_SURELY || !(of_device(act) || act == PERSON_ROLLBACK)) {
+        if (stale != DUE_SURELY) people->outcomes[count++] = (struct outcome){passes, after};
+        if (stale != DUE_NOT) people->outcomes[count++] = (struct outcome){false, *known};
+    }
+    if (due != DUE_NOT && person_runs_out(known, &over)) {
+        passes = person_act(&over, act, &after);
+        people->outcomes[count++] = (struct outcome){passes, after};
+        /* Refused by a look alone; it is put down as over a little later. */
+        if (!passes) people->outcomes[count++] = (struct outcome){false, *known};
+    }
+    people->outcome_count = count;
+}
+
+static void past_note(struct people *people, int user, const struct person *before)
+{
+    if (memcmp(before, &people->known[user], sizeof *before) == 0) return;
+    CHECK(people->past_count[user] < PEOPLE_PAST_MAX);
+    people->past[user][people->past_count[user]++] = *before;
+}
+
 /* The answer to what was asked, against what the model says. */
 static struct result judge(struct people_desk *desk, struct people *people, int user, enum person_act act,
-                           struct result result, bool passes, struct model *model)
+                           struct result result, struct model *model)
 {
+    struct candidates all;
     struct person before = people->known[user];
+    const struct moment asked = {people->asked_ms, now_ms(desk)};
     bool unanswered = result_failed(result) && result_class(result) != RESULT_REFUSE;
     people->phones[user].sent = unanswered && of_device(act) ? act : PERSON_ACTS;
+    outcomes_make(people, user, act, asked);
     if (unanswered) {
         /* Where the journal is poisoned nothing can be looked at: the next start will tell. */
         if (journal_status(desk->engine.core->journal).poisoned) return result;
-        if (settle(desk, people, user, "after an act without answer", model))
+        candidates_all(&all, people, user, asked.most_ms);
+        if (settle(desk, people, user, "after an act without answer", &all, model))
             model_break(model, "user %d: \"%s\" was done, and answered %s", user, person_act_name(act),
                         result_name(result));
         return result;
@@ -408,14 +510,20 @@ static struct result judge(struct people_desk *desk, struct people *people, int 
         people->busy = -1;
         return result;
     }
-    if (passes == result_failed(result)) {
+    all.count = 0;
+    for (unsigned i = 0; i < people->outcome_count; i++)
+        if (people->outcomes[i].passes != result_failed(result))
+            may_have_happened(&all, people, user, &people->outcomes[i], asked.most_ms);
+    if (all.count == 0) {
         model_break(model, "user %d: \"%s\" is %s", user, person_act_name(act), result_name(result));
         return result_ok();
     }
-    people->known[user] = people->maybe;
-    people->busy = -1;
+    if (result_failed(result) && statement_due(people, user, act, asked) != DUE_NOT)
+        people->phones[user].statement[0] = 0;
+    if (act == PERSON_VOUCH) people->phones[user].vouched = asked;
     counts[act]++;
-    (void)settle(desk, people, user, "after an answered act", model);
+    (void)settle(desk, people, user, "after an answered act", &all, model);
+    past_note(people, user, &before);
     if (person_lets_off(&before, &people->known[user]))
         model_break(model, "user %d was let off without a release", user);
     return result_ok();
@@ -425,13 +533,15 @@ static struct result send(struct people_desk *desk, struct people *people, int u
                           const char *text, struct model *model)
 {
     json_t *answer;
-    bool passes = person_act(&people->known[user], act, &people->maybe);
+    people->asked_ms = now_ms(desk);
+    /* A crash may come in the middle: how much later that is nobody knows yet. */
+    outcomes_make(people, user, act, (struct moment){people->asked_ms, INT64_MAX / 2});
     people->busy = user;
     struct result result = ask_whatever(desk, text, &answer);
     if (!result_failed(result)) learn(people, user, act, answer, model);
     people->phones[user].burned &= strcmp(text_in(answer, "verdict"), "REPLAYED") == 0;
     json_decref(answer);
-    return judge(desk, people, user, act, result, passes, model);
+    return judge(desk, people, user, act, result, model);
 }
 
 static struct result device_act(struct people_desk *desk, struct people *people, int user, enum person_act act,
@@ -485,6 +595,8 @@ static enum person_act next_act(const struct people *people, int user, uint64_t 
         return PERSON_CONFIRM;
     case ENROL_ACTIVE:
         return drawn % 8 == 0 ? PERSON_UNBIND : PERSON_ROLLBACK;
+    case ENROL_FINAL:
+        return drawn % 2 ? PERSON_CONFIRM : PERSON_ROLLBACK;
     default:
         return drawn % 2 && person->token == TOKEN_IN_CUSTODY ? PERSON_ASSIGN : PERSON_INVITE;
     }
@@ -498,6 +610,8 @@ static bool senseless(const struct people *people, int user, enum person_act act
     if (act == PERSON_PROVE)
         return person->enrolment != ENROL_PRESENTED || (person->needs_code && person->token != TOKEN_HANDED);
     if (act == PERSON_STORED || act == PERSON_CONFIRM) return person->enrolment < ENROL_BINDING;
+    /* What comes after a final phone is a story of two phones. */
+    if (act == PERSON_INVITE && person->enrolment == ENROL_FINAL) return true;
     return act == PERSON_UNBIND && person->enrolment != ENROL_ACTIVE;
 }
 
@@ -576,9 +690,59 @@ static void go_on(struct people_desk *desk, struct people *people, int user, str
 
 void people_check(struct people_desk *desk, struct people *people, struct model *model)
 {
-    for (int user = 0; user < PEOPLE_COUNT; user++) (void)settle(desk, people, user, "after a start", model);
+    for (int user = 0; user < PEOPLE_COUNT; user++) {
+        struct candidates all;
+        candidates_all(&all, people, user, now_ms(desk));
+        (void)settle(desk, people, user, "after a start", &all, model);
+    }
     for (int user = 0; user < PEOPLE_COUNT && !model->broken[0]; user++) {
         go_on(desk, people, user, model);
         if (!model->broken[0]) try_again(desk, people, user, model);
+    }
+}
+
+/* A backup does not tell how far a counter was used after it: the token that the user has opens nothing, and neither
+ * suspending nor resuming it changes that. */
+static void token_shut(struct people_desk *desk, struct people *people, int user, struct model *model)
+{
+    char request[256], text[TEXT_MAX];
+    struct table_hit hit;
+    struct seen seen;
+    json_t *answer;
+    const struct person *known = &people->known[user];
+    if (result_failed(see(desk, user, known, &seen)) || seen.ordinal < 0) return;
+    if (!table_line(desk->engine.core->table, (uint32_t)seen.ordinal, &hit)) return;
+    if (!(atomic_load(&hit.tail->flags) & (TABLE_SUSPENDED | TABLE_REMOVED)))
+        model_break(model, "user %d: the token counts after a restore, and who knows how far it was used", user);
+    if (known->token == TOKEN_HANDED && result_failed(desk_act(desk, people, user, PERSON_SUSPEND, model))) return;
+    if (known->token != TOKEN_HELD_BACK || !known->active) return;
+    snprintf(request, sizeof request, requests[PERSON_RESUME], user);
+    text_make(text, "%s", request);
+    struct result result = ask(desk, text, &answer);
+    json_decref(answer);
+    if (result.code != FLOOR_UNKNOWN && result_class(result) != RESULT_RETRY)
+        model_break(model, "user %d: resuming the token after a restore is %s", user, result_name(result));
+}
+
+void people_check_restored(struct people_desk *desk, struct people *people, struct model *model)
+{
+    for (int user = 0; user < PEOPLE_COUNT && !model->broken[0]; user++) {
+        struct candidates all;
+        candidates_all(&all, people, user, now_ms(desk));
+        (void)settle(desk, people, user, "after a restore", &all, model);
+        if (!model->broken[0]) try_again(desk, people, user, model);
+        if (!model->broken[0]) token_shut(desk, people, user, model);
+    }
+}
+
+void people_check_damaged(struct people_desk *desk, struct people *people, struct model *model)
+{
+    for (int user = 0; user < PEOPLE_COUNT && !model->broken[0]; user++) {
+        struct candidates all;
+        const struct moment ever = {.most_ms = now_ms(desk)};
+        candidates_all(&all, people, user, ever.most_ms);
+        for (unsigned i = people->past_count[user]; i-- > 0;)
+            may_be(&all, &people->past[user][i], ever, false, ever.most_ms);
+        (void)settle(desk, people, user, "after a start with damage", &all, model);
     }
 }

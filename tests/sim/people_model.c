@@ -134,7 +134,7 @@ static bool wrong_code(struct person *after)
 /* A step of the device: taken once, and answered again whenever it comes again before the end. */
 static bool device_step(struct person *after, enum person_enrolment from, enum person_enrolment to)
 {
-    if (after->enrolment >= to && after->enrolment <= ENROL_ACTIVE) return true;
+    if (after->enrolment >= to && after->enrolment <= ENROL_FINAL) return true;
     if (after->enrolment != from || !after->active) return false;
     after->enrolment = (uint8_t)to;
     return true;
@@ -151,7 +151,7 @@ static bool bind(struct person *after)
 {
     bool first = after->enrolment == ENROL_PROVEN;
     /* An active phone has its seed, and does not get it again. */
-    if (after->enrolment == ENROL_ACTIVE || !device_step(after, ENROL_PROVEN, ENROL_BINDING)) return false;
+    if (after->enrolment >= ENROL_ACTIVE || !device_step(after, ENROL_PROVEN, ENROL_BINDING)) return false;
     if (!first) return true;
     after->was_required = true;
     after->released = false;
@@ -214,6 +214,30 @@ static const struct {
     [PERSON_CONFIRM] = {"confirm", confirm},
 };
 
+/* By the page for devices; an invitation and the way back of a new phone as long as the request that says nothing of it
+ * gets. */
+int64_t person_period_s(const struct person *person)
+{
+    static const int64_t periods_s[] = {[ENROL_INVITED] = 86400, [ENROL_PRESENTED] = 1800, [ENROL_PROVEN] = 900,
+                                        [ENROL_BINDING] = 900,   [ENROL_BOUND] = 86400,    [ENROL_ACTIVE] = 72 * 3600};
+    return person->enrolment <= ENROL_ACTIVE ? periods_s[person->enrolment] : 0;
+}
+
+bool person_runs_out(const struct person *person, struct person *ret_after)
+{
+    *ret_after = *person;
+    if (person_period_s(person) == 0) return false;
+    if (open_enrolment(person)) {
+        ret_after->enrolment = ENROL_EXPIRED;
+        return true;
+    }
+    /* The way back is closed: the physical token that the phone came after is gone. */
+    ret_after->enrolment = ENROL_FINAL;
+    if (person->suspended_it && person->token == TOKEN_HELD_BACK) ret_after->token = TOKEN_GONE;
+    ret_after->suspended_it = false;
+    return true;
+}
+
 bool person_act(const struct person *person, enum person_act act, struct person *ret_after)
 {
     *ret_after = *person;
@@ -239,7 +263,7 @@ const char *person_act_name(enum person_act act)
 
 const char *person_enrolment_name(enum person_enrolment enrolment)
 {
-    static const char *const names[] = {"none",   "invited", "presented", "proven",      "binding", "bound",
-                                        "active", "expired", "cancelled", "rolled-back", "unbound"};
+    static const char *const names[] = {"none",   "invited", "presented", "proven",    "binding",     "bound",
+                                        "active", "final",   "expired",   "cancelled", "rolled-back", "unbound"};
     return names[enrolment];
 }

@@ -21,6 +21,7 @@ enum person_enrolment {
     ENROL_BINDING,
     ENROL_BOUND,
     ENROL_ACTIVE,
+    ENROL_FINAL,
     ENROL_EXPIRED,
     ENROL_CANCELLED,
     ENROL_ROLLED_BACK,
@@ -65,12 +66,16 @@ enum person_act {
     PERSON_ACTS
 };
 
-enum { PERSON_TRIES = 5 };
+enum { PERSON_TRIES = 5, PERSON_STATEMENT_S = 300 /* that the password passed is believed so long */ };
 
 /* A user as the bank adds one: passes without a code until there is a token. */
 struct person person_new(void);
 /* What the user becomes by it; false: it is refused, and ret_after is the user as it was, or with a try less. */
 bool person_act(const struct person *person, enum person_act act, struct person *ret_after);
+/* What becomes of the user when the enrolment's state runs out of time; false: it never does. */
+bool person_runs_out(const struct person *person, struct person *ret_after);
+/* For how long the state lasts that the enrolment is in; 0: for ever. */
+int64_t person_period_s(const struct person *person);
 /* A proof takes a code of the physical token: one that was there at the invitation, or has come since. */
 bool person_needs_code(const struct person *person);
 /* May the user pass without a code? */

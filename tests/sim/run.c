@@ -49,7 +49,8 @@ struct run {
     bool only_drifts;
     bool ending; /* the engine is being closed: it is not to be asked any more */
     bool misdirects;
-    struct backup backup; /* when there is one */
+    struct backup backup;    /* when there is one */
+    struct crowd crowd_then; /* what people knew when it was made */
 };
 
 static struct run *running; /* what the store's functions, which know a transaction alone, belong to */
@@ -444,7 +445,7 @@ static void unsure_note(struct run *run)
 static void clock_tamper(struct run *run)
 {
     static const int64_t steps_ms[] = {
-        1000, 10000, 3600000, 86400000, 366 * (int64_t)86400000, 3660 * (int64_t)86400000};
+        1000, 10000, 600000, 3600000, 86400000, 366 * (int64_t)86400000, 3660 * (int64_t)86400000};
     if (run->drift_ms) {
         int64_t drift = (int64_t)(draw(run) % (uint64_t)(run->drift_ms < 0 ? -run->drift_ms : run->drift_ms));
         os_sim_step_wall_ms(run->world, run->drift_ms < 0 ? -drift : drift);
@@ -455,7 +456,7 @@ static void clock_tamper(struct run *run)
     switch (run->only_drifts ? 4 + draw(run) % 44 : draw(run) % 48) {
     case 0:
     case 1: {
-        int64_t step = steps_ms[draw(run) % 6];
+        int64_t step = steps_ms[draw(run) % (sizeof steps_ms / sizeof steps_ms[0])];
         os_sim_synchronised_set(run->world, false);
         os_sim_step_wall_ms(run->world, one_in(run, 2) ? step : -step);
         run->steps++;
@@ -503,6 +504,7 @@ static struct result back_up(struct run *run)
     struct backup backup;
     TRY(backup_make(&run->machine, run->store.inner, draw(run), NULL, &backup));
     run->backup = backup;
+    run->crowd_then = run->crowd;
     return result_ok();
 }
 
@@ -517,6 +519,7 @@ static void restore(struct run *run)
     of.world = run->backup.world;
     of.store = run->backup.store;
     of.restore_now_ms = now.wall_ms;
+    if (run->crowded) of.crowd = &run->crowd_then;
     for (unsigned i = 0; i < 8 && !over(run); i++) check_crash(&of, &run->model, draw(run));
     if (over(run)) return;
     store_close(run->backup.store);
@@ -650,7 +653,7 @@ void run_seed(const struct run_options *options, struct run_report *ret_report)
                                     : draw(&run) % RUN_FAULT_COUNT;
     shape_draw(&run);
     struct store *inner;
-    run.crowded = run.fault != RUN_CLOCK && (options->crowd >= 0 ? options->crowd > 0 : crowd_drawn(options->seed));
+    run.crowded = options->crowd >= 0 ? options->crowd > 0 : crowd_drawn(options->seed);
     if (run.crowded)
         genesis_fork_crowded(draw(&run), &run.world, &inner, &run.model, &run.crowd.people);
     else

@@ -171,13 +171,14 @@ static struct result row_take(void *context, uint64_t id, const void *bytes, siz
     return result_ok();
 }
 
-static struct row saved(void)
+/* Its one frame stands in block 5. */
+static struct row saved(uint64_t position)
 {
     struct row row = {0};
     struct sessions *sessions = opened();
     const struct slot_frame frame = frame_of(4, 2);
     apply(sessions, &frame, OTPRING_REJECTED);
-    assert_int_equal(sessions_save(sessions, row_take, &row).code, OK);
+    assert_int_equal(sessions_save(sessions, position, row_take, &row).code, OK);
     assert_int_equal(row.id, ID);
     sessions_destroy(sessions);
     return row;
@@ -195,7 +196,7 @@ static enum result_code loaded(const struct row *row, uint32_t places)
 static void a_saved_session_comes_back_and_a_damaged_one_is_damage(void **state)
 {
     (void)state;
-    const struct row sound = saved();
+    const struct row sound = saved(5);
     struct row row = sound;
     uint8_t verdict;
     struct sessions *sessions = sessions_of(4);
@@ -224,6 +225,33 @@ static void a_saved_session_comes_back_and_a_damaged_one_is_damage(void **state)
     assert_int_equal(loaded(&sound, 1), OK);
 }
 
+/* The words of such a checkpoint may be older than the verdict: only the journal has both. */
+static void a_verdict_behind_the_checkpoint_is_left_to_the_journal(void **state)
+{
+    (void)state;
+    const struct row row = saved(4);
+    const struct slot_frame frame = frame_of(4, 2), again = {.session = ID,
+                                                             .sequence = 4,
+                                                             .item_count = 1,
+                                                             .client = CLIENT,
+                                                             .retry = 1,
+                                                             .kind = SLOT_FRAME};
+    uint8_t verdict;
+    for (int kept = 0; kept < 3; kept++) {
+        struct sessions *sessions = sessions_of(4);
+        assert_int_equal(sessions_load(sessions, row.id, row.bytes, row.size).code, OK);
+        assert_int_equal(sequence_at(sessions, &verdict), 4);
+        assert_int_equal(verdict, OTPRING_UNAVAILABLE);
+        assert_int_equal(session_answers(&sessions->places[1], 0)[0].record, 0);
+        /* The block is there; or it is lost, and what was judged afresh since is. */
+        if (kept == 1) apply(sessions, &frame, OTPRING_REJECTED);
+        if (kept == 2) apply(sessions, &again, OTPRING_ACCEPTED);
+        assert_int_equal(sequence_at(sessions, &verdict), 4);
+        assert_int_equal(verdict, kept == 0 ? OTPRING_UNAVAILABLE : kept == 1 ? OTPRING_REJECTED : OTPRING_ACCEPTED);
+        sessions_destroy(sessions);
+    }
+}
+
 static void what_was_not_given_is_as_documented_and_too_many_sessions_are_refused(void **state)
 {
     (void)state;
@@ -247,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_session_opened_again_is_no_older_and_one_at_its_place_replaces_it),
         cmocka_unit_test(frames_that_do_not_belong_to_the_slot_leave_it_as_it_is),
         cmocka_unit_test(a_saved_session_comes_back_and_a_damaged_one_is_damage),
+        cmocka_unit_test(a_verdict_behind_the_checkpoint_is_left_to_the_journal),
         cmocka_unit_test(what_was_not_given_is_as_documented_and_too_many_sessions_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,10 +94,10 @@ static void a_session_without_a_record_is_not_saved_and_one_without_room_is_gone
     struct sessions *sessions = make(3, 1);
     unsigned saved = 0;
     uint64_t id = open_at(sessions, 1, 11, 0);
-    assert_ok(sessions_save(sessions, counted, &saved));
+    assert_ok(sessions_save(sessions, UINT64_MAX, counted, &saved));
     assert_int_equal(saved, 0);
     sessions_recorded(sessions, id);
-    assert_ok(sessions_save(sessions, counted, &saved));
+    assert_ok(sessions_save(sessions, UINT64_MAX, counted, &saved));
     assert_int_equal(saved, 1);
     /* Memory for one session is all there is: a record of another finds none. */
     const struct act_session large = {.id = (9 << 20) + 1, .client = 1, .slots = 4, .items_max = 1024};

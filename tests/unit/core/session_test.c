@@ -315,7 +315,7 @@ static void a_checkpoint_takes_all_kept_answers_along(void **state)
     keep(sessions, ids[1], 2, kept + 3, 2);
     /* A frame in flight at the checkpoint is not in it; the one before it in the slot is. */
     assert_int_equal(offer(sessions, ids[1], 3, 1, mac_b, &ticket, answers), SESSION_NEW);
-    assert_ok(sessions_save(sessions, save_one, saved));
+    assert_ok(sessions_save(sessions, UINT64_MAX, save_one, saved));
     sessions_release(sessions, &ticket);
     for (int i = 0; i < 2; i++) assert_ok(sessions_load(again, saved[i].id, saved[i].bytes, saved[i].size));
     assert_int_equal(saved[2].size, 0);
@@ -336,7 +336,7 @@ static void damaged_rows_are_refused(void **state)
     struct saved *saved = calloc(2, sizeof *saved);
     struct otpring_wire_answer kept[3] = {{.verdict = 1}, {.verdict = 1}, {.verdict = 1}};
     keep(sessions, open_one(sessions, 7, 0), 4, kept, 3);
-    assert_ok(sessions_save(sessions, save_one, saved));
+    assert_ok(sessions_save(sessions, UINT64_MAX, save_one, saved));
     for (size_t size = 0; size < saved->size; size++) {
         if (size == 24) continue; /* a session without frames is a sound row */
         assert_int_equal(sessions_load(again, saved->id, saved->bytes, size).code, STORE_DAMAGED);

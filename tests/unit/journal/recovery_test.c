@@ -224,6 +224,29 @@ static void a_file_that_ends_within_a_block_is_read_as_far_as_it_goes(void **sta
     rig_destroy(&rig);
 }
 
+/* Its blocks are gone with its header; the segment before it is whole and would do for an end. */
+static void a_newest_segment_that_is_cut_within_its_header_is_corruption_behind_the_last_block(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {0, 1, SEGMENT_HEADER_SIZE - 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        for (unsigned runs = 1; runs <= 2; runs++) {
+            struct rig rig;
+            uint64_t bad_position = 0;
+            rig_fill(&rig, 3);
+            if (runs == 2) {
+                assert_ok(rig_reopen(&rig, &bad_position));
+                rig_crash(&rig);
+            }
+            uint64_t before = runs == 2 ? 4 : 1;
+            os_sim_cut(rig.world, rig_segment_path(runs), sizes[i]);
+            assert_code(rig_reopen(&rig, &bad_position), JOURNAL_CORRUPT);
+            assert_int_equal(bad_position, before);
+            rig_destroy(&rig);
+        }
+    }
+}
+
 static void another_stores_segment_is_refused(void **state)
 {
     (void)state;
@@ -293,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_damaged_segment_header_is_corruption_when_its_blocks_were_committed),
         cmocka_unit_test(a_segment_that_is_shorter_than_its_header_says_is_corruption_behind_its_last_block),
         cmocka_unit_test(a_file_that_ends_within_a_block_is_read_as_far_as_it_goes),
+        cmocka_unit_test(a_newest_segment_that_is_cut_within_its_header_is_corruption_behind_the_last_block),
         cmocka_unit_test(another_stores_segment_is_refused),
         cmocka_unit_test(a_segment_of_another_version_is_refused),
         cmocka_unit_test(a_journal_that_ends_before_the_stores_position_is_missed),
