@@ -173,7 +173,7 @@ struct result check_published(struct check *check)
         /* The record stands behind what it covers, so both being older than what is kept is the same as this. A log
          * of which nothing is kept does not go on behind it. */
         bool known = report->blocks > 0 || published->last <= report->signed_through;
-        if (known && published->last < report->first_position + 1) {
+        if (known && published->last < report->first_position) {
             report->published_old++;
             continue;
         }
