@@ -7,9 +7,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "admin_socket/admin_socket.h"
 
 enum {
     HEADER_SIZE = sizeof(struct otpring_wire_header),
@@ -87,26 +88,12 @@ static bool exchange_hello(struct link *link, struct otpring_wire_hello_answer *
     return receive_all(link, ret_answer, sizeof *ret_answer);
 }
 
-static bool connect_socket(struct link *link)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval limit = {.tv_sec = HELLO_TIMEOUT_S};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", link->path);
-    link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (link->fd < 0) return false;
-    setsockopt(link->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    int connected;
-    do {
-        connected = connect(link->fd, (void *)&address, sizeof address);
-    } while (connected != 0 && errno == EINTR);
-    return connected == 0;
-}
-
 /* Connects and says hello; false: lost again, or given up. */
 static bool begin(struct link *link)
 {
     struct otpring_wire_hello_answer answer;
-    if (!connect_socket(link) || !exchange_hello(link, &answer)) {
+    link->fd = admin_socket_connect(link->path, HELLO_TIMEOUT_S);
+    if (link->fd < 0 || !exchange_hello(link, &answer)) {
         lose(link);
         return false;
     }

@@ -53,7 +53,6 @@ static bool about_question(struct text *text, const struct slot_act *act, const 
     if (!says || (!detail->challenge[0] && !change->subject)) return false;
     text_string(text, says);
     if (answer && change->subject) text_format(text, " with device %" PRIu64, change->subject);
-    if (answer && !change->subject) text_string(text, " by a typed response");
     if (detail->challenge[0]) text_format(text, ": challenge %s", detail->challenge);
     text_char(text, '.');
     if (act->uid != UINT32_MAX) text_format(text, " It came through uid %u.", act->uid);
