@@ -16,7 +16,8 @@
  * Cost is what shapes this: a load must not be slower than what it loads. The accounts lie in the order in which they
  * are walked, so that their memory is a stream; new codes are made by the batch kernel, many accounts at a time, some
  * ten rounds before they are sent; and a code that clashes with another of its window is noticed when it is made, so
- * that sending a right code looks at nothing but that code.
+ * that sending a right code looks at nothing but that code. Right codes, nearly all there is, have a short way of their
+ * own (plan_hotp.c).
  *
  * One thread. All memory is taken in plan_create and jobs_create. */
 #ifndef OTPRING_LOAD_PLAN_H
@@ -27,34 +28,40 @@
 
 #include "accounts.h"
 #include "options.h"
+#include "otpring/verdict.h"
 #include "otpring/wire.h"
 
 enum {
     PLAN_RING_COUNT = 16,  /* codes kept of an account, by the low bits of their step */
     PLAN_AHEAD_COUNT = 11, /* codes from the next step on that the engine looks at */
+    PLAN_DIGITS = 6,
+    PLAN_CODE_COUNT = 1000000,
 };
 
 /* What was sent as one item, beside its 32 bytes and the verdict expected. */
 struct plan_item {
-    uint32_t place; /* of the account in the plan's order */
+    uint32_t place : 30; /* of the account in the plan's order */
+    uint32_t kind : 2;   /* enum load_kind */
     uint32_t step;
-    uint8_t kind; /* enum load_kind */
-    uint8_t reserved[3];
 };
 
 struct plan_account {
     uint8_t midstates[KERNEL_SHA1_MIDSTATES]; /* SHA-1 only: longer ones stand where the accounts have them */
     uint8_t name[8];
-    uint32_t next;       /* HOTP: the step to send; TOTP: the least step that may be accepted */
-    uint32_t rest_until; /* frames sent when it became unsure */
-    uint32_t resume;     /* unsure: where to go on */
+    uint32_t next; /* HOTP: the step to send; TOTP: the least step that may be accepted */
     uint32_t flags;
+    uint32_t rest_until;             /* frames sent when it became unsure */
+    uint32_t resume;                 /* unsure: where to go on */
     uint32_t codes[PLAN_RING_COUNT]; /* HOTP: of next - 1 to next + 10; TOTP: of this second and its neighbours */
 };
 _Static_assert(sizeof(struct plan_account) == 128, "an account's state is two cache lines");
 
 /* Codes that are still to be computed, of all connections of one thread. */
 struct plan_jobs;
+
+struct plan_random {
+    uint64_t words[2];
+};
 
 struct plan {
     const struct accounts *accounts;
@@ -65,7 +72,9 @@ struct plan {
     uint32_t order_count;
     uint32_t order_at;
     struct plan_account *states; /* beside `order` */
-    uint64_t random[2];
+    uint32_t runs_seen;          /* HOTP: of the jobs, when this plan was last walked */
+    uint32_t waiting_count;      /* HOTP: accounts walked over since that run, whose jobs may still wait */
+    struct plan_random random;
     uint32_t mix_limits[LOAD_KIND_COUNT]; /* upper ends of the shares, of 2^32 */
     uint32_t frames_sent;
     uint32_t frames_answered; /* all frames up to this one have been; kept while in_doubt */
@@ -83,10 +92,16 @@ int plan_create(struct plan *plan, const struct accounts *accounts, const struct
 void plan_save(const struct plan *plan);
 void plan_destroy(struct plan *plan);
 
-/* At most count items; gives how many there are (fewer, even 0, where accounts rest or their second has not come).
- * ret_expected: the verdicts (enum otpring_verdict); 0 for a probe. */
-uint32_t plan_fill(struct plan *plan, uint64_t unix_ms, uint32_t count, struct otpring_wire_query *ret_queries,
-                   struct plan_item *ret_items, uint8_t *ret_expected);
+/* Where the items of one frame go, side by side, and how often each verdict must come back: added to verdicts. */
+struct plan_batch {
+    struct otpring_wire_query *queries;
+    struct plan_item *items;
+    uint8_t *expected;  /* enum otpring_verdict; 0 for a probe */
+    uint32_t *verdicts; /* OTPRING_UNAVAILABLE + 1 of them */
+};
+
+/* At most count items; gives how many there are (fewer, even 0, where accounts rest or their second has not come). */
+uint32_t plan_fill(struct plan *plan, uint64_t unix_ms, uint32_t count, const struct plan_batch *batch);
 /* Whether the verdict is the one expected; UNAVAILABLE is neither, and teaches the model. */
 enum plan_judgment { PLAN_EXPECTED, PLAN_UNAVAILABLE, PLAN_UNEXPECTED };
 enum plan_judgment plan_answered(struct plan *plan, const struct plan_item *item, unsigned expected, unsigned verdict);

@@ -264,14 +264,18 @@ static bool make_one(struct loop *loop, struct connection *connection, uint64_t 
     uint64_t unix_ms = loop->run->options->totp ? unix_now_ms() : 0;
     struct otpring_wire_query *queries = link_begin(&connection->link, &slot);
     if (!queries) return false;
-    uint8_t *expected = connection->expected + (size_t)slot * batch;
-    uint32_t count =
-        plan_fill(&connection->plan, unix_ms, batch, queries, connection->items + (size_t)slot * batch, expected);
-    if (!count) return false;
-    link_queue(&connection->link, count);
     struct flight *flight = &connection->flights[slot];
-    *flight = (struct flight){.due_ns = due_ns, .number = connection->plan.frames_sent, .count = count};
-    for (uint32_t i = 0; i < count; i++) flight->expected[expected[i]]++;
+    size_t first = (size_t)slot * batch;
+    *flight = (struct flight){.due_ns = due_ns};
+    uint32_t count = plan_fill(&connection->plan, unix_ms, batch,
+                               &(struct plan_batch){.queries = queries,
+                                                    .items = connection->items + first,
+                                                    .expected = connection->expected + first,
+                                                    .verdicts = flight->expected});
+    if (!count) return false;
+    flight->number = connection->plan.frames_sent;
+    flight->count = count;
+    link_queue(&connection->link, count);
     connection->flying++;
     return true;
 }
