@@ -19,8 +19,9 @@
 enum { ROUNDS_MAX = 64, STAGES = 8, CODES_AT_ONCE = 240, DIGITS = 6, CODE_COUNT = 1000000 };
 enum kind { RIGHT, NEAR, WRONG, REPLAYED, KIND_COUNT };
 
-static const char *const stage_names[STAGES] = {"take (MAC)",       "find",          "first step",   "rest of window",
-                                                "judge and record", "append, clock", "simulated os", "settle, answer"};
+static const char *const stage_names[STAGES] = {
+    "take",         "find",         "first step",    "rest of window", "judge and record",
+    "MACs, append", "simulated os", "settle, answer"};
 
 struct bench {
     struct os_sim_world *world;

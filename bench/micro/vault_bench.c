@@ -6,6 +6,7 @@
 
 #include "os/arena.h"
 #include "shim.h"
+#include "vault/block_mac.h"
 #include "vault/device_key.h"
 #include "vault/vault.h"
 
@@ -42,6 +43,28 @@ static void sign_pass(void *argument)
 {
     (void)argument;
     must(vault_sign(vault, frame, 200, mac));
+}
+
+/* ---- frames ---- */
+
+enum { FRAMES_MANY = 64 };
+
+static struct block_mac *frame_mac;
+static uint8_t heads[FRAMES_MANY][BLOCK_MAC_SIZE], bodies[FRAMES_MANY][BLOCK_MAC_SIZE];
+static size_t frames_few = 1, frames_many = FRAMES_MANY;
+
+static void frames_pass(void *argument)
+{
+    const size_t *count = argument;
+    block_macs(frame_mac, *count, heads, (const uint8_t(*)[BLOCK_MAC_SIZE])bodies);
+}
+
+static void frame_mac_make(void)
+{
+    uint8_t key[VAULT_KEY_SIZE];
+    vault_frame_key(vault, key);
+    must(block_mac_create(key, &frame_mac));
+    secret_wipe(key, sizeof(key));
 }
 
 /* ---- devices ---- */
@@ -108,6 +131,9 @@ int main(int argc, char **argv)
     bench_register("open it", unseal_pass, NULL, 1);
     bench_register("fingerprint of a seed", fingerprint_pass, NULL, 1);
     bench_register("sign a checkpoint", sign_pass, NULL, 1);
+    frame_mac_make();
+    bench_register("MAC of one frame", frames_pass, &frames_few, frames_few);
+    bench_register("MACs of 64 frames at once", frames_pass, &frames_many, frames_many);
     device_make(&es256);
     device_make(&ed25519);
     bench_register("verify 64 signatures of devices, ES256", device_verify_pass, &es256, SIGNED_COUNT);
@@ -115,6 +141,7 @@ int main(int argc, char **argv)
     bench_register("seal 300 bytes to a device, P-256", device_seal_pass, &es256, 1);
     bench_register("seal 300 bytes to a device, X25519", device_seal_pass, &ed25519, 1);
     int status = bench_run(argc, argv);
+    block_mac_destroy(frame_mac);
     vault_close(vault);
     return status;
 }

@@ -1,6 +1,7 @@
-/* What tells a retry from another frame under the same number: HMAC-SHA256 over the header and a keyed 128-bit hash of
- * the content. Without the store's key nobody can test a code against the log, whatever hashed the content; and the one
- * client that could profit from two contents with one hash does not see the hash, nor anybody's answers but its own.
+/* What tells a retry from another frame under the same number: CBC-MAC with AES-256, under a key of its own, of two
+ * blocks: what the header says, and a keyed 128-bit hash of the content (vault/block_mac.h). Without the store's key
+ * nobody can test a code against the log, whatever hashed the content; and the one client that could profit from two
+ * contents with one hash does not see the hash, nor anybody's answers but its own.
  *
  * The MACs of a turn's new frames are computed together, when it is judged: side by side they cost a fraction. */
 #include "core/turn_state.h"
@@ -8,9 +9,13 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/checksum.h"
 
-enum { HEAD_SIZE = 34, MACS_MANY = 64, KEY_BLOCK = 64 };
+enum { MACS_MANY = 64, SLOT_BITS = 10, COUNT_BITS = 13, KIND_BITS = 9 };
+_Static_assert(SLOT_BITS + COUNT_BITS + KIND_BITS == 32,
+               "beside the session and the sequence they fill the first block");
+_Static_assert((int)MACS_MANY <= (int)BLOCK_MACS_MAX, "in one call");
 
 static size_t content_size(const struct otpring_wire_header *header)
 {
@@ -19,37 +24,45 @@ static size_t content_size(const struct otpring_wire_header *header)
            (header->kind == OTPRING_WIRE_RESYNC ? sizeof(struct otpring_wire_pair) : sizeof(struct otpring_wire_query));
 }
 
-static void block_make(const struct turns *turns, const struct otpring_wire_header *header, const uint8_t *items,
-                       uint8_t ret_block[64])
+/* No two headers of different frames have the same block: the session has looked at slot and count (fault_of). */
+static void head_make(const struct otpring_wire_header *header, uint8_t ret_head[BLOCK_MAC_SIZE])
 {
-    store_le16(ret_block, header->kind);
-    store_le16(ret_block + 2, header->count);
-    store_le64(ret_block + 4, header->session);
-    store_le16(ret_block + 12, header->slot);
-    store_le32(ret_block + 14, header->sequence);
-    checksum128_keyed(items, content_size(header), turns->content_secret, ret_block + 18);
-    memset(ret_block + HEAD_SIZE, 0, 64 - HEAD_SIZE);
-    ret_block[HEAD_SIZE] = 0x80;
-    store_be32(ret_block + 60, (KEY_BLOCK + HEAD_SIZE) * 8);
+    _Static_assert(OTPRING_WIRE_SLOTS_MAX <= 1 << SLOT_BITS && OTPRING_WIRE_ITEMS_MAX < 1 << COUNT_BITS &&
+                       OTPRING_WIRE_OCRA < 1 << KIND_BITS,
+                   "each has its own bits");
+    CHECK(header->slot < OTPRING_WIRE_SLOTS_MAX && header->count <= OTPRING_WIRE_ITEMS_MAX &&
+          header->kind < 1 << KIND_BITS);
+    store_le64(ret_head, header->session);
+    store_le32(ret_head + 8, header->sequence);
+    store_le32(ret_head + 12, header->slot | (uint32_t)header->count << SLOT_BITS |
+                                  (uint32_t)header->kind << (SLOT_BITS + COUNT_BITS));
+}
+
+static void body_make(const struct turns *turns, const struct otpring_wire_header *header, const uint8_t *items,
+                      uint8_t ret_body[BLOCK_MAC_SIZE])
+{
+    checksum128_keyed(items, content_size(header), turns->content_secret, ret_body);
 }
 
 void frame_mac(const struct core_worker *worker, const struct otpring_wire_header *header, const uint8_t *items,
                uint8_t ret_mac[16])
 {
-    uint8_t block[1][64], mac[1][32];
-    block_make(worker->turns, header, items, block[0]);
-    worker->core->kernel->sha256_macs(
-        &(struct kernel_macs){.count = 1, .midstates = worker->turns->frame_key, .blocks = block, .ret_macs = mac});
-    memcpy(ret_mac, mac[0], 16);
+    uint8_t head[1][BLOCK_MAC_SIZE], body[1][BLOCK_MAC_SIZE];
+    head_make(header, head[0]);
+    body_make(worker->turns, header, items, body[0]);
+    block_macs(worker->turns->block_mac, 1, head, body);
+    memcpy(ret_mac, head[0], BLOCK_MAC_SIZE);
 }
 
-static void run(const struct core_worker *worker, struct turn_frame *const *frames, uint32_t count)
+static void run(const struct turns *turns, struct turn_frame *const *frames, uint32_t count)
 {
-    uint8_t blocks[MACS_MANY][64], macs[MACS_MANY][32];
-    for (uint32_t i = 0; i < count; i++) block_make(worker->turns, &frames[i]->header, frames[i]->items, blocks[i]);
-    worker->core->kernel->sha256_macs(&(struct kernel_macs){
-        .count = count, .midstates = worker->turns->frame_key, .blocks = blocks, .ret_macs = macs});
-    for (uint32_t i = 0; i < count; i++) memcpy(frames[i]->ticket.mac, macs[i], 16);
+    uint8_t macs[MACS_MANY][BLOCK_MAC_SIZE], bodies[MACS_MANY][BLOCK_MAC_SIZE];
+    for (uint32_t i = 0; i < count; i++) {
+        head_make(&frames[i]->header, macs[i]);
+        body_make(turns, &frames[i]->header, frames[i]->items, bodies[i]);
+    }
+    block_macs(turns->block_mac, count, macs, bodies);
+    for (uint32_t i = 0; i < count; i++) memcpy(frames[i]->ticket.mac, macs[i], BLOCK_MAC_SIZE);
 }
 
 void frame_macs(const struct core_worker *worker, struct turn *turn)
@@ -60,8 +73,8 @@ void frame_macs(const struct core_worker *worker, struct turn *turn)
         if (turn->frames[i].retry) continue;
         frames[count++] = &turn->frames[i];
         if (count < MACS_MANY) continue;
-        run(worker, frames, count);
+        run(worker->turns, frames, count);
         count = 0;
     }
-    if (count > 0) run(worker, frames, count);
+    if (count > 0) run(worker->turns, frames, count);
 }

@@ -5,6 +5,7 @@
 
 #include "base/checksum.h"
 #include "core/verify.h"
+#include "vault/block_mac.h"
 
 enum { TURN_HELLOS_MAX = 64, SESSION_RECORD_SLOTS = 2 };
 
@@ -73,7 +74,7 @@ struct turns {
     struct otpring_wire_answer *scratch; /* kept answers on their way out */
     struct group *group;
     struct judge *judge;
-    _Alignas(8) uint8_t frame_key[KERNEL_SHA256_MIDSTATES];
+    struct block_mac *block_mac;                  /* of frames, see frame_mac.c */
     uint8_t content_secret[CHECKSUM_SECRET_SIZE]; /* keys the hash of a frame's content; the same in every run */
 };
 

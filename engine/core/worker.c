@@ -130,7 +130,7 @@ static void turns_free(struct turns *turns)
     if (turns->judge) free(turns->judge->profiles);
     free(turns->judge);
     secret_wipe(turns->content_secret, CHECKSUM_SECRET_SIZE);
-    secret_wipe(turns->frame_key, sizeof turns->frame_key);
+    block_mac_destroy(turns->block_mac);
     free(turns);
 }
 
@@ -158,6 +158,16 @@ static bool turns_take(struct turns *turns, struct core_worker *worker)
     return true;
 }
 
+static struct result block_mac_take(const struct vault *vault, struct block_mac **ret_mac)
+{
+    _Static_assert((int)VAULT_KEY_SIZE == (int)BLOCK_MAC_KEY_SIZE, "the vault's key is the MAC's");
+    uint8_t key[VAULT_KEY_SIZE];
+    vault_frame_key(vault, key);
+    struct result result = block_mac_create(key, ret_mac);
+    secret_wipe(key, sizeof key);
+    return result;
+}
+
 static struct result worker_fill(struct core_worker *worker)
 {
     struct turns *turns = worker->turns;
@@ -168,7 +178,7 @@ static struct result worker_fill(struct core_worker *worker)
     if (turns->slots_max > JOURNAL_SLOTS_MAX) turns->slots_max = JOURNAL_SLOTS_MAX;
     turns->frames_max = turns->slots_max / 2;
     checksum_secret(vault_table_secret(worker->core->vault), turns->content_secret);
-    vault_frame_key(worker->core->vault, turns->frame_key);
+    TRY(block_mac_take(worker->core->vault, &turns->block_mac));
     if (!turns_take(turns, worker)) return result_of(NO_MEMORY);
     TRY(take_place(worker->core, worker));
     struct journal_writer_options options = {

@@ -44,7 +44,7 @@ enum journal_slot_kind {
 struct slot_frame {
     uint64_t session;
     uint64_t tag;
-    uint8_t mac[16]; /* of the frame's content under the store's retry key */
+    uint8_t mac[16]; /* of the frame (core/frame_mac.c) under a key from the store's retry key */
     uint32_t sequence;
     uint16_t slot;
     uint16_t item_count;

@@ -15,11 +15,6 @@ void avx512_sha256_many(const struct kernel_messages *messages)
     sha256_many(messages);
 }
 
-void avx512_sha256_macs(const struct kernel_macs *macs)
-{
-    sha256_macs(macs);
-}
-
 void avx512_fits32(const uint32_t *truncated, const uint32_t *codes, const uint8_t *digits, uint8_t *ret_fits)
 {
     struct group group = {.codes = codes, .digits = digits, .ret_fits = ret_fits};

@@ -11,7 +11,6 @@ kernel_run_function avx512_sha1;
 kernel_run_function avx512_sha256;
 kernel_run_function avx512_sha512;
 kernel_messages_function avx512_sha256_many;
-kernel_macs_function avx512_sha256_macs;
 
 /* The comparison alone, on a vector's lanes of 32 and of 64 bits: for tests, since no one can choose what HMAC gives.
  */

@@ -74,20 +74,6 @@ static void messages_run(kernel_messages_function *wide, kernel_messages_functio
     if (groups.count > 0) wide(&groups);
     if (rest.count > 0) narrow(&rest);
 }
-
-static void macs_run(kernel_macs_function *wide, kernel_macs_function *narrow, size_t lanes, size_t short_max,
-                     const struct kernel_macs *macs)
-{
-    struct kernel_macs groups = *macs, rest = *macs;
-    size_t tail = macs->count % lanes;
-    if (tail > short_max) tail = 0;
-    groups.count -= tail;
-    rest.count = tail;
-    rest.blocks += groups.count;
-    rest.ret_macs += groups.count;
-    if (groups.count > 0) wide(&groups);
-    if (rest.count > 0) narrow(&rest);
-}
 #endif
 
 /* The two functions of one algorithm of one kernel, named after its route. */
@@ -118,7 +104,6 @@ static const struct kernel portable = {
     .name = "portable",
     KERNEL_OF(plain_sha1, plain_sha256, plain_sha512),
     .sha256_many = portable_sha256_many,
-    .sha256_macs = portable_sha256_macs,
     .stages = &stages_portable,
     .lanes = {1, 1, 1},
 };
@@ -159,21 +144,10 @@ static void sixteen_messages(const struct kernel_messages *messages)
     messages_run(avx512_sha256_many, sha_ni_sha256_many, AVX512_LANES, sixteen_sha256.short_max, messages);
 }
 
-static void eight_macs(const struct kernel_macs *macs)
-{
-    macs_run(avx2_sha256_macs, sha_ni_sha256_macs, AVX2_LANES, eight_sha256.short_max, macs);
-}
-
-static void sixteen_macs(const struct kernel_macs *macs)
-{
-    macs_run(avx512_sha256_macs, sha_ni_sha256_macs, AVX512_LANES, sixteen_sha256.short_max, macs);
-}
-
 static const struct kernel sha_ni = {
     .name = "sha-ni",
     KERNEL_OF(instructions_sha1, instructions_sha256, plain_sha512),
     .sha256_many = sha_ni_sha256_many,
-    .sha256_macs = sha_ni_sha256_macs,
     .stages = &stages_portable,
     .lanes = {SHA_NI_STREAMS, SHA_NI_STREAMS, 1},
 };
@@ -182,7 +156,6 @@ static const struct kernel avx2 = {
     .name = "avx2",
     KERNEL_OF(eight_sha1, eight_sha256, four_sha512),
     .sha256_many = eight_messages,
-    .sha256_macs = eight_macs,
     .stages = &stages_portable,
     .lanes = {AVX2_LANES, AVX2_LANES, AVX2_LONG_LANES},
 };
@@ -192,7 +165,6 @@ static const struct kernel avx2_and_sha_ni = {
     .name = "avx2+sha-ni",
     KERNEL_OF(eight_sha1, instructions_sha256, four_sha512),
     .sha256_many = sha_ni_sha256_many,
-    .sha256_macs = sha_ni_sha256_macs,
     .stages = &stages_portable,
     .lanes = {AVX2_LANES, SHA_NI_STREAMS, AVX2_LONG_LANES},
 };
@@ -201,7 +173,6 @@ static const struct kernel avx512 = {
     .name = "avx512",
     KERNEL_OF(sixteen_sha1, sixteen_sha256, eight_sha512),
     .sha256_many = sixteen_messages,
-    .sha256_macs = sixteen_macs,
     .stages = &STAGES_WIDE,
     .lanes = {AVX512_LANES, AVX512_LANES, AVX512_LONG_LANES},
 };

@@ -81,15 +81,6 @@ struct kernel_messages {
     uint8_t (*ret_hashes)[32];
 };
 
-/* HMAC-SHA256 of short messages under one key. A message is given as the one block that it takes (FIPS 180-4 section
- * 5.1.1): its bytes, 55 at most, the bit 1, zeros, and its length in bits with the key's block counted in. */
-struct kernel_macs {
-    size_t count;
-    const void *midstates; /* kernel_midstates of SHA-256 */
-    const uint8_t (*blocks)[64];
-    uint8_t (*ret_macs)[32];
-};
-
 struct kernel_stages;
 
 struct kernel {
@@ -97,8 +88,7 @@ struct kernel {
     kernel_steps_function *steps[KERNEL_ALGORITHM_COUNT];
     kernel_match_function *match[KERNEL_ALGORITHM_COUNT];
     void (*sha256_many)(const struct kernel_messages *messages); /* as kernel_sha256_many, by this kernel */
-    void (*sha256_macs)(const struct kernel_macs *macs);
-    const struct kernel_stages *stages;     /* see stages.h */
+    const struct kernel_stages *stages;                          /* see stages.h */
     unsigned lanes[KERNEL_ALGORITHM_COUNT]; /* batch size that fills the unit; for benchmarks and tests */
 };
 

@@ -1,5 +1,5 @@
-/* Whole messages for SHA-256: the blocks of a prefix byte and bytes, with the padding of FIPS 180-4 section 5.1.1; and
- * MACs of messages of one block. Inline only. */
+/* Whole messages for SHA-256: the blocks of a prefix byte and bytes, with the padding of FIPS 180-4 section 5.1.1.
+ * Inline only. */
 #ifndef OTPRING_KERNEL_MESSAGES_H
 #define OTPRING_KERNEL_MESSAGES_H
 
@@ -9,7 +9,6 @@ enum { SHA256_BLOCK = 64 };
 
 /* What every kernel file has: all of them, any count. */
 typedef void kernel_messages_function(const struct kernel_messages *messages);
-typedef void kernel_macs_function(const struct kernel_macs *macs);
 
 /* A prefix, the bytes, the bit 1, the length. */
 KERNEL_INLINE size_t message_blocks(const struct kernel_messages *messages)

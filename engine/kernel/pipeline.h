@@ -151,38 +151,6 @@ KERNEL_INLINE void sha256_many(const struct kernel_messages *messages)
     }
 }
 
-/* As many MACs as lanes; the inner digest goes to the outer hash in vectors. */
-KERNEL_INLINE void sha256_macs_group(const uint32_t midstates[16], const void *const blocks[LANES32],
-                                     uint8_t ret_macs[LANES32][32])
-{
-    uint32_t words[8][LANES32];
-    vector state[8], message[16];
-    for (size_t w = 0; w < 16; w += 4) load_words32(blocks, 4 * w, message + w);
-    for (int w = 0; w < 16; w++) message[w] = swap_bytes32(message[w]);
-    for (int w = 0; w < 8; w++) state[w] = constant32(midstates[w]);
-    sha256_block(state, message, message);
-    message[8] = constant32(0x80000000);
-    for (int w = 9; w < 15; w++) message[w] = constant32(0);
-    message[15] = constant32(SHA256_OUTER_BITS);
-    for (int w = 0; w < 8; w++) state[w] = constant32(midstates[8 + w]);
-    sha256_block(state, message, state);
-    for (int w = 0; w < 8; w++) memcpy(words[w], &state[w], sizeof state[w]);
-    for (int i = 0; i < LANES32; i++)
-        for (int w = 0; w < 8; w++) store_be32(ret_macs[i] + 4 * w, words[w][i]);
-}
-
-KERNEL_INLINE void sha256_macs(const struct kernel_macs *macs)
-{
-    uint8_t results[LANES32][32];
-    for (size_t first = 0; first < macs->count; first += LANES32) {
-        const void *blocks[LANES32];
-        size_t left = macs->count - first, count = left < LANES32 ? left : LANES32;
-        for (size_t i = 0; i < LANES32; i++) blocks[i] = macs->blocks[first + (i < count ? i : count - 1)];
-        sha256_macs_group(macs->midstates, blocks, results);
-        memcpy(macs->ret_macs[first], results, count * sizeof *results);
-    }
-}
-
 #define SHA1_SHAPE sha1, 32, 5, 2, truncate32(hash, hash[4])
 #define SHA256_SHAPE sha256, 32, 8, 2, truncate32(hash, hash[7])
 #define SHA512_SHAPE sha512, 64, 8, 1, truncate64(hash, hash[7])

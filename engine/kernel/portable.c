@@ -84,17 +84,3 @@ void portable_sha256_many(const struct kernel_messages *messages)
         for (int w = 0; w < 8; w++) store_be32(messages->ret_hashes[i] + 4 * w, state[w]);
     }
 }
-
-void portable_sha256_macs(const struct kernel_macs *macs)
-{
-    for (size_t i = 0; i < macs->count; i++) {
-        uint32_t inner[8], outer[8], words[16], last[16] = {[8] = 0x80000000, [15] = SHA256_OUTER_BITS};
-        memcpy(inner, macs->midstates, sizeof inner);
-        memcpy(outer, (const uint8_t *)macs->midstates + sizeof inner, sizeof outer);
-        for (int w = 0; w < 16; w++) words[w] = load_be32(macs->blocks[i] + 4 * w);
-        sha256_compress(inner, words);
-        memcpy(last, inner, sizeof inner);
-        sha256_compress(outer, last);
-        for (int w = 0; w < 8; w++) store_be32(macs->ret_macs[i] + 4 * w, outer[w]);
-    }
-}

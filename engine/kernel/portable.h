@@ -8,6 +8,5 @@ kernel_run_function portable_sha1;
 kernel_run_function portable_sha256;
 kernel_run_function portable_sha512;
 kernel_messages_function portable_sha256_many;
-kernel_macs_function portable_sha256_macs;
 
 #endif

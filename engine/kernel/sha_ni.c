@@ -268,31 +268,6 @@ void sha_ni_sha256_many(const struct kernel_messages *messages)
     if (i < messages->count) sha256_messages(messages, i, 1);
 }
 
-KERNEL_INLINE void sha256_macs(const struct kernel_macs *macs, size_t first, const int streams)
-{
-    const struct spread nothing = {0};
-    struct sha256_streams inner, outer;
-    __m128i w[4][SHA_NI_STREAMS];
-    EACH_STREAM
-    {
-        sha256_load(&inner, s, macs->midstates);
-        sha256_load(&outer, s, (const uint8_t *)macs->midstates + 32);
-        sha256_block_in(macs->blocks[first + (size_t)s], s, w);
-    }
-    sha256_block(&inner, w, streams, &nothing);
-    EACH_STREAM sha256_outer_in(&inner, s, w);
-    sha256_block(&outer, w, streams, &nothing);
-    EACH_STREAM sha256_hash_out(&outer, s, macs->ret_macs[first + (size_t)s]);
-}
-
-void sha_ni_sha256_macs(const struct kernel_macs *macs)
-{
-    size_t i = 0;
-    for (; i + 4 <= macs->count; i += 4) sha256_macs(macs, i, 4);
-    for (; i + 2 <= macs->count; i += 2) sha256_macs(macs, i, 2);
-    if (i < macs->count) sha256_macs(macs, i, 1);
-}
-
 /* ---- single blocks ---- */
 
 void sha_ni_sha1_compress(uint32_t state[5], const uint32_t message[16])

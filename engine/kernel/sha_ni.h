@@ -10,7 +10,6 @@ enum { SHA_NI_STREAMS = 4 };
 kernel_run_function sha_ni_sha1;
 kernel_run_function sha_ni_sha256;
 kernel_messages_function sha_ni_sha256_many;
-kernel_macs_function sha_ni_sha256_macs;
 
 /* One block, words as numbers: as sha1_compress and sha256_compress. */
 void sha_ni_sha1_compress(uint32_t state[5], const uint32_t message[16]);

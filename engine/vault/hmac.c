@@ -38,7 +38,7 @@ static void state_out(const SHA256_CTX *context, uint8_t ret_hash[HASH_SIZE])
     for (int i = 0; i < 8; i++) store_be32(ret_hash + 4 * i, context->h[i]);
 }
 
-/* A message that fits one block, as a frame's does: two compressions and nothing else. */
+/* A message that fits one block, as a seed's does: two compressions and nothing else. */
 static void hmac_short(const struct hmac_key *key, uint8_t block[BLOCK_SIZE], size_t size, uint8_t ret_mac[32])
 {
     SHA256_CTX context = key->inner;

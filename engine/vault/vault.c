@@ -47,7 +47,6 @@ enum {
 struct vault {
     uint8_t kek[KEY_FILE_KEK_SIZE];
     struct keys keys;
-    struct hmac_key retry;
     struct hmac_key fingerprint;
     struct hmac_key mac;
     uint64_t mac_segment;
@@ -128,7 +127,6 @@ static struct result row_open(struct vault *vault, const uint8_t *row, size_t ro
 static struct result keys_prepare(struct vault *vault)
 {
     size_t size = VAULT_PUBLIC_KEY_SIZE;
-    hmac_key_set(&vault->retry, vault->keys.retry, VAULT_KEY_SIZE);
     hmac_key_set(&vault->fingerprint, vault->keys.fingerprint, VAULT_KEY_SIZE);
     hmac_key_set(&vault->mac, vault->keys.mac, VAULT_KEY_SIZE);
     vault->mac_segment = load_le64(vault->keys.mac_segment);
@@ -191,10 +189,10 @@ void vault_fingerprint(const struct vault *vault, const uint8_t *seed, size_t se
     secret_wipe(mac, sizeof(mac));
 }
 
-void vault_frame_key(const struct vault *vault, uint8_t ret_midstates[VAULT_FRAME_KEY_SIZE])
+void vault_frame_key(const struct vault *vault, uint8_t ret_key[VAULT_KEY_SIZE])
 {
-    memcpy(ret_midstates, vault->retry.inner.h, VAULT_FRAME_KEY_SIZE / 2);
-    memcpy(ret_midstates + VAULT_FRAME_KEY_SIZE / 2, vault->retry.outer.h, VAULT_FRAME_KEY_SIZE / 2);
+    static const char info[] = "otpring frame MAC, AES-256";
+    hkdf(NULL, 0, vault->keys.retry, VAULT_KEY_SIZE, info, sizeof(info) - 1, ret_key, VAULT_KEY_SIZE);
 }
 
 uint64_t vault_mac_segment(const struct vault *vault)

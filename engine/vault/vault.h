@@ -79,10 +79,9 @@ enum { VAULT_FINGERPRINT_SIZE = 16 };
 void vault_fingerprint(const struct vault *vault, const uint8_t *seed, size_t seed_size,
                        uint8_t ret_fingerprint[VAULT_FINGERPRINT_SIZE]);
 
-/* The retry key, which names frames by their content, as HMAC-SHA256 wants it: the states after the key block xor ipad
- * and xor opad, 8 words each. As secret as the key. */
-enum { VAULT_FRAME_KEY_SIZE = 64 };
-void vault_frame_key(const struct vault *vault, uint8_t ret_midstates[VAULT_FRAME_KEY_SIZE]);
+/* The key of the MACs that tell frames apart (block_mac.h): a step of HKDF from the retry key, under a label of its
+ * own. The caller wipes it. */
+void vault_frame_key(const struct vault *vault, uint8_t ret_key[VAULT_KEY_SIZE]);
 
 /* Plain SHA-256; and Merkle hashing of RFC 6962 section 2.1: leaf = SHA-256(0 || bytes), node = SHA-256(1 || left ||
  * right). */

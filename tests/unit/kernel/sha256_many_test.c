@@ -5,7 +5,6 @@
 #include <string.h>
 #include <cmocka.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "helpers.h"
 
@@ -91,65 +90,11 @@ static void every_size_round_the_ends_of_blocks_agrees_with_openssl(void **state
     }
 }
 
-struct macs {
-    size_t size;
-    _Alignas(8) uint8_t midstates[KERNEL_SHA256_MIDSTATES];
-    uint8_t blocks[COUNT_MAX][64];
-    uint8_t expected[COUNT_MAX][32];
-    uint8_t macs[COUNT_MAX + 1][32];
-};
-
-static void macs_make(struct macs *macs, uint64_t *random, size_t size)
-{
-    uint8_t key[32];
-    random_bytes(random, key, sizeof key);
-    kernel_midstates(KERNEL_SHA256, key, sizeof key, macs->midstates);
-    memset(macs->blocks, 0, sizeof macs->blocks);
-    for (size_t i = 0; i < COUNT_MAX; i++) {
-        uint8_t *block = macs->blocks[i];
-        size_t bits = (64 + size) * 8;
-        unsigned mac_size;
-        random_bytes(random, block, size);
-        assert_non_null(HMAC(EVP_sha256(), key, sizeof key, block, size, macs->expected[i], &mac_size));
-        block[size] = 0x80;
-        block[62] = (uint8_t)(bits >> 8);
-        block[63] = (uint8_t)bits;
-    }
-}
-
-static void check_macs(const struct kernel *kernel, struct macs *macs, size_t count)
-{
-    memset(macs->macs, CANARY, sizeof macs->macs);
-    kernel->sha256_macs(&(struct kernel_macs){.count = count,
-                                              .midstates = macs->midstates,
-                                              .blocks = (const uint8_t(*)[64])macs->blocks,
-                                              .ret_macs = macs->macs});
-    assert_memory_equal(macs->macs, macs->expected, count * 32);
-    for (size_t b = count * 32; b < sizeof macs->macs; b++) assert_int_equal(((const uint8_t *)macs->macs)[b], CANARY);
-}
-
-static void macs_of_every_count_and_size_agree_with_openssl_and_nothing_is_written_beyond(void **state)
-{
-    (void)state;
-    static struct macs macs;
-    uint64_t random = 23;
-    const struct kernel *const *kernels;
-    size_t kernel_count = kernel_list(&kernels);
-    for (size_t size = 0; size <= 55; size++) {
-        macs_make(&macs, &random, size);
-        for (size_t k = 0; k < kernel_count; k++) check_macs(kernels[k], &macs, COUNT_MAX - 1);
-    }
-    macs_make(&macs, &random, 34);
-    for (size_t k = 0; k < kernel_count; k++)
-        for (size_t count = 0; count <= COUNT_MAX; count++) check_macs(kernels[k], &macs, count);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_count_of_messages_agrees_with_openssl_and_writes_nothing_beyond),
         cmocka_unit_test(every_size_round_the_ends_of_blocks_agrees_with_openssl),
-        cmocka_unit_test(macs_of_every_count_and_size_agree_with_openssl_and_nothing_is_written_beyond),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -227,12 +227,12 @@ static void two_opens_of_one_store_agree_and_two_stores_do_not(void **state)
     vault_fingerprint(other, (const uint8_t *)"seed", 4, c);
     assert_memory_equal(a, b, VAULT_FINGERPRINT_SIZE);
     assert_memory_not_equal(a, c, VAULT_FINGERPRINT_SIZE);
-    uint8_t frame_keys[3][VAULT_FRAME_KEY_SIZE];
+    uint8_t frame_keys[3][VAULT_KEY_SIZE];
     vault_frame_key(again, frame_keys[0]);
     vault_frame_key(fixture->vault, frame_keys[1]);
     vault_frame_key(other, frame_keys[2]);
-    assert_memory_equal(frame_keys[0], frame_keys[1], VAULT_FRAME_KEY_SIZE);
-    assert_memory_not_equal(frame_keys[0], frame_keys[2], VAULT_FRAME_KEY_SIZE / 2);
+    assert_memory_equal(frame_keys[0], frame_keys[1], VAULT_KEY_SIZE);
+    assert_memory_not_equal(frame_keys[0], frame_keys[2], VAULT_KEY_SIZE);
     vault_close(again);
     vault_close(other);
 }
@@ -350,13 +350,13 @@ static void no_key_stands_in_the_row_in_clear(void **state)
 static void *seal_loop(void *argument)
 {
     const struct vault *vault = argument;
-    uint8_t sealed[20 + VAULT_SEAL_EXTRA], opened[20], mac[VAULT_FRAME_KEY_SIZE];
+    uint8_t sealed[20 + VAULT_SEAL_EXTRA], opened[20], key[VAULT_KEY_SIZE], fingerprint[VAULT_FINGERPRINT_SIZE];
     for (int i = 0; i < 300; i++) {
         if (result_failed(vault_seal(vault, &i, sizeof(i), "12345678901234567890", 20, sealed))) return argument;
         if (result_failed(vault_unseal(vault, &i, sizeof(i), sealed, sizeof(sealed), opened))) return argument;
         if (memcmp(opened, "12345678901234567890", 20) != 0) return argument;
-        vault_frame_key(vault, mac);
-        vault_fingerprint(vault, opened, 20, mac);
+        vault_frame_key(vault, key);
+        vault_fingerprint(vault, opened, 20, fingerprint);
     }
     return NULL;
 }
