@@ -151,17 +151,59 @@ static void put_text(struct request *request, const char *format, ...)
     request->size += (size_t)size;
 }
 
-static int make_request(const struct accounts *accounts, const struct load_options *options, uint32_t first,
-                        uint32_t count, struct request *request)
+/* The profile of that name in an answer to profile.list, or -1. */
+static json_int_t profile_named(const json_t *answer, const char *name)
+{
+    size_t i;
+    const json_t *profile;
+    json_array_foreach(json_object_get(answer, "profiles"), i, profile)
+    {
+        const char *text = json_string_value(json_object_get(profile, "name"));
+        if (text && strcmp(text, name) == 0) return json_integer_value(json_object_get(profile, "id"));
+    }
+    return -1;
+}
+
+/* A profile that looks as far as the options say, made by the first run that wants it; -1: admin->error says why not.
+ */
+static json_int_t own_profile(struct admin *admin, const struct load_options *options)
+{
+    char name[64];
+    snprintf(name, sizeof name, ACCOUNTS_COMPANY_PREFIX "%s-ahead-%u-resync-%u", options->algorithm,
+             options->look_ahead, options->resync_window);
+    json_t *answer = admin_ask(admin, json_pack("{s:s}", "act", "profile.list"));
+    if (!answer) return -1;
+    json_int_t id = profile_named(answer, name);
+    json_decref(answer);
+    if (id >= 0) return id;
+    answer = admin_ask(admin, json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i}", "act", "profile.add", "name", name,
+                                        "type", "hotp", "algorithm", options->algorithm, "digits", 6, "look_ahead",
+                                        (int)options->look_ahead, "resync_window", (int)options->resync_window));
+    if (!answer) return -1;
+    id = json_integer_value(json_object_get(answer, "id"));
+    json_decref(answer);
+    return id;
+}
+
+/* What the tokens are: profile -1: as the type's default one has it. */
+static void put_kind(struct request *request, const struct load_options *options, json_int_t profile)
+{
+    if (profile >= 0)
+        put_text(request, "\"profile\":%lld,\"counter\":0,", (long long)profile);
+    else
+        put_text(request, "\"type\":\"%s\",\"algorithm\":\"%s\",\"digits\":6,%s,", options->totp ? "totp" : "hotp",
+                 options->algorithm, options->totp ? "\"period\":1" : "\"look_ahead\":10,\"counter\":0");
+}
+
+static int make_request(const struct accounts *accounts, const struct load_options *options, json_int_t profile,
+                        uint32_t first, uint32_t count, struct request *request)
 {
     size_t seed_size = accounts_seed_size(accounts);
     request->size = 0;
     if (accounts_seeds(accounts, options->seed, first, count, request->seeds)) return -1;
-    put_text(request,
-             "{\"act\":\"token.add-batch\",\"company\":\"%s\",\"type\":\"%s\",\"algorithm\":\"%s\",\"digits\":6,%s,"
-             "\"users\":[",
-             accounts->company, options->totp ? "totp" : "hotp", options->algorithm,
-             options->totp ? "\"period\":1" : "\"look_ahead\":10,\"counter\":0");
+    put_text(request, "{\"act\":\"token.add-batch\",\"company\":\"%s\",", accounts->company);
+    put_kind(request, options, profile);
+    put_text(request, "\"users\":[");
     for (uint32_t i = 0; i < count; i++) put_text(request, "%s\"u%u\"", i ? "," : "", first + i);
     put_text(request, "],\"seeds\":[");
     for (uint32_t i = 0; i < count; i++) {
@@ -200,9 +242,11 @@ int accounts_enrol(const struct accounts *accounts, const struct load_options *o
     uint32_t waiting = 0;
     int error = request ? 0 : -1;
     if (error) snprintf(admin->error, sizeof admin->error, "not enough memory");
+    json_int_t profile = -1;
+    if (!error && options->own_profile) error = (profile = own_profile(admin, options)) < 0 ? -1 : 0;
     for (uint32_t first = 0; !error && first < accounts->count && !*stop; first += ACCOUNTS_PER_REQUEST) {
         uint32_t left = accounts->count - first, count = left < ACCOUNTS_PER_REQUEST ? left : ACCOUNTS_PER_REQUEST;
-        error = make_request(accounts, options, first, count, request);
+        error = make_request(accounts, options, profile, first, count, request);
         if (error) snprintf(admin->error, sizeof admin->error, "seeds cannot be made");
         if (!error) error = admin_say(admin, request->text, request->size);
         if (!error && waiting) error = take_added(admin, waiting);

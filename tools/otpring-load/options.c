@@ -68,6 +68,8 @@ enum {
     KEY_SERIES,
     KEY_FROM_LOG,
     KEY_SPEED,
+    KEY_LOOK_AHEAD,
+    KEY_RESYNC_WINDOW,
 };
 
 static const struct argp_option argp_options[] = {
@@ -88,6 +90,12 @@ static const struct argp_option argp_options[] = {
     {"seed", KEY_SEED, "N", 0, "Seed of everything random but the company name (default: 1)", 4},
     {"type", KEY_TYPE, "TYPE", 0, "hotp (default) or totp1: TOTP of one second, one code an account and second", 4},
     {"algorithm", KEY_ALGORITHM, "NAME", 0, "sha1 (default), sha256 or sha512", 4},
+    {"look-ahead", KEY_LOOK_AHEAD, "N", 0,
+     "Of the accounts' HOTP profile: how many codes ahead are accepted, 1 to 10 (default: 10)", 4},
+    {"resync-window", KEY_RESYNC_WINDOW, "N", 0,
+     "And how far a wrong code is looked for, 0 for not at all (default: 100). Most of what wrong codes cost; with "
+     "--look-ahead 2 --resync-window 20 the reach is that of TOTP's default profile",
+     4},
     {"company", KEY_COMPANY, "NAME", 0,
      "The accounts' company, otpring-load-...; with --seed it fixes every secret, so a store takes it once", 4},
     {"series", KEY_SERIES, "FILE", 0,
@@ -121,6 +129,8 @@ void load_options_default(struct load_options *ret_options)
         .mix = {95, 3, 1, 1},
         .seed = 1,
         .algorithm = "sha1",
+        .look_ahead = LOAD_LOOK_AHEAD_MAX,
+        .resync_window = 100,
         .speed = 1,
     };
 }
@@ -203,6 +213,8 @@ static void check_whole(struct argp_state *state, struct load_options *options)
         return;
     }
     if (options->speed_given) argp_error(state, "--speed is for --from-log");
+    if (options->own_profile && options->totp)
+        argp_error(state, "--look-ahead and --resync-window are for --type hotp");
     if (options->accounts < options->connections) argp_error(state, "each connection needs an account of its own");
     if (options->threads > options->connections) argp_error(state, "each thread needs a connection of its own");
     if (options->seconds <= 0) argp_error(state, "--seconds must be more than 0");
@@ -214,9 +226,16 @@ static void note_unlike(int key, struct load_options *options)
     static const struct {
         int key;
         const char *name;
-    } unlike[] = {{KEY_ACCOUNTS, "--accounts"}, {KEY_BATCH, "--batch"}, {KEY_THREADS, "--threads"},
-                  {KEY_RATE, "--rate"},         {KEY_MIX, "--mix"},     {KEY_WARMUP, "--warmup"},
-                  {KEY_SERIES, "--series"},     {KEY_TYPE, "--type"}};
+    } unlike[] = {{KEY_ACCOUNTS, "--accounts"},
+                  {KEY_BATCH, "--batch"},
+                  {KEY_THREADS, "--threads"},
+                  {KEY_RATE, "--rate"},
+                  {KEY_MIX, "--mix"},
+                  {KEY_WARMUP, "--warmup"},
+                  {KEY_SERIES, "--series"},
+                  {KEY_TYPE, "--type"},
+                  {KEY_LOOK_AHEAD, "--look-ahead"},
+                  {KEY_RESYNC_WINDOW, "--resync-window"}};
     for (size_t i = 0; i < sizeof unlike / sizeof *unlike; i++)
         if (unlike[i].key == key) options->unlike_log = unlike[i].name;
 }
@@ -279,6 +298,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!load_mix_parse(text, options->mix)) {
             argp_error(state, "--mix is like right:95,near:3,wrong:1,replayed:1, with some right or near");
         }
+        break;
+    case KEY_LOOK_AHEAD:
+        options->look_ahead = (uint32_t)number(state, key, text, 1, LOAD_LOOK_AHEAD_MAX);
+        options->own_profile = true;
+        break;
+    case KEY_RESYNC_WINDOW:
+        options->resync_window = (uint32_t)number(state, key, text, 0, UINT16_MAX);
+        options->own_profile = true;
         break;
     case KEY_SEED:
         options->seed = number(state, key, text, 0, UINT64_MAX);

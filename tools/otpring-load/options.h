@@ -10,7 +10,7 @@ enum { LOAD_DONE = 0, LOAD_UNEXPECTED = 1, LOAD_USAGE = 2, LOAD_UNAVAILABLE = 3 
 /* What an item of the load is. */
 enum load_kind { LOAD_RIGHT, LOAD_NEAR, LOAD_WRONG, LOAD_REPLAYED, LOAD_KIND_COUNT };
 
-enum { LOAD_DAEMON_OPTIONS_MAX = 32 };
+enum { LOAD_DAEMON_OPTIONS_MAX = 32, LOAD_LOOK_AHEAD_MAX = 10 };
 
 struct load_options {
     const char *store;
@@ -36,6 +36,9 @@ struct load_options {
     const char *remove; /* a company that a killed run left: only remove its accounts */
     bool keep;
     bool totp;
+    bool own_profile; /* the accounts' profile is not the type's default one, but looks so far: */
+    uint32_t look_ahead;
+    uint32_t resync_window;
     const char *algorithm; /* sha1, sha256, sha512 */
     bool scratch;
     const char *scratch_folder;

@@ -73,14 +73,15 @@ static struct choice settle(struct plan *plan, const struct plan_account *state,
 {
     uint32_t distance = 0, last = state->codes[(state->next - 1) % PLAN_RING_COUNT];
     if (kind == LOAD_NEAR) {
-        distance = 1 + random_below(&plan->random, NEAR_STEPS_MAX);
+        uint32_t reach = plan->options->look_ahead;
+        distance = 1 + random_below(&plan->random, reach < NEAR_STEPS_MAX ? reach : NEAR_STEPS_MAX);
     } else if (kind == LOAD_REPLAYED) {
         if (!count_ahead(state, last)) return (struct choice){state->next - 1, last, LOAD_REPLAYED};
     } else if (kind == LOAD_WRONG) {
         uint32_t code = random_below(&plan->random, PLAN_CODE_COUNT);
         if (code != last && !count_ahead(state, code)) return (struct choice){0, code, LOAD_WRONG};
     }
-    while (state->flags & CLASHING && distance + 1 < PLAN_AHEAD_COUNT &&
+    while (state->flags & CLASHING && distance < plan->options->look_ahead &&
            count_ahead(state, code_ahead(state, distance)) > 1)
         distance++;
     return (struct choice){state->next + distance, code_ahead(state, distance), distance ? LOAD_NEAR : LOAD_RIGHT};

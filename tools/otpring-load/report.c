@@ -42,6 +42,8 @@ void report_print(const struct report *report, FILE *out)
     fprintf(out, "load            %s %s, %u accounts, batch %u, %u connections, %u in flight, %u threads, %.1f s",
             options->totp ? "totp1" : "hotp", options->algorithm, options->accounts, options->batch,
             options->connections, options->in_flight, options->threads, report->seconds);
+    if (options->own_profile)
+        fprintf(out, ", look-ahead %u, resync window %u", options->look_ahead, options->resync_window);
     if (options->rate > 0) fprintf(out, ", open loop at %.0f/s", options->rate);
     fprintf(out, "\nverifications/s %.0f\n", rate_of(report));
     fprintf(out, "latency         p50 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us\n", microseconds(report, 0.5),
@@ -92,6 +94,10 @@ int report_print_json(const struct report *report, FILE *out)
                   "rate", options->rate, "unsent", (json_int_t)result->unsent, "unanswered",
                   (json_int_t)result->unanswered, "type", options->totp ? "totp1" : "hotp", "algorithm",
                   options->algorithm, "company", report->company, "machine", machine);
+    if (load_part && !options->totp && !options->from_log) {
+        json_object_set_new(load_part, "look_ahead", json_integer(options->look_ahead));
+        json_object_set_new(load_part, "resync_window", json_integer(options->resync_window));
+    }
     int error = !verdict_part || !load_part || !cost_part || json_object_update(verdict_part, load_part) ||
                 json_object_update(verdict_part, cost_part) || json_dumpf(verdict_part, out, JSON_REAL_PRECISION(9));
     fputc('\n', out);
