@@ -149,7 +149,7 @@ struct core_hello_answer {
 struct core_worker_options {
     struct os *os;
     uint32_t turn_count; /* turns in flight; 0: 4 */
-    uint32_t items_max;  /* of one turn; 0: 16,000 */
+    uint32_t items_max;  /* of one turn; 0: as many as a frame may have */
     void (*answered)(void *context, const struct core_answer *answer);
     void (*hello_answered)(void *context, const struct core_hello_answer *answer);
     void *context;

@@ -172,7 +172,9 @@ static struct result worker_fill(struct core_worker *worker)
 {
     struct turns *turns = worker->turns;
     turns->turn_count = worker->options.turn_count ? worker->options.turn_count : 4;
-    turns->items_max = worker->options.items_max ? worker->options.items_max : 16000;
+    /* One largest frame. Larger turns leave the second-level cache, and who came first waits for the last: with 16,000
+     * single queries came in at a tenth less. */
+    turns->items_max = worker->options.items_max ? worker->options.items_max : OTPRING_WIRE_ITEMS_MAX;
     if (turns->items_max > JOURNAL_SLOTS_MAX - 1 - SESSION_RECORD_SLOTS) return result_of(BAD_ARGUMENT);
     turns->slots_max = turns->items_max * 2 + 64;
     if (turns->slots_max > JOURNAL_SLOTS_MAX) turns->slots_max = JOURNAL_SLOTS_MAX;
