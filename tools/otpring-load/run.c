@@ -239,14 +239,12 @@ static void take_answers(void *context, uint32_t slot, const struct otpring_wire
     struct run_result *result = loop->run->result;
     struct flight *flight = &connection->flights[slot];
     uint32_t counted[OTPRING_UNAVAILABLE + 1], as_expected = count;
-    const uint32_t *verdicts = flight->expected;
     const uint8_t *expected = connection->expected + (size_t)slot * loop->run->options->batch;
-    if (connection->plan.in_doubt || !all_expected(answers, expected, count)) {
-        as_expected = judge_each(connection, slot, answers, count, counted);
-        verdicts = counted;
-    }
+    bool foreseen = !connection->plan.in_doubt && all_expected(answers, expected, count);
+    if (!foreseen) as_expected = judge_each(connection, slot, answers, count, counted);
     if (loop->now_ns >= loop->measure_ns && loop->now_ns < loop->end_ns) {
-        if (count == 1 && as_expected && verdicts != counted) {
+        const uint32_t *verdicts = foreseen ? flight->expected : counted;
+        if (foreseen && count == 1) {
             result->verdicts[*expected]++;
         } else {
             for (int i = 0; i <= OTPRING_UNAVAILABLE; i++) result->verdicts[i] += verdicts[i];
