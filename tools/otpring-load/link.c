@@ -110,7 +110,7 @@ static bool begin(struct link *link)
 }
 
 int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t items_max,
-              const struct link_kept *kept)
+              const struct link_kept *kept, struct room *room)
 {
     *link = (struct link){.fd = -1, .path = path, .slot_count = slot_count, .items_max = items_max};
     uint64_t answer_size = HEADER_SIZE + (uint64_t)items_max * sizeof(struct otpring_wire_answer);
@@ -119,11 +119,11 @@ int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t
     if (receive_size < RECEIVE_SIZE_MIN) receive_size = RECEIVE_SIZE_MIN;
     link->received_capacity = (uint32_t)receive_size;
     link->stride = HEADER_SIZE + (size_t)items_max * sizeof(struct otpring_wire_query);
-    link->frames = calloc(slot_count, link->stride);
-    link->slots = calloc(slot_count, sizeof *link->slots);
-    link->free_ring = calloc(slot_count, sizeof *link->free_ring);
-    link->queue = calloc(slot_count, sizeof *link->queue);
-    link->received = malloc(link->received_capacity);
+    link->frames = room_take(room, slot_count, link->stride);
+    link->slots = room_take(room, slot_count, sizeof *link->slots);
+    link->free_ring = room_take(room, slot_count, sizeof *link->free_ring);
+    link->queue = room_take(room, slot_count, sizeof *link->queue);
+    link->received = room_take(room, link->received_capacity, 1);
     if (!link->frames || !link->slots || !link->free_ring || !link->queue || !link->received) {
         give_up(link, "otpring-load", "not enough memory");
         return -1;
@@ -161,11 +161,6 @@ void link_close(struct link *link, struct link_kept *ret_kept)
         if (sequences) *ret_kept = (struct link_kept){link->session, link->slot_count, link->items_max, sequences};
     }
     lose(link);
-    free(link->frames);
-    free(link->slots);
-    free(link->free_ring);
-    free(link->queue);
-    free(link->received);
     *link = (struct link){.fd = -1};
 }
 

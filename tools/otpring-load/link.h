@@ -2,7 +2,8 @@
  * call, what has come is read in one call and handed over where it lies. A lost connection is made again and what was
  * unanswered sent again, unchanged and in order, as PROTOCOL.md asks.
  *
- * One thread. All memory is taken in link_open. Only link_open and link_again wait. */
+ * One thread. All memory is taken from a room in link_open, and goes with the room. Only link_open and link_again wait.
+ */
 #ifndef OTPRING_LOAD_LINK_H
 #define OTPRING_LOAD_LINK_H
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "otpring/wire.h"
+#include "room.h"
 
 enum link_slot_state { LINK_FREE, LINK_QUEUED, LINK_SENT };
 
@@ -53,9 +55,9 @@ struct link {
     char error[160]; /* not empty: nothing goes on */
 };
 
-/* 0, or -1 with link->error. path must stay. Goes on with the kept session where it fits and still lives. */
+/* 0, or -1 with link->error. path and room must stay. Goes on with the kept session where it fits and still lives. */
 int link_open(struct link *link, const char *path, uint32_t slot_count, uint32_t items_max,
-              const struct link_kept *kept);
+              const struct link_kept *kept, struct room *room);
 /* ret_kept (may be NULL) takes the session over when nothing is unanswered. */
 void link_close(struct link *link, struct link_kept *ret_kept);
 void link_forget(struct link_kept *kept);

@@ -1,8 +1,6 @@
 #include "plan.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "plan_parts.h"
 
@@ -61,7 +59,7 @@ static void place_accounts(struct plan *plan)
 }
 
 int plan_create(struct plan *plan, const struct accounts *accounts, const struct kernel *kernel,
-                const struct load_options *options, struct plan_jobs *jobs, uint32_t connection)
+                const struct load_options *options, struct plan_jobs *jobs, uint32_t connection, struct room *room)
 {
     uint64_t seed = options->seed + ((uint64_t)connection << 32);
     *plan = (struct plan){.accounts = accounts, .kernel = kernel, .options = options, .jobs = jobs};
@@ -69,13 +67,10 @@ int plan_create(struct plan *plan, const struct accounts *accounts, const struct
     plan->random.words[1] = spread(&seed);
     share_out_mix(plan);
     plan->order_count = (accounts->count - connection + options->connections - 1) / options->connections;
-    size_t size = plan->order_count * sizeof *plan->states;
-    plan->order = calloc(plan->order_count, sizeof *plan->order);
+    plan->order = room_take(room, plan->order_count, sizeof *plan->order);
     /* Some more than there are, so that what is fetched ahead of the last ones lies in it. */
-    plan->states = aligned_alloc(sizeof *plan->states, size + PLAN_FETCH_AHEAD * sizeof *plan->states);
+    plan->states = room_take(room, (size_t)plan->order_count + PLAN_FETCH_AHEAD, sizeof *plan->states);
     if (!plan->order || !plan->states) return -1;
-    madvise((void *)((uintptr_t)plan->states & ~(uintptr_t)4095), size, MADV_HUGEPAGE); /* a wish */
-    memset(plan->states, 0, size);
     for (uint32_t i = 0; i < plan->order_count; i++) plan->order[i] = connection + i * options->connections;
     for (uint32_t i = plan->order_count; i > 1; i--) {
         uint32_t other = random_below(&plan->random, i), account = plan->order[i - 1];
@@ -101,8 +96,6 @@ void plan_save(const struct plan *plan)
 void plan_destroy(struct plan *plan)
 {
     if (plan->states) explicit_bzero(plan->states, plan->order_count * sizeof *plan->states);
-    free(plan->order);
-    free(plan->states);
     *plan = (struct plan){0};
 }
 
@@ -136,6 +129,14 @@ void plan_put(const struct plan *plan, uint32_t place, const struct choice *choi
     batch->items[at] = (struct plan_item){.place = place, .kind = choice->kind, .step = choice->step};
     batch->expected[at] = expected;
     batch->verdicts[expected]++;
+}
+
+void plan_expect(const struct plan *plan, uint32_t count)
+{
+    uint32_t left = plan->order_count - plan->order_at;
+    if (count > PLAN_FETCH_AHEAD) count = PLAN_FETCH_AHEAD;
+    if (count > left) count = left;
+    for (uint32_t i = 0; i < count; i++) fetch_account(&plan->states[plan->order_at + i]);
 }
 
 uint32_t plan_fill(struct plan *plan, uint64_t unix_ms, uint32_t count, const struct plan_batch *batch)

@@ -19,7 +19,7 @@
  * that sending a right code looks at nothing but that code. Right codes, nearly all there is, have a short way of their
  * own (plan_hotp.c).
  *
- * One thread. All memory is taken in plan_create and jobs_create. */
+ * One thread. All memory is taken in plan_create, from a room that outlives the plan, and in jobs_create. */
 #ifndef OTPRING_LOAD_PLAN_H
 #define OTPRING_LOAD_PLAN_H
 
@@ -30,6 +30,7 @@
 #include "options.h"
 #include "otpring/verdict.h"
 #include "otpring/wire.h"
+#include "room.h"
 
 enum {
     PLAN_RING_COUNT = 16,  /* codes kept of an account, by the low bits of their step */
@@ -87,9 +88,10 @@ void jobs_destroy(struct plan_jobs *jobs);
 /* The connection's share: accounts of number connection, connection + connections, ..., each where accounts->progress
  * says. 0, or -1: no memory. */
 int plan_create(struct plan *plan, const struct accounts *accounts, const struct kernel *kernel,
-                const struct load_options *options, struct plan_jobs *jobs, uint32_t connection);
+                const struct load_options *options, struct plan_jobs *jobs, uint32_t connection, struct room *room);
 /* Writes down in accounts->progress where each account stands; only when everything sent was answered. */
 void plan_save(const struct plan *plan);
+/* Wipes the secrets. */
 void plan_destroy(struct plan *plan);
 
 /* Where the items of one frame go, side by side, and how often each verdict must come back: added to verdicts. */
@@ -100,6 +102,9 @@ struct plan_batch {
     uint32_t *verdicts; /* OTPRING_UNAVAILABLE + 1 of them */
 };
 
+/* A hint: about count items will be made soon; their accounts are fetched from memory meanwhile, as far as the caches
+ * of a few are of use. */
+void plan_expect(const struct plan *plan, uint32_t count);
 /* At most count items; gives how many there are (fewer, even 0, where accounts rest or their second has not come). */
 uint32_t plan_fill(struct plan *plan, uint64_t unix_ms, uint32_t count, const struct plan_batch *batch);
 /* Whether the verdict is the one expected; UNAVAILABLE is neither, and teaches the model. */

@@ -39,6 +39,7 @@ struct connection {
 struct loop {
     const struct replay *replay;
     struct replay_result *result;
+    struct room room; /* all that connections have */
     struct connection *connections;
     uint32_t connection_count;
     uint32_t batch;
@@ -74,12 +75,12 @@ static bool open_connection(struct loop *loop, struct connection *connection)
 {
     uint32_t in_flight = loop->replay->options->in_flight;
     connection->loop = loop;
-    if (link_open(&connection->link, loop->replay->path, in_flight, loop->batch, &(struct link_kept){0})) {
+    if (link_open(&connection->link, loop->replay->path, in_flight, loop->batch, &(struct link_kept){0}, &loop->room)) {
         fail(loop, "verify.sock", connection->link.error);
         return false;
     }
-    connection->flights = calloc(in_flight, sizeof *connection->flights);
-    connection->sent = calloc((size_t)in_flight * loop->batch, sizeof *connection->sent);
+    connection->flights = room_take(&loop->room, in_flight, sizeof *connection->flights);
+    connection->sent = room_take(&loop->room, (size_t)in_flight * loop->batch, sizeof *connection->sent);
     if (connection->flights && connection->sent) return true;
     fail(loop, "otpring-load", "not enough memory");
     return false;
@@ -91,7 +92,7 @@ static bool open_loop(struct loop *loop)
     loop->batch = replay->traffic->greatest_frame;
     loop->random = replay->options->seed;
     loop->accounts = calloc(replay->accounts->count, sizeof *loop->accounts);
-    loop->connections = calloc(replay->options->connections, sizeof *loop->connections);
+    loop->connections = room_take(&loop->room, replay->options->connections, sizeof *loop->connections);
     if (!loop->accounts || !loop->connections) {
         fail(loop, "otpring-load", "not enough memory");
         return false;
@@ -104,12 +105,8 @@ static bool open_loop(struct loop *loop)
 
 static void close_loop(struct loop *loop)
 {
-    for (uint32_t i = 0; i < loop->connection_count; i++) {
-        link_close(&loop->connections[i].link, NULL);
-        free(loop->connections[i].flights);
-        free(loop->connections[i].sent);
-    }
-    free(loop->connections);
+    for (uint32_t i = 0; i < loop->connection_count; i++) link_close(&loop->connections[i].link, NULL);
+    room_free(&loop->room);
     free(loop->accounts);
 }
 

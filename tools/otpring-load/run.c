@@ -20,9 +20,9 @@ enum {
     WAIT_MAX_NS = 10 * 1000 * 1000, /* so that Ctrl-C, new seconds and reconnects are looked after */
 };
 
-/* A frame in flight, by its slot. */
+/* A frame in flight, by its slot: a cache line each. */
 struct flight {
-    uint64_t due_ns;
+    _Alignas(64) uint64_t due_ns;
     uint32_t number; /* the plan's count when it was made; 0: no frame */
     uint32_t count;
     uint32_t expected[OTPRING_UNAVAILABLE + 1]; /* how many of each verdict */
@@ -37,6 +37,7 @@ struct connection {
     struct plan_item *items;
     uint8_t *expected; /* the verdicts, beside items */
     uint32_t flying;
+    uint32_t made;        /* items, when it was served last */
     uint64_t next_due_ns; /* open loop */
     int watched_fd;       /* in the epoll set; -1: none */
     uint32_t watched_events;
@@ -44,6 +45,7 @@ struct connection {
 
 struct loop {
     const struct run *run;
+    struct room room; /* all that connections have */
     struct connection *connections;
     uint32_t count;
     struct plan_jobs *jobs;
@@ -97,15 +99,17 @@ static bool open_connection(struct loop *loop, struct connection *connection, ui
     connection->loop = loop;
     connection->kept = &loop->run->kept[number];
     connection->watched_fd = -1;
-    if (link_open(&connection->link, loop->run->path, options->in_flight, options->batch, connection->kept)) {
+    if (link_open(&connection->link, loop->run->path, options->in_flight, options->batch, connection->kept,
+                  &loop->room)) {
         fail(loop, "verify.sock", connection->link.error);
         return false;
     }
-    connection->flights = calloc(options->in_flight, sizeof *connection->flights);
-    connection->items = calloc(items, sizeof *connection->items);
-    connection->expected = calloc(items, 1);
+    connection->flights = room_take(&loop->room, options->in_flight, sizeof *connection->flights);
+    connection->items = room_take(&loop->room, items, sizeof *connection->items);
+    connection->expected = room_take(&loop->room, items, 1);
     if (!connection->flights || !connection->items || !connection->expected ||
-        plan_create(&connection->plan, loop->run->accounts, loop->run->kernel, options, loop->jobs, number)) {
+        plan_create(&connection->plan, loop->run->accounts, loop->run->kernel, options, loop->jobs, number,
+                    &loop->room)) {
         fail(loop, "otpring-load", "not enough memory");
         return false;
     }
@@ -116,7 +120,7 @@ static bool open_loop(struct loop *loop)
 {
     const struct load_options *options = loop->run->options;
     loop->count = (options->connections - loop->run->thread + options->threads - 1) / options->threads;
-    loop->connections = calloc(loop->count, sizeof *loop->connections);
+    loop->connections = room_take(&loop->room, loop->count, sizeof *loop->connections);
     loop->jobs = jobs_create();
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (options->rate > 0) loop->interval_ns = (uint64_t)(1e9 * options->batch * options->connections / options->rate);
@@ -139,12 +143,9 @@ static void close_loop(struct loop *loop)
         if (settled) plan_save(&connection->plan);
         if (connection->kept) link_close(&connection->link, connection->kept);
         plan_destroy(&connection->plan);
-        free(connection->flights);
-        free(connection->items);
-        free(connection->expected);
     }
     if (loop->epoll >= 0) close(loop->epoll);
-    free(loop->connections);
+    room_free(&loop->room);
     jobs_destroy(loop->jobs);
 }
 
@@ -238,14 +239,16 @@ static void take_answers(void *context, uint32_t slot, const struct otpring_wire
     struct run_result *result = loop->run->result;
     struct flight *flight = &connection->flights[slot];
     uint32_t counted[OTPRING_UNAVAILABLE + 1], as_expected = count;
-    const uint32_t *verdicts = flight->expected;
     const uint8_t *expected = connection->expected + (size_t)slot * loop->run->options->batch;
-    if (connection->plan.in_doubt || !all_expected(answers, expected, count)) {
-        as_expected = judge_each(connection, slot, answers, count, counted);
-        verdicts = counted;
-    }
+    bool foreseen = !connection->plan.in_doubt && all_expected(answers, expected, count);
+    if (!foreseen) as_expected = judge_each(connection, slot, answers, count, counted);
     if (loop->now_ns >= loop->measure_ns && loop->now_ns < loop->end_ns) {
-        for (int i = 0; i <= OTPRING_UNAVAILABLE; i++) result->verdicts[i] += verdicts[i];
+        const uint32_t *verdicts = foreseen ? flight->expected : counted;
+        if (foreseen && count == 1) {
+            result->verdicts[*expected]++;
+        } else {
+            for (int i = 0; i <= OTPRING_UNAVAILABLE; i++) result->verdicts[i] += verdicts[i];
+        }
         result->expected += as_expected;
     }
     result->answered += count;
@@ -277,6 +280,7 @@ static bool make_one(struct loop *loop, struct connection *connection, uint64_t 
     flight->count = count;
     link_queue(&connection->link, count);
     connection->flying++;
+    connection->made += count;
     return true;
 }
 
@@ -304,6 +308,12 @@ static void watch(struct loop *loop, struct connection *connection)
     connection->watched_events = events;
 }
 
+/* Before another one is served: the system calls for that one take longer than memory does. */
+static void expect(const struct connection *connection)
+{
+    plan_expect(&connection->plan, connection->made);
+}
+
 /* Takes what has come, then makes and sends what is due. */
 static void serve(struct loop *loop, struct connection *connection)
 {
@@ -314,6 +324,7 @@ static void serve(struct loop *loop, struct connection *connection)
         connection->watched_fd = -1;
     }
     while (link_receive(link, take_answers, connection)) note_time(loop);
+    connection->made = 0;
     if (link->fd >= 0) make_due(loop, connection);
     link_send(link);
     if (link->error[0]) fail(loop, "verify.sock", link->error);
@@ -347,7 +358,10 @@ static void loop_once(struct loop *loop)
     struct timespec wait = {.tv_nsec = (long)wait_ns(loop)};
     int count = epoll_pwait2(loop->epoll, events, EVENTS_MAX, &wait, NULL);
     note_time(loop);
-    for (int i = 0; i < count && !failed(loop); i++) serve(loop, events[i].data.ptr);
+    for (int i = 0; i < count && !failed(loop); i++) {
+        if (i + 1 < count) expect(events[i + 1].data.ptr);
+        serve(loop, events[i].data.ptr);
+    }
     bool look = loop->now_ns >= loop->look_ns;
     if (!look && !loop->interval_ns) return;
     if (look) loop->look_ns = loop->now_ns + WAIT_MAX_NS;

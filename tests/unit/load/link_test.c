@@ -99,17 +99,19 @@ static void a_link_comes_about_however_often_its_calls_are_ended_early(void **st
     (void)state;
     struct slow_daemon daemon;
     struct link link;
+    struct room room = {0};
     struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
     assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
     slow_start(&daemon);
     alarms = 0;
     alarm_every(ALARM_US);
-    int opened = link_open(&link, daemon.path, 3, 5, &(struct link_kept){0});
+    int opened = link_open(&link, daemon.path, 3, 5, &(struct link_kept){0}, &room);
     alarm_every(0);
     if (opened) fail_msg("%s", link.error);
     assert_true(alarms > 2);
     assert_int_equal(link.session, 7);
     link_close(&link, NULL);
+    room_free(&room);
     slow_stop(&daemon);
 }
 

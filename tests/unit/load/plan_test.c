@@ -25,6 +25,7 @@ struct world {
     struct otp_parameters parameters;
     struct judge *judges;
     struct plan_jobs *jobs;
+    struct room room;
     struct plan plans[PLAN_COUNT];
     uint64_t verdicts[OTPRING_UNAVAILABLE + 1];
     uint64_t kinds[LOAD_KIND_COUNT];
@@ -51,13 +52,15 @@ static void world_begin(struct world *world, uint32_t account_count, const char 
         assert_int_equal(accounts_seeds(&world->accounts, world->options.seed, i, 1, world->judges[i].seed), 0);
     world->jobs = jobs_create();
     for (uint32_t i = 0; i < PLAN_COUNT; i++)
-        assert_int_equal(plan_create(&world->plans[i], &world->accounts, kernel, &world->options, world->jobs, i), 0);
+        assert_int_equal(
+            plan_create(&world->plans[i], &world->accounts, kernel, &world->options, world->jobs, i, &world->room), 0);
 }
 
 static void world_end(struct world *world)
 {
     for (uint32_t i = 0; i < PLAN_COUNT; i++) plan_destroy(&world->plans[i]);
     jobs_destroy(world->jobs);
+    room_free(&world->room);
     accounts_destroy(&world->accounts);
     free(world->judges);
 }
