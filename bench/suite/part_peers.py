@@ -194,7 +194,7 @@ def otpring(options, figures, folder, tokens):
     own = folder / "otpring"
     own.mkdir()
     with daemon.Daemon(options, own, ("--segment-size", "64M", "--journal-keep", "512M")) as served:
-        with daemon.Load(options, served.store, TOKENS, ("--company", "otpring-load-bench", "--seed", "1")) as load:
+        with daemon.Load(options, served.store, TOKENS, ("--company", "otpring-load-bench", "--seed", "1", *daemon.TOTP_REACH)) as load:
             for batch, connections, flight in ((1024, 16, 4), (1, 256, 16), (1, 1, 1)):
                 results = [load.run(batch=batch, connections=connections, in_flight=flight, seconds=options.seconds, warmup=options.warmup) for _ in range(options.repetitions)]
                 figures.add("peers", f"otpring, durable, batch {batch}, {connections} connections, {flight} in flight",

@@ -98,7 +98,7 @@ def end_to_end(page):
     if not part or not part.get("grid"):
         return
     page.add("<h2>End to end: throughput by batch and connections</h2>")
-    page.add(figure(plots.throughput(part["grid"]), f"Closed loop over verify.sock, one verify worker, kernel {esc(part['kernel'])}, {part['accounts']:,} HOTP accounts, "
+    page.add(figure(plots.throughput(part["grid"]), f"Closed loop over verify.sock, one verify worker, kernel {esc(part['kernel'])}, {part['accounts']:,} HOTP accounts (reach: {esc(part['reach'])}), "
                     "95 % right, 3 % near, 1 % wrong, 1 % replayed codes; every verdict durable before it is answered and compared with the expected one."))
     rows = []
     for row in part["grid"]:
