@@ -39,7 +39,7 @@ def run(options, figures):
         return {}
     with daemon.Folder(options, "profile") as folder:
         with daemon.Daemon(options, folder, ("--segment-size", "64M", "--journal-keep", "512M", *part_end.capacity(options))) as served:
-            with daemon.Load(options, served.store, options.accounts, daemon.TOTP_REACH) as load:
+            with daemon.Load(options, served.store, min(options.accounts, 1000000), daemon.TOTP_REACH) as load:
                 load.run(batch=1024, connections=16, in_flight=4, seconds=0.5, warmup=0)
                 data = folder / "perf.data"
                 recording = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "--call-graph", "dwarf,8192", "-p", str(served.pid), "-o", data],
