@@ -18,7 +18,8 @@ static const char summary[] =
     "the load runs, by the engine's batch kernels; what the load itself costs a verification is printed.\n\n"
     "Each account belongs to one connection, where order is kept, so the verdict of each item is known beforehand: "
     "right and near "
-    "codes (1 to 3 steps ahead) are ACCEPTED, wrong ones REJECTED (or RESYNC, where chance makes it a code of a far "
+    "codes (1 to 3 steps ahead, as far as --look-ahead goes) are ACCEPTED, wrong ones REJECTED (or RESYNC, where "
+    "chance makes it a code of a far "
     "step), replayed ones REPLAYED. "
     "After a wrong code an account's next item is a right or near one, which resets its failures: so no account comes "
     "near the throttle (5 free failures by default). "
@@ -91,7 +92,7 @@ static const struct argp_option argp_options[] = {
     {"type", KEY_TYPE, "TYPE", 0, "hotp (default) or totp1: TOTP of one second, one code an account and second", 4},
     {"algorithm", KEY_ALGORITHM, "NAME", 0, "sha1 (default), sha256 or sha512", 4},
     {"look-ahead", KEY_LOOK_AHEAD, "N", 0,
-     "Of the accounts' HOTP profile: how many codes ahead are accepted, 1 to 10 (default: 10)", 4},
+     "Of the accounts' HOTP profile: how many codes ahead are accepted, 2 to 10 (default: 10)", 4},
     {"resync-window", KEY_RESYNC_WINDOW, "N", 0,
      "And how far a wrong code is looked for, 0 for not at all (default: 100). Most of what wrong codes cost; with "
      "--look-ahead 2 --resync-window 20 the reach is that of TOTP's default profile",
@@ -300,7 +301,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         break;
     case KEY_LOOK_AHEAD:
-        options->look_ahead = (uint32_t)number(state, key, text, 1, LOAD_LOOK_AHEAD_MAX);
+        options->look_ahead = (uint32_t)number(state, key, text, LOAD_LOOK_AHEAD_MIN, LOAD_LOOK_AHEAD_MAX);
         options->own_profile = true;
         break;
     case KEY_RESYNC_WINDOW:

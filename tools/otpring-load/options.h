@@ -10,7 +10,7 @@ enum { LOAD_DONE = 0, LOAD_UNEXPECTED = 1, LOAD_USAGE = 2, LOAD_UNAVAILABLE = 3 
 /* What an item of the load is. */
 enum load_kind { LOAD_RIGHT, LOAD_NEAR, LOAD_WRONG, LOAD_REPLAYED, LOAD_KIND_COUNT };
 
-enum { LOAD_DAEMON_OPTIONS_MAX = 32, LOAD_LOOK_AHEAD_MAX = 10 };
+enum { LOAD_DAEMON_OPTIONS_MAX = 32, LOAD_LOOK_AHEAD_MIN = 2, LOAD_LOOK_AHEAD_MAX = 10 };
 
 struct load_options {
     const char *store;

@@ -68,12 +68,11 @@ static uint32_t count_ahead(const struct plan_account *state, uint32_t code)
     return equal;
 }
 
-/* What was wished for if it cannot be mistaken, else the nearest step whose code cannot. */
+/* What was wished for if it cannot be mistaken, else another step that the engine looks at, whose code cannot. */
 static struct choice settle(struct plan *plan, const struct plan_account *state, enum load_kind kind)
 {
-    uint32_t distance = 0, last = state->codes[(state->next - 1) % PLAN_RING_COUNT];
+    uint32_t distance = 0, reach = plan->options->look_ahead, last = state->codes[(state->next - 1) % PLAN_RING_COUNT];
     if (kind == LOAD_NEAR) {
-        uint32_t reach = plan->options->look_ahead;
         distance = 1 + random_below(&plan->random, reach < NEAR_STEPS_MAX ? reach : NEAR_STEPS_MAX);
     } else if (kind == LOAD_REPLAYED) {
         if (!count_ahead(state, last)) return (struct choice){state->next - 1, last, LOAD_REPLAYED};
@@ -81,9 +80,10 @@ static struct choice settle(struct plan *plan, const struct plan_account *state,
         uint32_t code = random_below(&plan->random, PLAN_CODE_COUNT);
         if (code != last && !count_ahead(state, code)) return (struct choice){0, code, LOAD_WRONG};
     }
-    while (state->flags & CLASHING && distance < plan->options->look_ahead &&
-           count_ahead(state, code_ahead(state, distance)) > 1)
-        distance++;
+    for (uint32_t tries = 0; state->flags & CLASHING && tries <= reach; tries++) {
+        if (count_ahead(state, code_ahead(state, distance)) == 1) break;
+        distance = distance < reach ? distance + 1 : 0;
+    }
     return (struct choice){state->next + distance, code_ahead(state, distance), distance ? LOAD_NEAR : LOAD_RIGHT};
 }
 

@@ -309,7 +309,7 @@ static void attempts_without_journal_room_use_up_no_lines(void **unused)
     fixture_make(&fixture, 64);
     fixture_close(&fixture, false);
     /* A block and little more: what the start wrote leaves no room for the next one. */
-    fixture.options.core.journal.segment_size = (1 << 20) + (64 << 10);
+    fixture.options.core.journal.segment_size = (520 << 10) + (64 << 10);
     fixture.options.core.journal.spare_count = 1;
     admin_ok(fixture_open(&fixture));
     const uint32_t *lines = fixture.engine->core->lines_next;

@@ -10,7 +10,7 @@
 
 static const char every_kind[] = "right:70,near:10,wrong:10,replayed:10";
 
-enum { BATCH_MAX = 300, LOOK_AHEAD = 10, PLAN_COUNT = 2 };
+enum { BATCH_MAX = 300, PLAN_COUNT = 2 };
 
 /* One account as the engine would keep it. */
 struct judge {
@@ -31,7 +31,8 @@ struct world {
     uint64_t kinds[LOAD_KIND_COUNT];
 };
 
-static void world_begin(struct world *world, uint32_t account_count, const char *algorithm, bool totp, const char *mix)
+static void world_begin(struct world *world, uint32_t account_count, const char *algorithm, bool totp, const char *mix,
+                        uint32_t look_ahead)
 {
     const struct kernel *kernel;
     *world = (struct world){0};
@@ -40,6 +41,7 @@ static void world_begin(struct world *world, uint32_t account_count, const char 
     world->options.connections = PLAN_COUNT;
     world->options.algorithm = algorithm;
     world->options.totp = totp;
+    world->options.look_ahead = look_ahead;
     assert_true(load_mix_parse(mix, world->options.mix));
     assert_false(result_failed(kernel_choose(NULL, &kernel)));
     assert_int_equal(accounts_create(&world->options, &world->accounts), 0);
@@ -100,7 +102,7 @@ static unsigned judge_item(struct world *world, const struct plan *plan, const s
     assert_int_equal(query->source_class, 0);
     assert_int_equal(query->flags, 0);
     return world->options.totp ? judge_code(world, judge, query->code, now_s - 1, now_s + 1, now_s - 1)
-                               : judge_code(world, judge, query->code, 0, judge->floor + LOOK_AHEAD, 0);
+                               : judge_code(world, judge, query->code, 0, judge->floor + world->options.look_ahead, 0);
 }
 
 /* One frame of one connection, sent and judged. Gives how many items it had. */
@@ -132,7 +134,7 @@ static void every_hotp_verdict_is_the_one_foreseen_whatever_the_hash_and_the_num
     for (int a = 0; a < 3; a++) {
         for (int c = 0; c < 4; c++) {
             struct world world;
-            world_begin(&world, account_counts[c], algorithms[a], false, every_kind);
+            world_begin(&world, account_counts[c], algorithms[a], false, every_kind, LOAD_LOOK_AHEAD_MAX);
             for (uint32_t frame = 0; frame < 24; frame++) {
                 uint32_t batch = batches[frame / 2 % 3];
                 assert_int_equal(exchange(&world, &world.plans[frame % PLAN_COUNT], batch, 0), batch);
@@ -142,11 +144,23 @@ static void every_hotp_verdict_is_the_one_foreseen_whatever_the_hash_and_the_num
     }
 }
 
+static void no_code_is_farther_ahead_than_the_profile_looks(void **state)
+{
+    (void)state;
+    for (uint32_t look_ahead = LOAD_LOOK_AHEAD_MIN; look_ahead <= 4; look_ahead++) {
+        struct world world;
+        world_begin(&world, 500, "sha1", false, "right:40,near:40,wrong:10,replayed:10", look_ahead);
+        for (uint32_t frame = 0; frame < 40; frame++) exchange(&world, &world.plans[frame % PLAN_COUNT], BATCH_MAX, 0);
+        assert_true(world.kinds[LOAD_NEAR] > 1000);
+        world_end(&world);
+    }
+}
+
 static void every_totp_verdict_is_the_one_foreseen_and_an_account_waits_for_its_next_second(void **state)
 {
     (void)state;
     struct world world;
-    world_begin(&world, 200, "sha1", true, every_kind);
+    world_begin(&world, 200, "sha1", true, every_kind, LOAD_LOOK_AHEAD_MAX);
     for (uint64_t unix_ms = 1700000000000; unix_ms < 1700000012000; unix_ms += 250) {
         uint32_t filled = 0;
         for (uint32_t frame = 0; frame < 4; frame++)
@@ -165,7 +179,7 @@ static void the_mix_is_the_one_asked_for(void **state)
     (void)state;
     struct world world;
     uint32_t total = 0;
-    world_begin(&world, 1000, "sha1", false, "right:80,near:10,wrong:5,replayed:5");
+    world_begin(&world, 1000, "sha1", false, "right:80,near:10,wrong:5,replayed:5", LOAD_LOOK_AHEAD_MAX);
     for (uint32_t frame = 0; frame < 200; frame++) total += exchange(&world, &world.plans[frame % PLAN_COUNT], 250, 0);
     assert_int_equal(total, 50000);
     assert_in_range(world.kinds[LOAD_RIGHT], 39600, 40900);
@@ -183,7 +197,7 @@ static void after_unavailable_an_account_rests_and_goes_on_with_a_probe(void **s
     struct otpring_wire_query query;
     struct plan_item item;
     uint8_t expected;
-    world_begin(&world, 2, "sha1", false, every_kind);
+    world_begin(&world, 2, "sha1", false, every_kind, LOAD_LOOK_AHEAD_MAX);
     struct plan *plan = &world.plans[0];
     uint32_t told[OTPRING_UNAVAILABLE + 1] = {0};
     const struct plan_batch batch = {&query, &item, &expected, told};
@@ -213,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_hotp_verdict_is_the_one_foreseen_whatever_the_hash_and_the_number_of_accounts),
+        cmocka_unit_test(no_code_is_farther_ahead_than_the_profile_looks),
         cmocka_unit_test(every_totp_verdict_is_the_one_foreseen_and_an_account_waits_for_its_next_second),
         cmocka_unit_test(the_mix_is_the_one_asked_for),
         cmocka_unit_test(after_unavailable_an_account_rests_and_goes_on_with_a_probe),
