@@ -92,18 +92,12 @@ static double thread_cpu_s(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static bool open_connection(struct loop *loop, struct connection *connection, uint32_t number)
+static bool prepare_connection(struct loop *loop, struct connection *connection, uint32_t number)
 {
     const struct load_options *options = loop->run->options;
     size_t items = (size_t)options->in_flight * options->batch;
     connection->loop = loop;
-    connection->kept = &loop->run->kept[number];
     connection->watched_fd = -1;
-    if (link_open(&connection->link, loop->run->path, options->in_flight, options->batch, connection->kept,
-                  &loop->room)) {
-        fail(loop, "verify.sock", connection->link.error);
-        return false;
-    }
     connection->flights = room_take(&loop->room, options->in_flight, sizeof *connection->flights);
     connection->items = room_take(&loop->room, items, sizeof *connection->items);
     connection->expected = room_take(&loop->room, items, 1);
@@ -114,6 +108,17 @@ static bool open_connection(struct loop *loop, struct connection *connection, ui
         return false;
     }
     return true;
+}
+
+static bool open_connection(struct loop *loop, struct connection *connection, uint32_t number)
+{
+    const struct load_options *options = loop->run->options;
+    connection->kept = &loop->run->kept[number];
+    if (link_open(&connection->link, loop->run->path, options->in_flight, options->batch, connection->kept,
+                  &loop->room) == 0)
+        return true;
+    fail(loop, "verify.sock", connection->link.error);
+    return false;
 }
 
 static bool open_loop(struct loop *loop)
@@ -128,10 +133,13 @@ static bool open_loop(struct loop *loop)
         fail(loop, "otpring-load", "not enough memory");
         return false;
     }
-    for (uint32_t i = 0; i < loop->count; i++) {
-        uint32_t number = loop->run->thread + i * options->threads;
-        if (!open_connection(loop, &loop->connections[i], number)) return false;
-    }
+    /* All plans before the first session is asked for: those of many accounts take seconds, in which a session would
+     * idle away. */
+    uint32_t first = loop->run->thread, step = options->threads;
+    for (uint32_t i = 0; i < loop->count; i++)
+        if (!prepare_connection(loop, &loop->connections[i], first + i * step)) return false;
+    for (uint32_t i = 0; i < loop->count; i++)
+        if (!open_connection(loop, &loop->connections[i], first + i * step)) return false;
     return true;
 }
 
