@@ -175,9 +175,8 @@ static struct result worker_fill(struct core_worker *worker)
     /* One largest frame. Larger turns leave the second-level cache, and who came first waits for the last: with 16,000
      * single queries came in at a tenth less. */
     turns->items_max = worker->options.items_max ? worker->options.items_max : OTPRING_WIRE_ITEMS_MAX;
-    if (turns->items_max > JOURNAL_SLOTS_MAX - 1 - SESSION_RECORD_SLOTS) return result_of(BAD_ARGUMENT);
     turns->slots_max = turns->items_max * 2 + 64;
-    if (turns->slots_max > JOURNAL_SLOTS_MAX) turns->slots_max = JOURNAL_SLOTS_MAX;
+    if (turns->slots_max > JOURNAL_SLOTS_MAX) return result_of(BAD_ARGUMENT);
     turns->frames_max = turns->slots_max / 2;
     checksum_secret(vault_table_secret(worker->core->vault), turns->content_secret);
     TRY(block_mac_take(worker->core->vault, &turns->block_mac));
