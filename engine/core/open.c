@@ -65,7 +65,6 @@ static struct core_options options_filled(const struct core_options *given)
     if (options.unknown_entries == 0) options.unknown_entries = 1048576;
     if (options.resync_candidates_per_turn == 0) options.resync_candidates_per_turn = 512;
     if (options.clock_step_limit_ms == 0) options.clock_step_limit_ms = 2000;
-    if (options.checkpoint_bytes == 0) options.checkpoint_bytes = 256u << 20;
     if (options.checkpoint_blocks == 0) options.checkpoint_blocks = 32;
     return options;
 }

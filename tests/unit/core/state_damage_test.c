@@ -186,7 +186,7 @@ static void an_act_meets_damage_and_says_so(void **unused)
     state_is(core_checkpoint(state->worker), STORE_DAMAGED);
     /* The housekeeper says so too: damage does not go away with time. */
     bool more;
-    state->core->options.checkpoint_bytes = 0;
+    state->core->options.checkpoint_bytes = 1;
     state_is(core_keep(state->worker, &more), STORE_DAMAGED);
     state_destroy(state);
 }
