@@ -172,8 +172,8 @@ static struct result worker_fill(struct core_worker *worker)
 {
     struct turns *turns = worker->turns;
     turns->turn_count = worker->options.turn_count ? worker->options.turn_count : 4;
-    /* One largest frame. Larger turns leave the second-level cache, and who came first waits for the last: with 16,000
-     * single queries came in at a tenth less. */
+    /* One largest frame: who came first waits for the last of a turn. With 16,000 single queries came in at 5 to 11 %
+     * less, batches at the same rate. */
     turns->items_max = worker->options.items_max ? worker->options.items_max : OTPRING_WIRE_ITEMS_MAX;
     turns->slots_max = turns->items_max * 2 + 64;
     if (turns->slots_max > JOURNAL_SLOTS_MAX) return result_of(BAD_ARGUMENT);

@@ -28,7 +28,7 @@ static const struct argp_option flags[] = {
     {"outbox-max", 'O', "N", 0, "Messages that wait or are dead; more are refused (default: 100000)", 2},
     {"segment-size", 'S', "BYTES", 0, "Size of a journal segment (default: 64M)", 3},
     {"checkpoint-bytes", 'B', "BYTES", 0,
-     "Journal bytes between checkpoints (default: 256M and 64 bytes a token, four times what one writes); more makes "
+     "Journal bytes between checkpoints (default: 256M and 64 bytes a token); more makes "
      "starts longer",
      3},
     {"journal-keep", 'J', "BYTES", 0, "Journal kept behind the last checkpoint (default: 4G)", 3},

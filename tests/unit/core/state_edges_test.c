@@ -381,6 +381,31 @@ static void a_long_frame_is_folded_as_a_short_one(void **unused)
     state_destroy(state);
 }
 
+/* What was read at the start counts too, so that stands in for so much journal. */
+static void the_more_tokens_there_are_the_later_a_checkpoint_comes(void **unused)
+{
+    (void)unused;
+    enum { TOKENS = 250, LEAST = 256 << 20, A_TOKEN = 64 };
+    struct state *state = state_create(117);
+    uint32_t ordinal;
+    char user[16];
+    for (int i = 0; i < TOKENS; i++) {
+        snprintf(user, sizeof user, "u%d", i);
+        state_ok(state_add(state, "acme", user, HOTP, (uint32_t)i, 0, &ordinal));
+    }
+    state_keep(state);
+    uint64_t before = atomic_load(&state->core->checkpoint_position);
+    state->core->checkpoint_bytes_at = journal_status(state->core->journal).bytes_appended;
+    state->core->state->replayed_bytes = LEAST + A_TOKEN;
+    state_keep(state);
+    assert_int_equal(atomic_load(&state->core->checkpoint_position), before);
+    state->core->state->replayed_bytes = LEAST + A_TOKEN * TOKENS;
+    state_keep(state);
+    assert_true(atomic_load(&state->core->checkpoint_position) > before);
+    state_stop(state); /* nothing is in flight behind it */
+    state_destroy(state);
+}
+
 /* A checkpoint that is due and cannot be committed is tried again later, and nothing else waits for it. */
 static void a_checkpoint_that_finds_no_room_in_the_store_is_made_later(void **unused)
 {
@@ -461,6 +486,7 @@ int main(void)
         cmocka_unit_test(a_stop_without_room_says_so_and_may_be_tried_again),
         cmocka_unit_test(the_name_of_a_client_is_recorded_when_it_changes),
         cmocka_unit_test(a_long_frame_is_folded_as_a_short_one),
+        cmocka_unit_test(the_more_tokens_there_are_the_later_a_checkpoint_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

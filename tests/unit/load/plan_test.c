@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "otp/otp.h"
-#include "otpring-load/plan.h"
+#include "otpring-load/plan_parts.h"
 #include "otpring/verdict.h"
 
 static const char every_kind[] = "right:70,near:10,wrong:10,replayed:10";
@@ -156,6 +156,34 @@ static void no_code_is_farther_ahead_than_the_profile_looks(void **state)
     }
 }
 
+/* Which of two steps with one code the engine uses up is its own affair. */
+static void a_code_that_two_steps_share_is_not_sent(void **state)
+{
+    (void)state;
+    enum { ACCOUNTS = 200, REACH = 2, SHARED = 123456 };
+    static struct otpring_wire_query queries[ACCOUNTS];
+    static struct plan_item items[ACCOUNTS];
+    static uint8_t expected[ACCOUNTS];
+    for (uint32_t other = 1; other <= REACH; other++) {
+        struct world world;
+        uint32_t told[OTPRING_UNAVAILABLE + 1] = {0};
+        world_begin(&world, PLAN_COUNT * ACCOUNTS, "sha1", false, "right:1,near:1", REACH);
+        struct plan *plan = &world.plans[0];
+        for (uint32_t i = 0; i < ACCOUNTS; i++) {
+            struct plan_account *account = &plan->states[i];
+            account->codes[account->next % PLAN_RING_COUNT] = SHARED;
+            account->codes[(account->next + other) % PLAN_RING_COUNT] = SHARED;
+            account->flags |= CLASHING;
+        }
+        assert_int_equal(plan_fill(plan, 0, ACCOUNTS, &(struct plan_batch){queries, items, expected, told}), ACCOUNTS);
+        for (uint32_t i = 0; i < ACCOUNTS; i++) {
+            assert_int_not_equal(queries[i].code, SHARED);
+            assert_int_equal(items[i].step, REACH + 1 - other);
+        }
+        world_end(&world);
+    }
+}
+
 static void every_totp_verdict_is_the_one_foreseen_and_an_account_waits_for_its_next_second(void **state)
 {
     (void)state;
@@ -227,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_hotp_verdict_is_the_one_foreseen_whatever_the_hash_and_the_number_of_accounts),
+        cmocka_unit_test(a_code_that_two_steps_share_is_not_sent),
         cmocka_unit_test(no_code_is_farther_ahead_than_the_profile_looks),
         cmocka_unit_test(every_totp_verdict_is_the_one_foreseen_and_an_account_waits_for_its_next_second),
         cmocka_unit_test(the_mix_is_the_one_asked_for),
