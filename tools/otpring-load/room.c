@@ -22,8 +22,9 @@ static struct room_block *add_block(struct room *room, size_t size)
                             ? BLOCK_SIZE
                             : (size + ROOM_ALIGNMENT + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
     size_t mapping_size = block_size + HUGE_PAGE;
-    void *mapping =
-        mmap(NULL, mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    /* cppcheck-suppress invalidFunctionArg ; -1 is what an anonymous mapping asks for */
+    void *mapping = mmap(NULL, mapping_size, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (mapping == MAP_FAILED) return NULL;
     size_t before = -(uintptr_t)mapping & (HUGE_PAGE - 1);
     struct room_block *block = (void *)((char *)mapping + before);
