@@ -1,6 +1,8 @@
 """bench/end: daemon and load over the socket, durable, every verdict compared with the expected one."""
 import json
 import subprocess
+import threading
+import time
 
 import daemon
 
@@ -120,7 +122,8 @@ def far_reach(options, figures, served):
 def sustained(options, figures, served, load):
     """The best shape for longer, over more than 20 rotations where the time allows."""
     seconds, rotations = options.sustained_s, served.status()["journal"]["rotations"]
-    result = one(served, load, batch=1024, connections=16, in_flight=4, seconds=seconds, warmup=options.warmup)
+    with SealWatch(served) as watch:
+        result = one(served, load, batch=1024, connections=16, in_flight=4, seconds=seconds, warmup=options.warmup)
     rotations = served.status()["journal"]["rotations"] - rotations
     figures.add("end", f"sustained for {seconds:g} s, batch 1024, 16 connections", result["verifications_per_s"], "verifications/s", "higher",
                 f"{rotations} segment rotations, {result['accepted'] / max(1, result['accepted'] + result['rejected'] + result['replayed']):.1%} ACCEPTED")
@@ -128,3 +131,29 @@ def sustained(options, figures, served, load):
     figures.add("end", "load's own processor time, sustained", result["load_cpu_ns"], "ns a verification", "lower")
     if result["daemon_cpu_ns"]:
         figures.add("end", "daemon's processor time, sustained", result["daemon_cpu_ns"], "ns a verification", "lower")
+    if watch.ages_s:
+        figures.add("end", "age of the oldest unsealed record, sustained, at most", max(watch.ages_s), "s", "lower",
+                    "looked at four times a second; a seal is due every second")
+
+
+class SealWatch:
+    """How far the seals are behind while something else runs: the status names the last position that is durable and the last that is sealed."""
+
+    def __init__(self, served):
+        self.served, self.ages_s, self.over = served, [], threading.Event()
+        self.thread = threading.Thread(target=self.look, daemon=True)
+
+    def look(self):
+        durable_at = []
+        while not self.over.wait(0.25):
+            positions, now = self.served.status()["positions"], time.monotonic()
+            durable_at = [(position, at) for position, at in durable_at if position > positions["sealed"]] + [(positions["durable"], now)]
+            self.ages_s.append(now - durable_at[0][1])
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()

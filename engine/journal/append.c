@@ -133,6 +133,7 @@ void journal_writer_destroy(struct journal_writer *writer)
     struct journal *journal = writer->journal;
     CHECK(journal_in_flight(writer) == 0);
     for (uint32_t i = 0; i < writer->options.block_count; i++) CHECK(writer->blocks[i].state == BLOCK_FREE);
+    if (writer->keeps) source_refresh(&journal->keeper.source); /* what is read ahead is read by this writer's os */
     lock(journal);
     journal->writers[writer->index] = NULL;
     if (writer->wanting) journal->wanting_count--;

@@ -140,7 +140,7 @@ void source_destroy(struct source *source)
     source->window = NULL;
 }
 
-struct result source_read_ahead(struct source *source, uint32_t window_size)
+struct result source_read_ahead(struct source *source, uint32_t window_size, uint32_t read_size)
 {
     for (int i = 0; i < 2; i++) source->rooms[i] = aligned_alloc(OS_BLOCK_SIZE, SOURCE_HEADROOM + window_size);
     if (!source->rooms[0] || !source->rooms[1]) {
@@ -151,7 +151,8 @@ struct result source_read_ahead(struct source *source, uint32_t window_size)
     }
     free(source->window);
     source->window = source->rooms[0] + SOURCE_HEADROOM;
-    source->window_size = source->read_size = window_size;
+    source->window_size = window_size;
+    source->read_size = read_size;
     source->have = 0;
     return result_ok();
 }
@@ -189,7 +190,7 @@ static void look_ahead(struct source *source)
     source->op = (struct os_op){.kind = OS_READ,
                                 .file = source->file,
                                 .buffer = source->rooms[!source->room] + SOURCE_HEADROOM,
-                                .size = ask_for(source, next, source->window_size),
+                                .size = ask_for(source, next, source->read_size),
                                 .offset = next,
                                 .done = ahead_done,
                                 .owner = source};
@@ -220,7 +221,8 @@ static bool turn_over(struct source *source, uint64_t offset)
 
 static struct result fill(struct source *source, uint64_t offset, uint32_t size)
 {
-    uint32_t want = ask_for(source, offset, size > source->read_size ? size : source->read_size);
+    uint32_t whole = (size + OS_BLOCK_SIZE - 1) / OS_BLOCK_SIZE * OS_BLOCK_SIZE;
+    uint32_t want = ask_for(source, offset, whole > source->read_size ? whole : source->read_size);
     uint32_t kept = 0;
     settle(source);
     if (source->rooms[0]) {

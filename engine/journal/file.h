@@ -49,8 +49,9 @@ enum { SOURCE_HEADROOM = 1 << 20 }; /* the largest thing that may lie across two
 
 struct result source_create(struct os *os, uint32_t window_size, uint32_t read_size,
                             struct source *ret_source) MUST_USE;
-/* The source must not move in memory from now on while it reads. */
-struct result source_read_ahead(struct source *source, uint32_t window_size) MUST_USE;
+/* The source must not move in memory from now on while it reads. Sizes as with source_create, of each of two windows.
+ */
+struct result source_read_ahead(struct source *source, uint32_t window_size, uint32_t read_size) MUST_USE;
 void source_destroy(struct source *source);
 void source_set(struct source *source, int file, uint64_t size);
 /* Forgets what was read, so that the next look sees the disk. */

@@ -85,6 +85,7 @@ struct keeper {
     /* the own record in flight */
     enum own_record own;
     bool own_settled;
+    bool own_refused; /* the last own record found no room */
     struct result own_result;
     union {
         struct slot_seal seal;
@@ -163,6 +164,7 @@ struct journal_writer {
     uint32_t queue_count;
     uint32_t headers; /* segment headers in flight that this writer wrote */
     bool polling;
+    bool keeps;              /* the keeper's */
     bool wanting;            /* under the journal's mutex */
     _Atomic uint32_t wakers; /* threads about to wake this writer's os */
 };

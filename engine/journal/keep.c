@@ -14,6 +14,7 @@ void keeper_append(struct journal *journal, struct journal_writer *writer, enum 
     struct journal_block *block;
     CHECK(keeper->own == OWN_NONE && writer->options.slots_per_block >= slot_count);
     struct result result = writer_begin(writer, slot_count, true, &block);
+    keeper->own_refused = result.code == JOURNAL_NO_ROOM;
     if (result_failed(result)) return;
     memcpy(block->slots, &keeper->record, (size_t)slot_count * JOURNAL_SLOT_SIZE);
     keeper->own = kind;
@@ -72,7 +73,10 @@ static struct result remove_oldest(struct journal *journal, struct os *os)
 {
     struct segment *segment = journal->oldest;
     CHECK(segment->number == journal->keeper.record.removal.segment);
-    if (journal->keeper.read_segment == segment) journal->keeper.read_segment = NULL;
+    if (journal->keeper.read_segment == segment) {
+        source_refresh(&journal->keeper.source); /* nothing is read ahead of its end any more */
+        journal->keeper.read_segment = NULL;
+    }
     index_keep_recycled(journal, os, segment->number);
     TRY(spare_recycle(journal, os, segment));
     CHECK(pthread_mutex_lock(&journal->mutex) == 0);
@@ -156,6 +160,7 @@ struct result journal_keep(struct journal *journal, struct journal_writer *keepe
                            uint64_t release_position, bool *ret_more)
 {
     *ret_more = false;
+    keeper->keeps = true;
     if (atomic_load(&journal->poisoned)) return result_of(JOURNAL_POISONED);
     journal_poll(keeper);
     TRY(save_keys(journal));
@@ -176,6 +181,7 @@ static bool all_closed(struct journal *journal)
 
 struct result journal_finish(struct journal *journal, struct journal_writer *keeper, int64_t now_ms)
 {
+    keeper->keeps = true;
     for (;;) {
         if (atomic_load(&journal->poisoned)) return result_of(JOURNAL_POISONED);
         bool more = false;

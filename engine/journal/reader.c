@@ -12,7 +12,7 @@ enum { AHEAD_SIZE = 4 << 20 };
 static struct result make_walk(struct journal_reader *reader)
 {
     TRY(walk_create(reader->os, &reader->folder, &reader->walk));
-    return reader->options.read_ahead ? source_read_ahead(&reader->walk.source, AHEAD_SIZE) : result_ok();
+    return reader->options.read_ahead ? source_read_ahead(&reader->walk.source, AHEAD_SIZE, AHEAD_SIZE) : result_ok();
 }
 
 static struct result seek_oldest(struct journal_reader *reader, uint64_t position)

@@ -6,8 +6,8 @@
 #include "journal/internal.h"
 
 /* A step is short (some 0.1 ms), since between steps the thread lets others run, and reads are small, since the device
- * serves them in turn with the workers' blocks. */
-enum { STEP_BYTES = 64 << 10, READ_SIZE = 128 << 10, WINDOW_SIZE = 2 << 20, SEAL_PAUSE_MS = 1000 };
+ * serves them in turn with the workers' blocks; what comes next is read while this is hashed. */
+enum { STEP_BYTES = 64 << 10, READ_SIZE = 256 << 10, WINDOW_SIZE = 1 << 20, SEAL_PAUSE_MS = 1000 };
 
 /* What workers may change about a segment, read together. */
 struct progress {
@@ -54,8 +54,9 @@ static struct result read_from(struct journal *journal, struct os *os, struct se
         file_segment_name(segment->number, name);
         TRY(file_open(os, journal->folder, name, OS_OPEN_READ | OS_OPEN_DIRECT, &segment->file));
     }
-    if (!keeper->source.window) TRY(source_create(os, WINDOW_SIZE, READ_SIZE, &keeper->source));
+    if (!keeper->source.window) TRY(source_create(os, OS_BLOCK_SIZE, OS_BLOCK_SIZE, &keeper->source));
     keeper->source.os = os;
+    if (!keeper->source.rooms[0]) TRY(source_read_ahead(&keeper->source, WINDOW_SIZE, READ_SIZE));
     source_set(&keeper->source, segment->file, segment->size);
     keeper->read_segment = segment;
     keeper->read_offset = SEGMENT_HEADER_SIZE;

@@ -1,4 +1,5 @@
-/* What the journal keeps: by size, by age, until it is asked to let go; and never less than recovery needs. */
+/* What the journal keeps: by size, by age, until it is asked to let go; and never less than recovery needs. And how far
+ * its seals may fall behind. */
 #include "helpers.h"
 
 static void fill(struct rig *rig, unsigned count, int64_t pause_ms)
@@ -85,12 +86,91 @@ static void what_is_not_released_stays_however_old_or_unwanted(void **state)
     rig_destroy(&rig);
 }
 
+static void take_all_the_room(struct rig *rig)
+{
+    struct result refusal = result_ok();
+    while (rig_append(rig, 0, 255, &refusal)) assert_true(rig_drain(rig));
+    assert_code(refusal, JOURNAL_NO_ROOM);
+}
+
+/* Between two steps of the housekeeper, each of which makes a segment but seals a sixteenth of one. */
+static uint64_t append_faster_than_seals(struct rig *rig, unsigned steps)
+{
+    uint64_t most = 0;
+    bool more;
+    for (unsigned i = 0; i < steps; i++) {
+        take_all_the_room(rig);
+        rig->now_ms += 10;
+        assert_ok(journal_keep(rig->journal, rig->writers[RIG_KEEPER], rig->now_ms, rig->release_position, &more));
+        assert_true(rig_drain(rig));
+        struct journal_status status = journal_status(rig->journal);
+        if (status.durable_through - status.sealed_through > most)
+            most = status.durable_through - status.sealed_through;
+    }
+    return most;
+}
+
+static void left_alone_seals_catch_up(struct rig *rig)
+{
+    for (int i = 0; i < 3; i++) {
+        rig->now_ms += 2000;
+        assert_ok(rig_keep(rig));
+    }
+    struct journal_status status = journal_status(rig->journal);
+    assert_int_equal(status.spares, rig->options.spare_count);
+    assert_true(status.sealed_through >= rig->blocks[rig->block_count - 1].position);
+}
+
+static void load_that_outruns_the_seals_is_held_back(void **state)
+{
+    (void)state;
+    enum { SEGMENT = 1 << 20, BLOCK = 256 * 64, A_SEGMENT = SEGMENT / BLOCK, UNCLOSED = 8, SPARES = 2 };
+    struct rig rig;
+    create(&rig);
+    rig.options.segment_size = SEGMENT;
+    rig.options.keep_size = 4 * SEGMENT;
+    assert_ok(rig_ready(&rig, 0));
+    uint64_t most = append_faster_than_seals(&rig, 700);
+    /* Those that may wait, those that were armed by then, the one being written. */
+    assert_in_range(most, UNCLOSED * A_SEGMENT, (UNCLOSED + 1 + SPARES + 1) * A_SEGMENT);
+    assert_true(journal_status(rig.journal).rotations > 30);
+    left_alone_seals_catch_up(&rig);
+    rig_close(&rig);
+    rig_destroy(&rig);
+}
+
+/* More than may wait have ended at once: the records of their seals need more room than is reserved for them. */
+static void seals_come_through_where_all_the_room_was_taken(void **state)
+{
+    (void)state;
+    struct rig rig;
+    create(&rig);
+    rig.options.segment_size = 1 << 20;
+    rig.options.spare_count = 16;
+    assert_ok(rig_ready(&rig, 0));
+    for (int round = 0; round < 4; round++) {
+        take_all_the_room(&rig);
+        if (round % 2) {
+            rig_crash(&rig);
+            assert_ok(rig_open(&rig, 0));
+            assert_true(rig_promises_kept(&rig, 0));
+            take_all_the_room(&rig);
+        }
+        append_faster_than_seals(&rig, 50);
+        left_alone_seals_catch_up(&rig);
+    }
+    rig_close(&rig);
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_go_when_their_last_record_is_too_old),
         cmocka_unit_test(segments_go_when_asked_for_and_no_further_than_asked),
         cmocka_unit_test(what_is_not_released_stays_however_old_or_unwanted),
+        cmocka_unit_test(load_that_outruns_the_seals_is_held_back),
+        cmocka_unit_test(seals_come_through_where_all_the_room_was_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,9 @@ struct reading {
 };
 
 /* A file whose last block is cut short; sizes of files are multiples of blocks only for those who write directly. */
-static struct reading *create(bool ahead)
+enum ways { PLAIN, AHEAD, AHEAD_IN_SMALL_READS, WAYS };
+
+static struct reading *create(enum ways way)
 {
     struct reading *reading = calloc(1, sizeof *reading);
     assert_ok(os_sim_world_create(&(struct os_sim_options){.seed = 5}, &reading->world));
@@ -27,7 +29,7 @@ static struct reading *create(bool ahead)
     assert_ok(file_open(reading->os, "/j", "file", OS_OPEN_WRITE | OS_OPEN_CREATE, &reading->file));
     assert_ok(file_write(reading->os, reading->file, reading->bytes, FILE_SIZE, 0, OS_WRITE));
     assert_ok(source_create(reading->os, WINDOW, WINDOW, &reading->source));
-    if (ahead) assert_ok(source_read_ahead(&reading->source, 2 * WINDOW));
+    if (way != PLAIN) assert_ok(source_read_ahead(&reading->source, 2 * WINDOW, way == AHEAD ? 2 * WINDOW : 3 * BLOCK));
     source_set(&reading->source, reading->file, FILE_SIZE);
     return reading;
 }
@@ -62,8 +64,8 @@ static uint64_t draw(struct reading *reading, uint64_t below)
 static void whatever_is_asked_for_the_bytes_are_the_files(void **state)
 {
     (void)state;
-    for (int ahead = 0; ahead < 2; ahead++) {
-        struct reading *reading = create(ahead);
+    for (enum ways way = PLAIN; way < WAYS; way++) {
+        struct reading *reading = create(way);
         uint64_t at = 0;
         for (int i = 0; i < 6000; i++) {
             uint32_t size = (uint32_t)(1 + draw(reading, WINDOW / 4));
@@ -84,9 +86,9 @@ static void whatever_is_asked_for_the_bytes_are_the_files(void **state)
 static void a_read_that_fails_is_an_error_and_never_a_short_file(void **state)
 {
     (void)state;
-    for (int ahead = 0; ahead < 2; ahead++) {
+    for (enum ways way = PLAIN; way < WAYS; way++) {
         for (uint64_t nth = 1; nth < 40; nth++) {
-            struct reading *reading = create(ahead);
+            struct reading *reading = create(way);
             struct result result = result_ok();
             os_sim_faults_set(reading->world, &(struct os_sim_faults){.fail_read_at = nth});
             for (uint64_t at = 0; at < FILE_BLOCKS * BLOCK && !result_failed(result); at += WINDOW / 2)
@@ -103,8 +105,8 @@ static void a_read_that_fails_is_an_error_and_never_a_short_file(void **state)
 static void far_back_in_a_large_window_is_read_anew(void **state)
 {
     (void)state;
-    struct reading *reading = create(false);
-    assert_ok(source_read_ahead(&reading->source, 2 * SOURCE_HEADROOM));
+    struct reading *reading = create(PLAIN);
+    assert_ok(source_read_ahead(&reading->source, 2 * SOURCE_HEADROOM, 2 * SOURCE_HEADROOM));
     source_set(&reading->source, reading->file, FILE_SIZE);
     assert_ok(get(reading, 0, BLOCK));
     assert_ok(get(reading, BLOCK, 2 * SOURCE_HEADROOM));
