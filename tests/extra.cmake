@@ -40,7 +40,7 @@ foreach(source ${unit_tests})
 endforeach()
 # The configuration's parser, without the daemon round it.
 if(TARGET unit_otpringd_config_test)
-  target_sources(unit_otpringd_config_test PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpringd/config.c)
+  target_sources(unit_otpringd_config_test PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpringd/config.c ${PROJECT_SOURCE_DIR}/tools/otpringd/cpus.c)
   target_include_directories(unit_otpringd_config_test PRIVATE ${PROJECT_SOURCE_DIR}/tools)
   target_link_libraries(unit_otpringd_config_test PRIVATE otpring_core PkgConfig::INIH)
 endif()

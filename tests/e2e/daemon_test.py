@@ -212,6 +212,23 @@ def the_running_daemon_is_filtered_and_has_no_dumps(store):
     store.stop()
 
 
+def verify_threads_have_processors_of_their_own(store, seeds):
+    allowed = sorted(os.sched_getaffinity(0))
+    (store.base / "daemon.log").write_text("")
+    store.start("--verify-cpus", str(allowed[0]))
+    wait_for("the line that all is set up", lambda: "1 verify thread," in store.log_tail())
+    places = {}
+    for task in pathlib.Path(f"/proc/{store.daemon.pid}/task").iterdir():
+        places.setdefault((task / "comm").read_text().strip(), set()).update(os.sched_getaffinity(int(task.name)))
+    assert places.pop("verify") == {allowed[0]}, places
+    assert "housekeeper" in places and "admin" in places and "asking" in places, places
+    others = set(allowed[1:]) or set(allowed)
+    assert all(cpus == others for name, cpus in places.items() if not name.startswith("iou-")), places
+    user = next(iter(seeds))
+    assert store.wire().ask(0, 1, [query(COMPANY, user, hotp(seeds[user], 5))])[0][0] == ACCEPTED
+    store.stop()
+
+
 def main():
     with Store() as store:
         seeds = seeds_for(1000, seed=21)
@@ -225,6 +242,7 @@ def main():
         inherited_sockets_are_served(store)
         strangers_are_refused(store)
         the_running_daemon_is_filtered_and_has_no_dumps(store)
+        verify_threads_have_processors_of_their_own(store, seeds)
 
 
 main()

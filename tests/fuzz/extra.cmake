@@ -4,7 +4,7 @@ if(TARGET fuzz_client)
 endif()
 # The configuration's parser belongs to otpringd.
 if(TARGET fuzz_config)
-  target_sources(fuzz_config PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpringd/config.c)
+  target_sources(fuzz_config PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpringd/config.c ${PROJECT_SOURCE_DIR}/tools/otpringd/cpus.c)
   target_link_libraries(fuzz_config PRIVATE PkgConfig::INIH)
 endif()
 # So do the parts of otpring-log ...

@@ -87,7 +87,8 @@ enum setting_type {
     SETTING_SIZE,
     SETTING_SWITCH,
     SETTING_MODE,
-    SETTING_TIME
+    SETTING_TIME,
+    SETTING_CPUS
 };
 
 struct setting {
@@ -106,6 +107,7 @@ static const struct setting settings[] = {
     {.name = "key", .type = SETTING_PATH, .offset = FIELD(key)},
     {.name = "kernel", .type = SETTING_NAME, .offset = FIELD(kernel)},
     {.name = "workers", .type = SETTING_NUMBER, .offset = FIELD(workers), .min = 1, .max = 60},
+    {.name = "verify-cpus", .type = SETTING_CPUS, .offset = FIELD(verify_cpus)},
     {.name = "insecure-memory", .type = SETTING_SWITCH, .offset = FIELD(insecure_memory)},
     {.name = "take-over", .type = SETTING_SWITCH, .offset = FIELD(take_over), .consent = true},
     {.name = "restore-now", .type = SETTING_TIME, .offset = FIELD(restore_now_ms), .consent = true},
@@ -168,6 +170,8 @@ static const char *wanted_of(const struct setting *setting, char ret_text[96])
         return "yes or no";
     case SETTING_MODE:
         return "an octal mode such as 0660";
+    case SETTING_CPUS:
+        return "a list of processors such as 0,2-5";
     case SETTING_TIME:
         return "seconds since 1970, or a time such as 2026-01-31T12:00:00Z";
     default:
@@ -205,6 +209,9 @@ struct result config_set(struct config *config, const char *name, const char *va
         break;
     case SETTING_TIME:
         set = moment_parse(value, (int64_t *)(void *)to);
+        break;
+    case SETTING_CPUS:
+        set = cpus_parse(value, &(cpu_set_t){0}) && set_text(to, sizeof config->verify_cpus, value);
         break;
     }
     char text[96];
@@ -493,7 +500,7 @@ void config_restart_needed(const struct config *running, const struct config *wa
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         const struct setting *setting = &settings[i];
         const char *a = (const char *)running + setting->offset, *b = (const char *)wanted + setting->offset;
-        bool text = setting->type == SETTING_PATH || setting->type == SETTING_NAME;
+        bool text = setting->type == SETTING_PATH || setting->type == SETTING_NAME || setting->type == SETTING_CPUS;
         if (text ? !strcmp(a, b) : !memcmp(a, b, setting_size(setting))) continue;
         int wrote = snprintf(ret_names + used, size - used, "%s%s", used ? ", " : "", setting->name);
         if (wrote < 0 || (size_t)wrote >= size - used) return;

@@ -12,15 +12,17 @@
 
 #include "base/result.h"
 #include "core/core.h"
+#include "otpringd/cpus.h"
 
 enum { CONFIG_PATH_SIZE = 4096, CONFIG_CLIENTS_MAX = 256, CONFIG_ERROR_SIZE = 256, CONFIG_LINE_SIZE_MAX = 198 };
 
 struct config {
     char store[CONFIG_PATH_SIZE];
     char config[CONFIG_PATH_SIZE];
-    char key[CONFIG_PATH_SIZE]; /* empty: STORE.key */
-    char kernel[32];            /* empty: the best */
-    uint32_t workers;           /* 0: by the number of cores */
+    char key[CONFIG_PATH_SIZE];       /* empty: STORE.key */
+    char kernel[32];                  /* empty: the best */
+    uint32_t workers;                 /* 0: by the number of cores */
+    char verify_cpus[CPUS_TEXT_SIZE]; /* a list for cpus_parse; empty: wherever the scheduler wants */
     bool insecure_memory;
     bool take_over;
     bool no_sandbox;

@@ -322,10 +322,23 @@ static void *housekeeper_main(void *argument)
 
 /* ---- starting and stopping ---- */
 
-static bool thread_start(struct daemon *daemon, struct daemon_thread *thread, const char *name, void *(*main)(void *))
+/* cpus: where it runs; NULL: where the thread does that makes it. */
+static int thread_make(struct daemon_thread *thread, void *(*main)(void *), const cpu_set_t *cpus)
+{
+    pthread_attr_t how;
+    int error = pthread_attr_init(&how);
+    if (error) return error;
+    if (cpus) error = pthread_attr_setaffinity_np(&how, sizeof *cpus, cpus);
+    if (!error) error = pthread_create(&thread->thread, &how, main, thread);
+    pthread_attr_destroy(&how);
+    return error;
+}
+
+static bool thread_start(struct daemon *daemon, struct daemon_thread *thread, const char *name, void *(*main)(void *),
+                         const cpu_set_t *cpus)
 {
     *thread = (struct daemon_thread){.daemon = daemon, .name = name, .state = THREAD_STARTING};
-    int error = pthread_create(&thread->thread, NULL, main, thread);
+    int error = thread_make(thread, main, cpus);
     if (error) {
         thread->state = THREAD_NONE;
         log_line(LOG_LEVEL_ERROR, "the %s thread does not start: %s", name, strerror(error));
@@ -338,6 +351,14 @@ static bool thread_start(struct daemon *daemon, struct daemon_thread *thread, co
     pthread_mutex_unlock(&daemon->mutex);
     if (!serving) log_line(LOG_LEVEL_ERROR, "the %s thread: %s", name, result_text(thread->result));
     return serving;
+}
+
+static bool verify_start(struct daemon *daemon, uint32_t index)
+{
+    cpu_set_t one;
+    bool own = CPU_COUNT(&daemon->verify_cpus) > 0;
+    if (own) one = cpus_nth(&daemon->verify_cpus, index);
+    return thread_start(daemon, &daemon->verify[index], "verify", verify_main, own ? &one : NULL);
 }
 
 /* A thread may end by itself at any time, and says so in its state. */
@@ -373,11 +394,10 @@ bool daemon_start(struct daemon *daemon)
     pthread_mutex_init(&daemon->mutex, NULL);
     pthread_cond_init(&daemon->changed, NULL);
     daemon->main = pthread_self();
-    bool started = thread_start(daemon, &daemon->housekeeper, "housekeeper", housekeeper_main);
-    for (uint32_t i = 0; started && i < daemon->worker_count; i++)
-        started = thread_start(daemon, &daemon->verify[i], "verify", verify_main);
-    if (started) started = thread_start(daemon, &daemon->asking, "asking", asking_main);
-    if (started) started = thread_start(daemon, &daemon->admin, "admin", admin_main);
+    bool started = thread_start(daemon, &daemon->housekeeper, "housekeeper", housekeeper_main, NULL);
+    for (uint32_t i = 0; started && i < daemon->worker_count; i++) started = verify_start(daemon, i);
+    if (started) started = thread_start(daemon, &daemon->asking, "asking", asking_main, NULL);
+    if (started) started = thread_start(daemon, &daemon->admin, "admin", admin_main, NULL);
     if (!started) daemon_stop(daemon);
     return started;
 }

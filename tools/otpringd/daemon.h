@@ -47,7 +47,8 @@ struct daemon {
     char verify_path[CONFIG_PATH_SIZE + 16], admin_path[CONFIG_PATH_SIZE + 16], ask_path[CONFIG_PATH_SIZE + 16];
     struct admin_inbox inbox; /* of the administrator's thread */
     uint32_t worker_count;
-    double opened_s; /* what opening the store and replaying the journal took */
+    cpu_set_t verify_cpus; /* none: wherever the scheduler wants */
+    double opened_s;       /* what opening the store and replaying the journal took */
     struct daemon_thread verify[DAEMON_VERIFY_WORKERS_MAX];
     struct daemon_thread admin;
     struct daemon_thread asking;

@@ -207,8 +207,33 @@ static bool clients_make(struct daemon *daemon)
     return false;
 }
 
-static uint32_t workers_by_cores(void)
+static bool cpus_known(struct daemon *daemon)
 {
+    const char *text = daemon->config.verify_cpus;
+    cpu_set_t allowed, both;
+    if (!text[0]) return true;
+    bool known = cpus_parse(text, &daemon->verify_cpus) && sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+    if (known) CPU_AND(&both, &daemon->verify_cpus, &allowed);
+    if (known && CPU_EQUAL(&both, &daemon->verify_cpus)) return true;
+    log_line(LOG_LEVEL_ERROR, "verify-cpus: not every processor of %s is one that otpringd may run on", text);
+    return false;
+}
+
+/* Verify threads on their own processors, all else on the others, where there are others: when the store is open, since
+ * that takes every core there is. */
+static void cpus_divide(const struct daemon *daemon)
+{
+    cpu_set_t rest;
+    if (CPU_COUNT(&daemon->verify_cpus) == 0 || sched_getaffinity(0, sizeof rest, &rest) != 0) return;
+    CPU_XOR(&rest, &rest, &daemon->verify_cpus);
+    if (CPU_COUNT(&rest) > 0) (void)sched_setaffinity(0, sizeof rest, &rest);
+}
+
+static uint32_t workers_by_cores(const struct config *config)
+{
+    cpu_set_t set;
+    if (cpus_parse(config->verify_cpus, &set))
+        return CPU_COUNT(&set) > DAEMON_VERIFY_WORKERS_MAX ? DAEMON_VERIFY_WORKERS_MAX : (uint32_t)CPU_COUNT(&set);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     return cores <= 2 ? 1 : cores > DAEMON_VERIFY_WORKERS_MAX ? DAEMON_VERIFY_WORKERS_MAX : (uint32_t)cores - 1;
 }
@@ -324,7 +349,9 @@ static int run(struct daemon *daemon, const struct options *options, const sigse
 static int serve_store(struct daemon *daemon, const struct options *options, const sigset_t *signals)
 {
     int status = EXIT_FAILED;
+    if (!cpus_known(daemon)) return EXIT_BAD_USE;
     if (!engine_start(daemon)) return status;
+    cpus_divide(daemon);
     if (clients_make(daemon) && sockets_make(daemon)) status = run(daemon, options, signals);
     sockets_remove(daemon);
     server_clients_destroy(daemon->clients);
@@ -361,6 +388,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < 4; i++) sigaddset(&signals, (const int[]){SIGTERM, SIGINT, SIGHUP, SIGUSR1}[i]);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    daemon->worker_count = daemon->config.workers ? daemon->config.workers : workers_by_cores();
+    daemon->worker_count = daemon->config.workers ? daemon->config.workers : workers_by_cores(&daemon->config);
     return serve_store(daemon, &options, &signals);
 }

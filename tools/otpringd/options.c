@@ -14,7 +14,11 @@ static const struct argp_option flags[] = {
     {"store", 's', "DIR", 0, "The store folder, made by 'otpring init'; also OTPRING_STORE", 1},
     {"config", 'c', "FILE", 0, "INI file: [otpringd] with these names, and [client NAME] sections", 1},
     {"key", 'k', "FILE", 0, "The store's key file (default: DIR.key)", 1},
-    {"workers", 'w', "N", 0, "Verify threads (default: cores less one, at least 1)", 2},
+    {"workers", 'w', "N", 0, "Verify threads (default: as many as verify-cpus, or cores less one, at least 1)", 2},
+    {"verify-cpus", 'P', "LIST", 0,
+     "Verify threads run on these processors (such as 2-5), one each, and nothing else of otpringd does where others "
+     "are left (default: wherever the scheduler puts them)",
+     2},
     {"kernel", 'K', "NAME", 0, "HMAC kernel (default: the best this CPU has)", 2},
     {"connections-max", 'n', "N", 0, "Connections of one worker (default: 1024)", 2},
     {"session-idle", 'i', "SECONDS", 0, "A session without frames is forgotten after this (default: 600)", 2},

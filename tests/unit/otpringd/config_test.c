@@ -39,7 +39,8 @@ static void assert_refused(const char *text, const char *wanted)
 static void every_key_of_the_daemon_s_section_is_taken(void **state)
 {
     (void)state;
-    assert_taken("# all of them\n[otpringd]\nstore = /srv/otp\nkey=/etc/otp.key\nkernel = portable\nworkers = 3\n"
+    assert_taken("# all of them\n[otpringd]\nstore = /srv/otp\nkey=/etc/otp.key\nkernel = portable\nworkers = "
+                 "3\nverify-cpus = 1,4-6\n"
                  "insecure-memory = yes\nno-sandbox = off\njournal-keep = 8G\njournal-keep-days = 30\nsegment-size = "
                  "16M\ntokens-max = 2M\n"
                  "session-idle = 60\nconnections-max = 99 ; few\noutbox-max = 7\nmarks-max = 32M\nverify-mode = "
@@ -48,6 +49,7 @@ static void every_key_of_the_daemon_s_section_is_taken(void **state)
     assert_string_equal(config.key, "/etc/otp.key");
     assert_string_equal(config.kernel, "portable");
     assert_int_equal(config.workers, 3);
+    assert_string_equal(config.verify_cpus, "1,4-6");
     assert_true(config.insecure_memory);
     assert_false(config.no_sandbox);
     assert_int_equal(config.journal_keep, 8ULL << 30);
@@ -106,6 +108,32 @@ static void unknown_keys_and_sections_are_refused_by_name_and_line(void **state)
     assert_refused("[otpringd\nworkers=1\n", "line 1: neither [section] nor key = value");
 }
 
+static void lists_of_processors_name_each_of_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int count, first, last;
+    } lists[] = {{"0", 1, 0, 0},       {"7", 1, 7, 7},     {"2-5", 4, 2, 5},       {"5-5", 1, 5, 5},
+                 {"0,2-3,9", 4, 0, 9}, {"3,1,3", 2, 1, 3}, {"1023", 1, 1023, 1023}};
+    static const char *const others[] = {"",     ",",      "1,", ",1", "-1", "1-",   "3-1", "1-2-3",
+                                         "1024", "0-1024", "x",  "1 ", " 1", "1,,2", "+1",  "99999999999999999999"};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        cpu_set_t set;
+        assert_true(cpus_parse(lists[i].text, &set));
+        assert_int_equal(CPU_COUNT(&set), lists[i].count);
+        assert_true(CPU_ISSET(lists[i].first, &set) && CPU_ISSET(lists[i].last, &set));
+    }
+    cpu_set_t set;
+    assert_true(cpus_parse("2,5-6", &set));
+    static const int in_turn[] = {2, 5, 6, 2, 5};
+    for (unsigned i = 0; i < sizeof in_turn / sizeof in_turn[0]; i++) {
+        cpu_set_t one = cpus_nth(&set, i);
+        assert_true(CPU_COUNT(&one) == 1 && CPU_ISSET(in_turn[i], &one));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) assert_false(cpus_parse(others[i], &(cpu_set_t){0}));
+}
+
 static void bad_values_are_refused_by_name_and_line(void **state)
 {
     (void)state;
@@ -123,6 +151,7 @@ static void bad_values_are_refused_by_name_and_line(void **state)
         {"journal-keep = 99999999999999999999", "journal-keep: \"99999999999999999999\" is not a number from 4194304 "
                                                 "to 1125899906842624, K, M, G or T after it"},
         {"store =", "store: \"\" is not a path"},
+        {"verify-cpus = 3-1", "verify-cpus: \"3-1\" is not a list of processors such as 0,2-5"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[256], wanted[CONFIG_ERROR_SIZE];
@@ -225,6 +254,7 @@ int main(void)
         cmocka_unit_test(clients_are_read_with_uid_companies_and_rights),
         cmocka_unit_test(a_client_s_number_follows_from_its_name_alone),
         cmocka_unit_test(unknown_keys_and_sections_are_refused_by_name_and_line),
+        cmocka_unit_test(lists_of_processors_name_each_of_them),
         cmocka_unit_test(bad_values_are_refused_by_name_and_line),
         cmocka_unit_test(consents_belong_on_the_command_line),
         cmocka_unit_test(what_stands_twice_is_refused),
