@@ -94,9 +94,10 @@ class Daemon:
 class Load:
     """otpring-load --series: the accounts are enrolled once, each run is a line."""
 
-    def __init__(self, options, store, accounts, extra=(), kind="hotp"):
+    def __init__(self, options, store, accounts, extra=(), kind="hotp", cpus=None):
         command = [options.build / "tools/otpring-load", "--store", store, "--accounts", str(accounts), "--type", kind, "--series", "-", *extra]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None)
         self.enrolment = self.answer()
 
     def answer(self):

@@ -1,10 +1,15 @@
 """bench/end: daemon and load over the socket, durable, every verdict compared with the expected one."""
+import contextlib
 import json
+import os
 import subprocess
 import threading
 import time
 
 import daemon
+
+
+JOURNAL = ("--segment-size", "64M", "--journal-keep", "512M")
 
 
 def in_flight(batch, connections):
@@ -16,8 +21,10 @@ def run(options, figures):
         with daemon.Daemon(options, running=options.store) as served:
             return measure(options, figures, served)
     with daemon.Folder(options, "end") as folder:
-        with daemon.Daemon(options, folder, ("--segment-size", "64M", "--journal-keep", "512M", *capacity(options))) as served:
-            return measure(options, figures, served)
+        with daemon.Daemon(options, folder, (*JOURNAL, *capacity(options))) as served:
+            data = measure(options, figures, served)
+    apart(options, figures)
+    return data
 
 
 def capacity(options):
@@ -108,6 +115,28 @@ def latency_curve(options, figures, load, data):
     half = next(point for point in data["curve"] if point["part"] == 0.5)
     figures.add("end", "p99 at half of the saturation rate, batch 64, 16 connections", half["latency_us"]["p99"], "us", "lower")
     data["curve_shape"] = f"frames of {batch}, {connections} connections"
+
+
+def apart(options, figures):
+    """Half of saturation again: left to the scheduler, and with the verify thread on a processor of its own, the load and all else on the others."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        return
+    accounts, shape, stack = min(options.accounts, 100000), {"batch": 64, "connections": 16, "in_flight": 64}, contextlib.ExitStack()
+    with stack:
+        loads = []
+        for own in (False, True):
+            folder = stack.enter_context(daemon.Folder(options, "apart"))
+            served = stack.enter_context(daemon.Daemon(options, folder, (*JOURNAL, *(("--verify-cpus", str(cpus[0])) if own else ()))))
+            loads.append(stack.enter_context(daemon.Load(options, served.store, accounts, daemon.TOTP_REACH, cpus=cpus[1:] if own else None)))
+        full = loads[0].run(**shape, seconds=options.seconds, warmup=options.warmup)["verifications_per_s"]
+        p99 = ([], [])
+        for _ in range(options.repetitions):
+            for values, load in zip(p99, loads):
+                values.append(load.run(**shape, rate=int(full / 2), seconds=options.seconds, warmup=options.warmup)["latency_us"]["p99"])
+    where = f"{accounts:,} accounts, batch 64, 16 connections, in turn"
+    figures.add("end", f"p99 at half of saturation, wherever the scheduler wants, {where}", p99[0], "us", "lower")
+    figures.add("end", f"p99 at half of saturation, --verify-cpus, all else elsewhere, {where}", p99[1], "us", "lower")
 
 
 def far_reach(options, figures, served):
