@@ -46,11 +46,11 @@ static json_t *positions_json(const struct core_status *status)
 static json_t *journal_json(const struct core_status *status)
 {
     const struct journal_status *journal = &status->journal;
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b}", "incarnation", (json_int_t)journal->incarnation, "segment",
-                     (json_int_t)journal->segment, "segment_oldest", (json_int_t)journal->segment_oldest,
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b,s:b}", "incarnation", (json_int_t)journal->incarnation,
+                     "segment", (json_int_t)journal->segment, "segment_oldest", (json_int_t)journal->segment_oldest,
                      "bytes_appended", (json_int_t)journal->bytes_appended, "spares", (json_int_t)journal->spares,
-                     "rotations", (json_int_t)journal->rotations, "poisoned", journal->poisoned, "no_room",
-                     journal->no_room);
+                     "rotations", (json_int_t)journal->rotations, "unsealed_bytes", (json_int_t)journal->unsealed_bytes,
+                     "held_back", journal->held_back, "poisoned", journal->poisoned, "no_room", journal->no_room);
 }
 
 struct result act_status(struct act *act)

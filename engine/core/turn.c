@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 
-enum { ROOM_WAIT_MS = 250 };
+enum { ROOM_WAIT_MS = 250, SEALS_WAIT_MS = 2000 };
 
 /* ---- taking ---- */
 
@@ -32,14 +32,16 @@ static bool has_room(const struct core_worker *worker, uint32_t items, uint32_t 
            turn->slots_wanted + slots <= turns->slots_max;
 }
 
-/* Load that outruns the making of segments is held back, not turned away; a disk without space is told at once. */
+/* Load that outruns the making of segments, or their seals, is held back, not turned away; a disk without space is told
+ * at once. */
 static bool room_is_coming(struct core_worker *worker)
 {
     struct turns *turns = worker->turns;
     uint64_t now_ms = os_time(worker->os).boot_ms;
     if (turns->room_since_ms == 0) turns->room_since_ms = now_ms + 1; /* not 0 */
-    if (atomic_load(&worker->core->stop_reason) || journal_status(worker->core->journal).no_room) return false;
-    return now_ms < turns->room_since_ms + ROOM_WAIT_MS;
+    struct journal_status status = journal_status(worker->core->journal);
+    if (atomic_load(&worker->core->stop_reason) || status.no_room) return false;
+    return now_ms < turns->room_since_ms + (status.held_back ? SEALS_WAIT_MS : ROOM_WAIT_MS);
 }
 
 /* The turn being collected, begun with its journal block; NULL: full for now. */

@@ -149,6 +149,11 @@ uint32_t journal_in_flight(const struct journal_writer *writer)
 
 /* ---- begin ---- */
 
+uint64_t journal_unsealed(const struct journal *journal)
+{
+    return journal->bytes_appended - atomic_load_explicit(&journal->read_back, memory_order_relaxed);
+}
+
 /* Bytes that can be appended in any order of sizes: at each change of segment less than one largest block is wasted.
  * Appending s bytes lowers this by at most s, so what was once admitted always fits. Invariant I5 of FORMAT.md. */
 static uint64_t room_left(const struct journal *journal)
@@ -159,12 +164,22 @@ static uint64_t room_left(const struct journal *journal)
     return (rest > waste ? rest - waste : 0) + journal->armed_count * each;
 }
 
+/* Load that outruns the seals is held back. Were it not, what is unsealed and what is kept for it would grow without
+ * end, the more so as each segment is then a new one. The seals' own records are not, nor is what other runs left
+ * counted. */
+static bool outruns_seals(const struct journal *journal)
+{
+    if (!journal->vault || atomic_load_explicit(&journal->unreadable, memory_order_relaxed)) return false;
+    return journal_unsealed(journal) > journal->options.unsealed_max;
+}
+
 static struct result admit(struct journal_writer *writer, uint32_t size, bool own)
 {
     struct journal *journal = writer->journal;
     if (atomic_load_explicit(&journal->poisoned, memory_order_relaxed)) return result_of(JOURNAL_POISONED);
     uint64_t reserve = own ? 0 : JOURNAL_OWN_RESERVE;
     if (journal->reserved + size + reserve > room_left(journal)) return result_of(JOURNAL_NO_ROOM);
+    if (!own && outruns_seals(journal)) return result_of(JOURNAL_NO_ROOM);
     if (journal->block_count >= journal->options.depth_max) {
         if (!writer->wanting) journal->wanting_count++;
         writer->wanting = true;
@@ -480,6 +495,8 @@ struct journal_status journal_status(const struct journal *journal)
         .segment = journal->current->number,
         .segment_oldest = journal->oldest->number,
         .bytes_appended = journal->bytes_appended,
+        .unsealed_bytes = journal_unsealed(journal),
+        .held_back = outruns_seals(journal),
         .spares = journal->armed_count,
         .rotations = journal->rotations,
         .poisoned = atomic_load(&locked->poisoned),

@@ -258,7 +258,7 @@ struct result source_get(struct source *source, uint64_t offset, uint32_t size, 
         return result_ok();
     }
     bool inside = offset >= source->at && offset + size <= source->at + source->have;
-    if (!inside && turn_over(source, offset)) inside = offset + size <= source->at + source->have;
+    while (!inside && turn_over(source, offset)) inside = offset + size <= source->at + source->have;
     if (!inside) TRY(fill(source, offset, size));
     *ret_bytes = size <= source->have - (offset - source->at) ? source->window + (offset - source->at) : NULL;
     return result_ok();

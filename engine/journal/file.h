@@ -42,7 +42,7 @@ struct source {
     unsigned room; /* which of them `window` lies in */
     bool ahead;    /* the other one is being filled, or was */
     struct os_op op;
-    int64_t op_result; /* OS_READ_PENDING until it is done */
+    int64_t op_result; /* READ_PENDING until it is done */
 };
 
 enum { SOURCE_HEADROOM = 1 << 20 }; /* the largest thing that may lie across two windows */
@@ -56,7 +56,7 @@ void source_destroy(struct source *source);
 void source_set(struct source *source, int file, uint64_t size);
 /* Forgets what was read, so that the next look sees the disk. */
 void source_refresh(struct source *source);
-/* Bytes [offset, offset + size), offset a multiple of 4096, size at most half the window; NULL when the file is
+/* Bytes [offset, offset + size), offset a multiple of 4096, size at most the window; NULL when the file is
  * shorter. They stay until the next call. A read that fails is an error, never a short file. */
 struct result source_get(struct source *source, uint64_t offset, uint32_t size, const uint8_t **ret_bytes) MUST_USE;
 

@@ -81,11 +81,11 @@ struct keeper {
     uint32_t block_left;
     uint64_t target; /* 0: none */
     struct page_tree leaves;
-    bool last_seal; /* journal_finish: the closing seal of the segment being written was begun */
+    uint64_t read_bytes; /* of blocks of this run, for seals */
+    bool last_seal;      /* journal_finish: the closing seal of the segment being written was begun */
     /* the own record in flight */
     enum own_record own;
     bool own_settled;
-    bool own_refused; /* the last own record found no room */
     struct result own_result;
     union {
         struct slot_seal seal;
@@ -138,6 +138,10 @@ struct journal {
     _Atomic bool no_room;
     _Atomic uint64_t prune_through; /* asked for by journal_prune */
 
+    uint64_t run_first;         /* the first position of this run */
+    _Atomic uint64_t read_back; /* bytes of this run that the seals have read, of bytes_appended */
+    _Atomic bool unreadable;    /* they cannot read on */
+
     struct keeper keeper;
 };
 
@@ -164,7 +168,7 @@ struct journal_writer {
     uint32_t queue_count;
     uint32_t headers; /* segment headers in flight that this writer wrote */
     bool polling;
-    bool keeps;              /* the keeper's */
+    bool keeps;              /* journal_keep was called with it: the keeper reads with its os */
     bool wanting;            /* under the journal's mutex */
     _Atomic uint32_t wakers; /* threads about to wake this writer's os */
 };
@@ -172,6 +176,8 @@ struct journal_writer {
 /* append.c */
 struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, bool own,
                            struct journal_block **ret_block) MUST_USE;
+/* Bytes of this run that no seal has read back. Under the mutex. */
+uint64_t journal_unsealed(const struct journal *journal);
 void journal_header_fill(const struct journal *journal, struct segment *segment);
 
 /* open.c */

@@ -28,6 +28,7 @@ struct journal_options {
     uint64_t keep_size;    /* closed segments kept before recycling; 0: 4 GiB */
     int64_t keep_age_ms;   /* and none whose last record is older than this; 0: whatever their age */
     uint32_t spare_count;  /* spares kept ready; 0: 4 */
+    uint64_t unsealed_max; /* bytes that this run may append before the seals have read them back; 0: 512 MiB */
     uint32_t depth_max; /* blocks begun or in flight in all: D of the torn-tail rule; 0: 8, at most 64; recorded in each
                            segment's header */
     uint32_t writer_count_max; /* 0: 64, the most there may be */
@@ -85,6 +86,7 @@ struct journal_writer_options {
 struct result journal_writer_create(struct journal *journal, struct os *os,
                                     const struct journal_writer_options *options,
                                     struct journal_writer **ret_writer) MUST_USE;
+/* On the writer's own thread, its os still there: a keeper's may be reading, and that is waited for. */
 void journal_writer_destroy(struct journal_writer *writer);
 
 /* A buffer, with room in the journal reserved for all of slots_per_block. FULL (all buffers in use, or depth reached;
@@ -110,10 +112,12 @@ struct journal_status {
     uint64_t segment; /* being written */
     uint64_t segment_oldest;
     uint64_t bytes_appended; /* in this run */
+    uint64_t unsealed_bytes; /* of those, what the seals have not yet read back */
     uint32_t spares;
     uint32_t rotations; /* in this run */
     bool poisoned;
-    bool no_room; /* the last attempt to make a spare failed for want of space */
+    bool held_back; /* journal_begin says JOURNAL_NO_ROOM because of unsealed_max */
+    bool no_room;   /* the last attempt to make a spare failed for want of space */
 };
 struct journal_status journal_status(const struct journal *journal);
 uint64_t journal_durable_through(const struct journal *journal);
@@ -152,7 +156,7 @@ struct journal_reader_options {
      * looked for. May be NULL. */
     const struct journal_place *place;
     bool follow;     /* at the end: RETRY-class FULL instead of STORE_NOT_FOUND */
-    bool read_ahead; /* for much of it in one go: 8 MiB of windows, and the disk works while blocks are used */
+    bool read_ahead; /* for much of it in one go: 10 MiB of windows, and the disk works while blocks are used */
 };
 struct result journal_reader_open(struct os *os, const char *folder, const struct journal_reader_options *options,
                                   struct journal_reader **ret_reader) MUST_USE;

@@ -14,7 +14,6 @@ void keeper_append(struct journal *journal, struct journal_writer *writer, enum 
     struct journal_block *block;
     CHECK(keeper->own == OWN_NONE && writer->options.slots_per_block >= slot_count);
     struct result result = writer_begin(writer, slot_count, true, &block);
-    keeper->own_refused = result.code == JOURNAL_NO_ROOM;
     if (result_failed(result)) return;
     memcpy(block->slots, &keeper->record, (size_t)slot_count * JOURNAL_SLOT_SIZE);
     keeper->own = kind;
@@ -156,6 +155,14 @@ static struct result recycle_step(struct journal *journal, struct journal_writer
     return result_ok();
 }
 
+/* Where they cannot go on nobody is held back for them: what is unsealed is still durable. */
+static struct result seal_some(struct journal *journal, struct journal_writer *writer, int64_t now_ms, bool *ret_more)
+{
+    struct result result = seal_step(journal, writer, now_ms, false, ret_more);
+    atomic_store(&journal->unreadable, result_failed(result));
+    return result;
+}
+
 struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
                            uint64_t release_position, bool *ret_more)
 {
@@ -167,7 +174,7 @@ struct result journal_keep(struct journal *journal, struct journal_writer *keepe
     TRY(own_step(journal, keeper->os, ret_more));
     TRY(spare_keep(journal, keeper->os, now_ms, ret_more));
     /* A leaf reader that waits for its record's turn must not be disturbed: one thing at a time. */
-    if (journal->keeper.own == OWN_NONE) TRY(seal_step(journal, keeper, now_ms, false, ret_more));
+    if (journal->keeper.own == OWN_NONE) TRY(seal_some(journal, keeper, now_ms, ret_more));
     if (journal->keeper.own == OWN_NONE) TRY(recycle_step(journal, keeper, now_ms, release_position));
     if (journal->keeper.own == OWN_NONE && !*ret_more) index_keep_step(journal, keeper->os, now_ms, ret_more);
     return result_ok();

@@ -15,6 +15,7 @@ struct progress {
     uint64_t last;
     uint64_t durable_through;
     uint64_t user_position;
+    uint64_t unsealed; /* bytes */
 };
 
 static struct progress look(struct journal *journal, const struct segment *segment)
@@ -23,7 +24,8 @@ static struct progress look(struct journal *journal, const struct segment *segme
     struct progress progress = {.current = segment == journal->current,
                                 .last = segment->last,
                                 .durable_through = atomic_load(&journal->durable_through),
-                                .user_position = journal->user_position};
+                                .user_position = journal->user_position,
+                                .unsealed = journal_unsealed(journal)};
     CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
     return progress;
 }
@@ -84,20 +86,15 @@ static bool block_at(struct keeper *keeper, const uint8_t *bytes)
 /* The next block as the disk has it. It is durable: when it is not there, it rotted. */
 static struct result read_block(struct keeper *keeper, const uint8_t **ret_bytes, uint32_t *ret_size)
 {
-    for (int again = 0; again < 2; again++) {
-        const uint8_t *bytes;
-        TRY(source_get(&keeper->source, keeper->read_offset, JOURNAL_BLOCK_ALIGNMENT, &bytes));
-        uint32_t size = bytes ? format_block_begins(bytes) : 0;
-        if (size > 0) TRY(source_get(&keeper->source, keeper->read_offset, size, &bytes));
-        if (size > 0 && bytes && block_at(keeper, bytes) && format_block_intact(bytes, size)) {
-            *ret_bytes = bytes;
-            *ret_size = size;
-            return result_ok();
-        }
-        /* The window may have been filled before this block was written. */
-        source_refresh(&keeper->source);
-    }
-    return result_of(JOURNAL_CORRUPT);
+    const uint8_t *bytes;
+    TRY(source_get(&keeper->source, keeper->read_offset, JOURNAL_BLOCK_ALIGNMENT, &bytes));
+    uint32_t size = bytes ? format_block_begins(bytes) : 0;
+    if (size > 0) TRY(source_get(&keeper->source, keeper->read_offset, size, &bytes));
+    if (size == 0 || !bytes || !block_at(keeper, bytes) || !format_block_intact(bytes, size))
+        return result_of(JOURNAL_CORRUPT);
+    *ret_bytes = bytes;
+    *ret_size = size;
+    return result_ok();
 }
 
 static struct result next_segment(struct journal *journal, struct os *os)
@@ -131,11 +128,13 @@ static struct result read_leaves(struct journal *journal, struct os *os, bool *r
         TRY(more_to_hash(journal, os));
         uint32_t size = keeper->block_left < STEP_BYTES - read ? keeper->block_left : STEP_BYTES - read;
         if (keeper->read_position >= first) page_tree_add(&keeper->leaves, keeper->block, size);
+        if (keeper->read_position >= first && keeper->read_position >= journal->run_first) keeper->read_bytes += size;
         keeper->block += size;
         keeper->block_left -= size;
         keeper->read_position += keeper->block_left == 0;
         read += size;
     }
+    atomic_store(&journal->read_back, keeper->read_bytes);
     *ret_done = keeper->read_position > keeper->target;
     return result_ok();
 }
@@ -181,6 +180,8 @@ static void start_seal(struct keeper *keeper, uint64_t target, int64_t now_ms)
 {
     keeper->target = target;
     keeper->sealed_ms = now_ms;
+    /* What was read ahead of the seal before may be older than blocks that are durable now. */
+    source_refresh(&keeper->source);
     page_tree_start(&keeper->leaves);
 }
 
@@ -222,7 +223,7 @@ struct result seal_step(struct journal *journal, struct journal_writer *writer, 
     if (!progress.current && !ended) return result_ok();
     bool behind = keeper->seals.sealed_through < target;
     int64_t since_ms = now_ms - keeper->sealed_ms;
-    bool due = since_ms >= SEAL_PAUSE_MS || since_ms < 0;
+    bool due = since_ms >= SEAL_PAUSE_MS || since_ms < 0 || progress.unsealed > journal->options.unsealed_max / 2;
     /* Seals of nothing but seals would follow each other for ever. */
     if (progress.current && !force && !(due && progress.user_position > keeper->seals.sealed_through))
         return result_ok();

@@ -7,7 +7,7 @@
 #include "journal/internal.h"
 
 /* Small writes, since the device serves them in turn with the workers' blocks. */
-enum { CHUNK_SIZE = 256 << 10, CHUNKS_PER_STEP = 4, NO_ROOM_PAUSE_MS = 1000, UNCLOSED_MAX = 8 };
+enum { CHUNK_SIZE = 256 << 10, CHUNKS_PER_STEP = 4, NO_ROOM_PAUSE_MS = 1000 };
 
 static struct result begin_making(struct journal *journal, struct os *os)
 {
@@ -135,32 +135,18 @@ static void link_armed(struct journal *journal, struct segment *segment)
     CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
 }
 
-/* Load that outruns the seals is held back: with no segment to go on to, workers wait. Were it not, what is unsealed
- * and what is kept for it would grow without end, the more so as each segment is then a new one. The seals themselves
- * do not wait: their records go into the reserve, and where that is too small a segment is armed all the same. */
-static bool outruns_seals(const struct journal *journal, uint64_t current)
-{
-    uint64_t closed = journal->keeper.seals.closed_segment;
-    if (current <= closed + UNCLOSED_MAX + 1 || journal->keeper.own_refused) return false;
-    uint64_t unclosed = 0;
-    for (const struct segment *at = journal->oldest; at && at->number < current; at = at->next)
-        unclosed += at->counts && at->number > closed;
-    return unclosed > UNCLOSED_MAX;
-}
-
-static bool wants_more(struct journal *journal)
+static uint32_t armed_count(struct journal *journal)
 {
     CHECK(pthread_mutex_lock(&journal->mutex) == 0);
-    bool enough = journal->armed_count >= journal->options.spare_count;
-    uint64_t current = journal->current->number;
+    uint32_t count = journal->armed_count;
     CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
-    return !enough && !outruns_seals(journal, current);
+    return count;
 }
 
 struct result spare_keep(struct journal *journal, struct os *os, int64_t now_ms, bool *ret_more)
 {
     struct keeper *keeper = &journal->keeper;
-    if (!wants_more(journal)) return result_ok();
+    if (armed_count(journal) >= journal->options.spare_count) return result_ok();
     if (keeper->spare_count > 0) {
         struct segment *segment;
         TRY(spare_arm(journal, os, &segment));

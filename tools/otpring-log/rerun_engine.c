@@ -172,13 +172,19 @@ void rerun_engine_ask(struct rerun_engine *engine, enum rerun_client client, boo
     frame->answers[frame->count++] = ret_answer;
 }
 
-/* A whole checkpoint, and segments that are passed by it go round as spares. */
+/* A whole checkpoint, and segments that are passed by it go round as spares. Done when nothing is to be done even after
+ * the journal's own record in flight, if there is one, has landed. */
 static struct result keep_house(struct rerun_engine *engine)
 {
     bool more = true;
     engine->bytes = 0;
     TRY(core_checkpoint(engine->worker));
-    while (more) TRY(core_keep(engine->worker, &more));
+    while (more) {
+        while (more) TRY(core_keep(engine->worker, &more));
+        TRY(os_step(engine->worker_os, STEP_NS, NULL));
+        core_poll(engine->worker);
+        TRY(core_keep(engine->worker, &more));
+    }
     return result_ok();
 }
 

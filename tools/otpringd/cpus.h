@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <stdbool.h>
 
-enum { CPUS_TEXT_SIZE = 128 };
+enum { CPUS_TEXT_SIZE = 256 };
 
 /* One at least, none above CPU_SETSIZE - 1 (1023); false: `text` is no such list. */
 bool cpus_parse(const char *text, cpu_set_t *ret_set);

@@ -1,4 +1,5 @@
 /* otpringd: opens the store, makes the sockets, serves until told to stop. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,16 +208,22 @@ static bool clients_make(struct daemon *daemon)
     return false;
 }
 
+/* Asked of the kernel by doing it: processors that were taken from everyone else are not among those that a process
+ * begins with, and may be had all the same. */
 static bool cpus_known(struct daemon *daemon)
 {
     const char *text = daemon->config.verify_cpus;
-    cpu_set_t allowed, both;
+    cpu_set_t before, now;
     if (!text[0]) return true;
-    bool known = cpus_parse(text, &daemon->verify_cpus) && sched_getaffinity(0, sizeof allowed, &allowed) == 0;
-    if (known) CPU_AND(&both, &daemon->verify_cpus, &allowed);
-    if (known && CPU_EQUAL(&both, &daemon->verify_cpus)) return true;
-    log_line(LOG_LEVEL_ERROR, "verify-cpus: not every processor of %s is one that otpringd may run on", text);
-    return false;
+    bool known = cpus_parse(text, &daemon->verify_cpus) && sched_getaffinity(0, sizeof before, &before) == 0;
+    if (known && sched_setaffinity(0, sizeof daemon->verify_cpus, &daemon->verify_cpus) == 0) {
+        known = sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &daemon->verify_cpus);
+        (void)sched_setaffinity(0, sizeof before, &before);
+    } else {
+        known = false;
+    }
+    if (!known) log_line(LOG_LEVEL_ERROR, "verify-cpus: otpringd may not run on every processor of %s", text);
+    return known;
 }
 
 /* Verify threads on their own processors, all else on the others, where there are others: when the store is open, since
@@ -225,8 +232,10 @@ static void cpus_divide(const struct daemon *daemon)
 {
     cpu_set_t rest;
     if (CPU_COUNT(&daemon->verify_cpus) == 0 || sched_getaffinity(0, sizeof rest, &rest) != 0) return;
-    CPU_XOR(&rest, &rest, &daemon->verify_cpus);
-    if (CPU_COUNT(&rest) > 0) (void)sched_setaffinity(0, sizeof rest, &rest);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &daemon->verify_cpus)) CPU_CLR(cpu, &rest);
+    if (CPU_COUNT(&rest) > 0 && sched_setaffinity(0, sizeof rest, &rest) != 0)
+        log_line(LOG_LEVEL_WARNING, "verify-cpus: the other threads run there too: %s", strerror(errno));
 }
 
 static uint32_t workers_by_cores(const struct config *config)

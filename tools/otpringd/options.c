@@ -16,8 +16,8 @@ static const struct argp_option flags[] = {
     {"key", 'k', "FILE", 0, "The store's key file (default: DIR.key)", 1},
     {"workers", 'w', "N", 0, "Verify threads (default: as many as verify-cpus, or cores less one, at least 1)", 2},
     {"verify-cpus", 'P', "LIST", 0,
-     "Verify threads run on these processors (such as 2-5), one each, and nothing else of otpringd does where others "
-     "are left (default: wherever the scheduler puts them)",
+     "Verify threads run on these processors (such as 2-5), in turn, and the other threads of otpringd on the others, "
+     "where there are others (default: wherever the scheduler puts them)",
      2},
     {"kernel", 'K', "NAME", 0, "HMAC kernel (default: the best this CPU has)", 2},
     {"connections-max", 'n', "N", 0, "Connections of one worker (default: 1024)", 2},
