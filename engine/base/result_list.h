@@ -152,7 +152,7 @@ X(ENROL_SEED, RESULT_REFUSE, "the proof is of another seed")
 X(ENROL_OVER, RESULT_REFUSE, "the enrolment is over; a new invitation is needed")
 X(ENROL_UNAVAILABLE, RESULT_RETRY, "this cannot be verified now; ask again")
 /* journal */
-X(JOURNAL_NO_ROOM, RESULT_RETRY, "no journal room until a spare segment is made")
+X(JOURNAL_NO_ROOM, RESULT_RETRY, "no journal room until a spare segment is made, or the seals have caught up")
 X(JOURNAL_POISONED, RESULT_FENCE, "a journal write failed; the daemon must be restarted when the disk is sound")
 X(JOURNAL_CORRUPT, RESULT_FENCE, "the journal is corrupt below a committed position")
 X(JOURNAL_FOREIGN, RESULT_REFUSE, "the segment belongs to another store")

@@ -62,9 +62,7 @@ static struct result keep_checkpoint(struct core_worker *worker)
     bool done;
     struct result result = checkpoint_piece(worker, &done);
     bool retry = result_failed(result) && result_class(result) == RESULT_RETRY;
-    /* The store syncs each piece, which takes the longer the more else the disk has to do; seals wait meanwhile. */
-    int64_t took_ms = (int64_t)os_time(worker->os).boot_ms - now_ms;
-    checkpoint->next_ms = now_ms + took_ms + (retry ? CHECKPOINT_RETRY_MS : CHECKPOINT_PAUSE_MS + 3 * took_ms);
+    checkpoint->next_ms = now_ms + (retry ? CHECKPOINT_RETRY_MS : CHECKPOINT_PAUSE_MS);
     return retry ? result_ok() : result;
 }
 

@@ -38,10 +38,14 @@ static bool room_is_coming(struct core_worker *worker)
 {
     struct turns *turns = worker->turns;
     uint64_t now_ms = os_time(worker->os).boot_ms;
-    if (turns->room_since_ms == 0) turns->room_since_ms = now_ms + 1; /* not 0 */
     struct journal_status status = journal_status(worker->core->journal);
+    if (turns->room_since_ms == 0) {
+        turns->room_since_ms = now_ms + 1; /* not 0 */
+        turns->room_of_seals = false;
+    }
+    turns->room_of_seals |= status.held_back;
     if (atomic_load(&worker->core->stop_reason) || status.no_room) return false;
-    return now_ms < turns->room_since_ms + (status.held_back ? SEALS_WAIT_MS : ROOM_WAIT_MS);
+    return now_ms < turns->room_since_ms + (turns->room_of_seals ? SEALS_WAIT_MS : ROOM_WAIT_MS);
 }
 
 /* The turn being collected, begun with its journal block; NULL: full for now. */

@@ -68,6 +68,7 @@ struct turns {
     struct block_owner lost; /* of a record whose os died while it was waited for */
     struct turn *collecting;
     uint64_t room_since_ms; /* boot clock: the journal has had no room since then; 0: it has */
+    bool room_of_seals;     /* since then it was for the seals, some of the time at least */
     uint32_t flying_count;
     struct turn **flying; /* in flight or settled, in order of position */
     struct turn *turns;

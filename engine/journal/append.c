@@ -149,9 +149,12 @@ uint32_t journal_in_flight(const struct journal_writer *writer)
 
 /* ---- begin ---- */
 
-uint64_t journal_unsealed(const struct journal *journal)
+void journal_read_back(struct journal *journal, uint64_t size)
 {
-    return journal->bytes_appended - atomic_load_explicit(&journal->read_back, memory_order_relaxed);
+    lock(journal);
+    uint64_t left = journal->bytes_appended - journal->read_back;
+    journal->read_back += size < left ? size : left;
+    unlock(journal);
 }
 
 /* Bytes that can be appended in any order of sizes: at each change of segment less than one largest block is wasted.
@@ -165,12 +168,10 @@ static uint64_t room_left(const struct journal *journal)
 }
 
 /* Load that outruns the seals is held back. Were it not, what is unsealed and what is kept for it would grow without
- * end, the more so as each segment is then a new one. The seals' own records are not, nor is what other runs left
- * counted. */
+ * end, the more so as each segment is then a new one. The journal's own records are not. */
 static bool outruns_seals(const struct journal *journal)
 {
-    if (!journal->vault || atomic_load_explicit(&journal->unreadable, memory_order_relaxed)) return false;
-    return journal_unsealed(journal) > journal->options.unsealed_max;
+    return journal->vault && journal->bytes_appended - journal->read_back > journal->options.unsealed_max;
 }
 
 static struct result admit(struct journal_writer *writer, uint32_t size, bool own)
@@ -495,7 +496,7 @@ struct journal_status journal_status(const struct journal *journal)
         .segment = journal->current->number,
         .segment_oldest = journal->oldest->number,
         .bytes_appended = journal->bytes_appended,
-        .unsealed_bytes = journal_unsealed(journal),
+        .unsealed_bytes = journal->vault ? journal->bytes_appended - journal->read_back : 0,
         .held_back = outruns_seals(journal),
         .spares = journal->armed_count,
         .rotations = journal->rotations,

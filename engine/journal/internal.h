@@ -81,8 +81,7 @@ struct keeper {
     uint32_t block_left;
     uint64_t target; /* 0: none */
     struct page_tree leaves;
-    uint64_t read_bytes; /* of blocks of this run, for seals */
-    bool last_seal;      /* journal_finish: the closing seal of the segment being written was begun */
+    bool last_seal; /* journal_finish: the closing seal of the segment being written was begun */
     /* the own record in flight */
     enum own_record own;
     bool own_settled;
@@ -127,6 +126,7 @@ struct journal {
     struct flight flights[JOURNAL_DEPTH_LIMIT]; /* by position % depth_max */
     struct journal_writer *writers[JOURNAL_WRITERS_MAX];
     uint64_t bytes_appended;
+    uint64_t read_back; /* of bytes_appended, what the seals count as read: see journal_read_back */
     uint32_t rotations;
     uint64_t user_position;   /* of the last block that is not the journal's own */
     struct seal_state closed; /* the keeper's when it last closed a segment, for headers */
@@ -137,10 +137,6 @@ struct journal {
     _Atomic bool poisoned;
     _Atomic bool no_room;
     _Atomic uint64_t prune_through; /* asked for by journal_prune */
-
-    uint64_t run_first;         /* the first position of this run */
-    _Atomic uint64_t read_back; /* bytes of this run that the seals have read, of bytes_appended */
-    _Atomic bool unreadable;    /* they cannot read on */
 
     struct keeper keeper;
 };
@@ -176,8 +172,9 @@ struct journal_writer {
 /* append.c */
 struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, bool own,
                            struct journal_block **ret_block) MUST_USE;
-/* Bytes of this run that no seal has read back. Under the mutex. */
-uint64_t journal_unsealed(const struct journal *journal);
+/* The seals have read that many bytes more: of this run, or of ones before, which nobody appended in this one; never
+ * more than all. UINT64_MAX: they cannot read, and count as done. */
+void journal_read_back(struct journal *journal, uint64_t size);
 void journal_header_fill(const struct journal *journal, struct segment *segment);
 
 /* open.c */

@@ -28,7 +28,7 @@ struct journal_options {
     uint64_t keep_size;    /* closed segments kept before recycling; 0: 4 GiB */
     int64_t keep_age_ms;   /* and none whose last record is older than this; 0: whatever their age */
     uint32_t spare_count;  /* spares kept ready; 0: 4 */
-    uint64_t unsealed_max; /* bytes that this run may append before the seals have read them back; 0: 512 MiB */
+    uint64_t unsealed_max; /* bytes appended before the seals have read them back; 0: 256 MiB and all spares */
     uint32_t depth_max; /* blocks begun or in flight in all: D of the torn-tail rule; 0: 8, at most 64; recorded in each
                            segment's header */
     uint32_t writer_count_max; /* 0: 64, the most there may be */

@@ -159,7 +159,7 @@ static struct result recycle_step(struct journal *journal, struct journal_writer
 static struct result seal_some(struct journal *journal, struct journal_writer *writer, int64_t now_ms, bool *ret_more)
 {
     struct result result = seal_step(journal, writer, now_ms, false, ret_more);
-    atomic_store(&journal->unreadable, result_failed(result));
+    if (result_failed(result)) journal_read_back(journal, UINT64_MAX);
     return result;
 }
 

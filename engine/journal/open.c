@@ -279,7 +279,7 @@ static struct result begin_run(struct os *os, struct recovery *recovery)
     struct journal *journal = recovery->journal;
     const struct folder_file *newest = folder_newest(&recovery->folder);
     journal->incarnation = newest ? newest->header->incarnation + 1 : 1;
-    journal->position_next = journal->run_first = recovery->position;
+    journal->position_next = recovery->position;
     atomic_store(&journal->durable_through, recovery->position - 1);
     TRY(list_segments(recovery));
     journal->closed = journal->keeper.seals;
@@ -299,7 +299,7 @@ static struct result set_options(struct journal *journal, const struct journal_o
     if (own->segment_size == 0) own->segment_size = 64ULL << 20;
     if (own->keep_size == 0) own->keep_size = 4ULL << 30;
     if (own->spare_count == 0) own->spare_count = 4;
-    if (own->unsealed_max == 0) own->unsealed_max = 512ULL << 20;
+    if (own->unsealed_max == 0) own->unsealed_max = (256ULL << 20) + own->spare_count * own->segment_size;
     if (own->depth_max == 0) own->depth_max = 8;
     if (own->writer_count_max == 0) own->writer_count_max = JOURNAL_WRITERS_MAX;
     if (own->segment_size < SEGMENT_SIZE_MIN || own->segment_size % JOURNAL_BLOCK_ALIGNMENT != 0 ||

@@ -25,7 +25,7 @@ static struct progress look(struct journal *journal, const struct segment *segme
                                 .last = segment->last,
                                 .durable_through = atomic_load(&journal->durable_through),
                                 .user_position = journal->user_position,
-                                .unsealed = journal_unsealed(journal)};
+                                .unsealed = journal->bytes_appended - journal->read_back};
     CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
     return progress;
 }
@@ -89,9 +89,10 @@ static struct result read_block(struct keeper *keeper, const uint8_t **ret_bytes
     const uint8_t *bytes;
     TRY(source_get(&keeper->source, keeper->read_offset, JOURNAL_BLOCK_ALIGNMENT, &bytes));
     uint32_t size = bytes ? format_block_begins(bytes) : 0;
-    if (size > 0) TRY(source_get(&keeper->source, keeper->read_offset, size, &bytes));
-    if (size == 0 || !bytes || !block_at(keeper, bytes) || !format_block_intact(bytes, size))
-        return result_of(JOURNAL_CORRUPT);
+    if (size == 0) return result_of(JOURNAL_CORRUPT);
+    TRY(source_get(&keeper->source, keeper->read_offset, size, &bytes));
+    bool there = bytes && block_at(keeper, bytes) && format_block_intact(bytes, size);
+    if (!there) return result_of(JOURNAL_CORRUPT);
     *ret_bytes = bytes;
     *ret_size = size;
     return result_ok();
@@ -124,17 +125,18 @@ static struct result read_leaves(struct journal *journal, struct os *os, bool *r
     uint64_t first = keeper->seals.sealed_through + 1;
     if (!keeper->read_segment) TRY(seek(journal, os, first));
     keeper->source.os = os;
+    uint32_t added = 0;
     for (uint32_t read = 0; keeper->read_position <= keeper->target && read < STEP_BYTES;) {
         TRY(more_to_hash(journal, os));
         uint32_t size = keeper->block_left < STEP_BYTES - read ? keeper->block_left : STEP_BYTES - read;
         if (keeper->read_position >= first) page_tree_add(&keeper->leaves, keeper->block, size);
-        if (keeper->read_position >= first && keeper->read_position >= journal->run_first) keeper->read_bytes += size;
+        if (keeper->read_position >= first) added += size;
         keeper->block += size;
         keeper->block_left -= size;
         keeper->read_position += keeper->block_left == 0;
         read += size;
     }
-    atomic_store(&journal->read_back, keeper->read_bytes);
+    journal_read_back(journal, added);
     *ret_done = keeper->read_position > keeper->target;
     return result_ok();
 }

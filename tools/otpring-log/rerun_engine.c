@@ -12,6 +12,7 @@ enum {
     FRAMES = CLIENT_COUNT * 2,    /* of one turn: for each client verifications and pairs of codes */
     SLOT_COUNT = 2,
     STEP_NS = 1000000,
+    LAND_NS = 1000,
 };
 
 /* Nobody waits for anything here: the far search has all the room that it may want, sessions do not expire, the clock
@@ -172,8 +173,8 @@ void rerun_engine_ask(struct rerun_engine *engine, enum rerun_client client, boo
     frame->answers[frame->count++] = ret_answer;
 }
 
-/* A whole checkpoint, and segments that are passed by it go round as spares. Done when nothing is to be done even after
- * the journal's own record in flight, if there is one, has landed. */
+/* A whole checkpoint, and segments that are passed by it go round as spares. A record of the journal's own lands
+ * meanwhile, and what follows from it is done too; the clock of the world stays in its millisecond. */
 static struct result keep_house(struct rerun_engine *engine)
 {
     bool more = true;
@@ -181,7 +182,7 @@ static struct result keep_house(struct rerun_engine *engine)
     TRY(core_checkpoint(engine->worker));
     while (more) {
         while (more) TRY(core_keep(engine->worker, &more));
-        TRY(os_step(engine->worker_os, STEP_NS, NULL));
+        TRY(os_step(engine->worker_os, LAND_NS, NULL));
         core_poll(engine->worker);
         TRY(core_keep(engine->worker, &more));
     }

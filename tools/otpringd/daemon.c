@@ -239,7 +239,7 @@ static uint64_t keep_wait_ns(struct core *core)
 {
     struct core_status status;
     core_status(core, &status);
-    bool hurry = status.journal.spares < SPARES_LOW && !status.journal.no_room;
+    bool hurry = status.journal.held_back || (status.journal.spares < SPARES_LOW && !status.journal.no_room);
     return (hurry ? KEEP_HURRY_MS : KEEP_WAIT_MS) * 1000000ULL;
 }
 
@@ -254,7 +254,7 @@ static uint64_t stretch_wait_ns(struct core *core, struct os *os, uint64_t *begu
     *begun_ns = 0;
     struct core_status status;
     core_status(core, &status);
-    return status.journal.spares == 0 ? 0 : KEEP_PAUSE_NS;
+    return status.journal.spares == 0 || status.journal.held_back ? 0 : KEEP_PAUSE_NS;
 }
 
 /* Says a failure once, and that it is over. */

@@ -352,21 +352,29 @@ static void the_leaves_of_blocks_are_their_pages_however_they_were_added(void **
     }
 }
 
+/* Of its body, of its header, or all of it: another block stands there. */
 static void rot_of_an_acknowledged_block_is_noticed_when_it_is_read_back(void **state)
 {
     (void)state;
-    struct rig rig;
-    create_sealing(&rig, 8);
-    assert_ok(rig_ready(&rig, 0));
-    assert_true(rig_append(&rig, 0, 5, NULL));
-    assert_true(rig_drain(&rig));
-    uint64_t size;
-    os_sim_file(rig.world, rig_segment_path(1), &size)[SEGMENT_HEADER_SIZE + 90] ^= 4;
-    rig.now_ms += 2000;
-    assert_code(rig_keep(&rig), JOURNAL_CORRUPT);
-    assert_true(journal_status(rig.journal).poisoned);
-    rig_close(&rig);
-    rig_destroy(&rig);
+    for (int shape = 0; shape < 3; shape++) {
+        struct rig rig;
+        create_sealing(&rig, 8);
+        assert_ok(rig_ready(&rig, 0));
+        for (int i = 0; i < 2; i++) {
+            assert_true(rig_append(&rig, 0, 5, NULL));
+            assert_true(rig_drain(&rig));
+        }
+        uint64_t size;
+        uint8_t *first = os_sim_file(rig.world, rig_segment_path(1), &size) + SEGMENT_HEADER_SIZE;
+        if (shape == 0) first[90] ^= 4;
+        if (shape == 1) first[0] ^= 4;
+        if (shape == 2) memcpy(first, first + JOURNAL_BLOCK_ALIGNMENT, JOURNAL_BLOCK_ALIGNMENT);
+        rig.now_ms += 2000;
+        assert_code(rig_keep(&rig), JOURNAL_CORRUPT);
+        assert_true(journal_status(rig.journal).poisoned);
+        rig_close(&rig);
+        rig_destroy(&rig);
+    }
 }
 
 int main(void)
