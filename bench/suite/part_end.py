@@ -122,8 +122,8 @@ def apart(options, figures):
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         return
-    accounts, shape, stack = min(options.accounts, 100000), {"batch": 64, "connections": 16, "in_flight": 64}, contextlib.ExitStack()
-    with stack:
+    accounts, shape = min(options.accounts, 100000), {"batch": 64, "connections": 16, "in_flight": 64}
+    with contextlib.ExitStack() as stack:
         loads = []
         for own in (False, True):
             folder = stack.enter_context(daemon.Folder(options, "apart"))
@@ -166,8 +166,8 @@ def sustained(options, figures, served, load):
 
 
 class SealWatch:
-    """How far the seals are behind while something else runs: the status names the last position that is durable and the last that is sealed. It costs the run
-    next to nothing: two questions a second. An age may be half a second too small."""
+    """How far the seals are behind while something else runs: the status names the last position that is durable and the last that is sealed. Asked
+    twice a second, so an age may be half a second too small."""
 
     def __init__(self, served):
         self.served, self.ages_s, self.over, self.failed = served, [], threading.Event(), None

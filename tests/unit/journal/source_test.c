@@ -16,9 +16,9 @@ struct reading {
     int file;
 };
 
-/* A file whose last block is cut short; sizes of files are multiples of blocks only for those who write directly. */
 enum ways { PLAIN, AHEAD, AHEAD_IN_SMALL_READS, WAYS };
 
+/* A file whose last block is cut short; sizes of files are multiples of blocks only for those who write directly. */
 static struct reading *create(enum ways way)
 {
     struct reading *reading = calloc(1, sizeof *reading);
