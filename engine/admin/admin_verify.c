@@ -36,18 +36,22 @@ void admin_answered(void *context, const struct core_answer *answer)
     if (answer->count > 0) inbox->answer = answer->answers[0];
 }
 
-/* Not for ever: whoever asks may ask again. */
+/* One step of a wait that began then. Not for ever: whoever asks may ask again. */
+static struct result wait_step(struct admin *admin, uint64_t begun_ms, const bool *flag)
+{
+    if (os_time(admin->options.os).boot_ms - begun_ms > WAIT_MS) return result_of(ENROL_UNAVAILABLE);
+    core_turn(admin->options.worker);
+    core_poll(admin->options.worker);
+    if (flag && *flag) return result_ok();
+    TRY(os_step(admin->options.os, STEP_NS, NULL));
+    core_poll(admin->options.worker);
+    return result_ok();
+}
+
 static struct result run_until(struct admin *admin, const bool *flag)
 {
     uint64_t begun_ms = os_time(admin->options.os).boot_ms;
-    while (!*flag) {
-        if (os_time(admin->options.os).boot_ms - begun_ms > WAIT_MS) return result_of(ENROL_UNAVAILABLE);
-        core_turn(admin->options.worker);
-        core_poll(admin->options.worker);
-        if (*flag) break;
-        TRY(os_step(admin->options.os, STEP_NS, NULL));
-        core_poll(admin->options.worker);
-    }
+    while (!*flag) TRY(wait_step(admin, begun_ms, flag));
     return result_ok();
 }
 
@@ -63,8 +67,9 @@ static struct result greet(struct admin *admin, const struct core_client *client
                                        .session = session};
     inbox->greeted = false;
     inbox->wanted++;
-    enum core_admit admit = core_hello(admin->options.worker, &hello, client, inbox->wanted);
-    if (admit == CORE_FULL || admit == CORE_ERROR) return result_of(ENROL_UNAVAILABLE);
+    uint64_t begun_ms = os_time(admin->options.os).boot_ms;
+    while (core_hello(admin->options.worker, &hello, client, inbox->wanted) == CORE_FULL)
+        TRY(wait_step(admin, begun_ms, NULL));
     TRY(run_until(admin, &inbox->greeted));
     *ret_session = inbox->hello.error ? 0 : inbox->hello.hello.session;
     return result_ok();
@@ -98,18 +103,14 @@ static struct result ask(struct admin *admin, uint64_t session, uint32_t sequenc
     enum otpring_wire_error_code error;
     *ret_lost = false;
     inbox->answered = false;
-    for (int i = 0;; i++) {
-        enum core_admit admit = core_frame(admin->options.worker, &frame, &error);
-        if (admit == CORE_TAKEN || admit == CORE_ANSWERED) break;
-        if (admit == CORE_ERROR) {
-            *ret_lost = true;
-            return result_ok();
-        }
-        if (i * (STEP_NS / 1000) > WAIT_MS * 1000) return result_of(ENROL_UNAVAILABLE);
-        core_turn(admin->options.worker);
-        TRY(os_step(admin->options.os, STEP_NS, NULL));
-        core_poll(admin->options.worker);
+    uint64_t begun_ms = os_time(admin->options.os).boot_ms;
+    enum core_admit admit = core_frame(admin->options.worker, &frame, &error);
+    while (admit == CORE_FULL || admit == CORE_JOIN_LATER) {
+        TRY(wait_step(admin, begun_ms, NULL));
+        admit = core_frame(admin->options.worker, &frame, &error);
     }
+    *ret_lost = admit == CORE_ERROR;
+    if (*ret_lost) return result_ok();
     TRY(run_until(admin, &inbox->answered));
     *ret_answer = inbox->answer;
     return result_ok();

@@ -195,6 +195,32 @@ static void a_used_code_of_the_old_token_proves_nothing(void **state)
     fixture_remove(&fixture);
 }
 
+static void a_code_is_verified_although_the_turn_was_full_when_it_was_asked_for(void **state)
+{
+    (void)state;
+    static const uint8_t seed[20] = "12345678901234567890";
+    static const struct core_client other = {.id = 7, .name = "other"};
+    static const struct otpring_wire_hello hello = {
+        .version_min = OTPRING_WIRE_VERSION, .version_max = OTPRING_WIRE_VERSION, .slots = 1, .items_max = 1};
+    struct otp_parameters hotp = {.type = OTP_HOTP, .algorithm = KERNEL_SHA1, .digits = 6};
+    struct fixture fixture;
+    struct account account;
+    char statement[64], code[8];
+    people_make(&fixture);
+    assert_answer(&fixture, "OK",
+                  "{'act':'token.add'," WHO ",'type':'hotp','secret':'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'}");
+    snprintf(code, sizeof(code), "%06u", otp_code(&hotp, seed, sizeof(seed), 0));
+    device_make(&fixture, &account, "");
+    device_go(&fixture, &account, ACCOUNT_PRESENTED);
+    statement_get(&fixture, statement);
+    unsigned taken = 0;
+    while (core_hello(fixture.worker, &hello, &other, UINT64_MAX) == CORE_TAKEN) taken++;
+    assert_true(taken > 0);
+    assert_int_equal(core_hello(fixture.worker, &hello, &other, UINT64_MAX), CORE_FULL);
+    assert_document(&fixture, document_prove(&account, statement, code), "OK");
+    fixture_remove(&fixture);
+}
+
 /* ---- rows ---- */
 
 static struct enrolment_row row_make(void)
@@ -251,6 +277,7 @@ int main(void)
         cmocka_unit_test(steps_before_their_state_are_refused_and_steps_taken_are_answered_again),
         cmocka_unit_test(a_code_that_was_accepted_before_a_crash_is_not_replayed_after_it),
         cmocka_unit_test(a_used_code_of_the_old_token_proves_nothing),
+        cmocka_unit_test(a_code_is_verified_although_the_turn_was_full_when_it_was_asked_for),
         cmocka_unit_test(rows_come_back_and_every_cut_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
