@@ -254,14 +254,22 @@ bool core_profile_get(struct core *core, uint16_t id, struct profile_row *ret_ro
 
 /* ---- housekeeping ---- */
 
-/* One bounded step: segments, spares, seals, a checkpoint when due, sessions that expired. ret_more: call again at
- * once. */
+enum { CORE_CHECKPOINT_PAUSE_MS = 20 };
+
+/* Each is one bounded step, and each of the two has a thread of its own where there are threads, so that neither seals
+ * nor the segments that verification waits for wait for the store's disk or for administrators.
+ * Journal: segments, spares, seals, and sessions that expired. ret_more: call again at once. */
+struct result core_keep_journal(struct core_worker *worker, bool *ret_more) MUST_USE;
+/* Store: what an act could not finish, memory that nobody can hold any more, a piece of a checkpoint when one is due;
+ * waits for the acts of others. ret_more: a checkpoint is under way, call again in CORE_CHECKPOINT_PAUSE_MS. */
+struct result core_keep_store(struct core_worker *worker, bool *ret_more) MUST_USE;
+/* Both, for who is alone; ret_more is the journal's. */
 struct result core_keep(struct core_worker *worker, bool *ret_more) MUST_USE;
-/* A whole checkpoint now; core_keep makes its own in pieces, with pauses. */
+/* A whole checkpoint now; core_keep_store makes its own in pieces, with pauses. */
 struct result core_checkpoint(struct core_worker *worker) MUST_USE;
 /* Makes a checkpoint, and has segments of the log wholly at or below this position removed, each after its record:
- * those that are closed now go with the next steps of core_keep, others when they are. JOURNAL_NEEDED: part of it is
- * not checkpointed or not sealed; and what core_checkpoint gives. */
+ * those that are closed now go with the next steps of core_keep_journal, others when they are. JOURNAL_NEEDED: part of
+ * it is not checkpointed or not sealed; and what core_checkpoint gives. */
 struct result core_prune(struct core_worker *worker, uint64_t through) MUST_USE;
 /* After all other workers are drained and destroyed: last seals, ACT_STOP, checkpoint, journal finished. */
 struct result core_finish(struct core_worker *worker) MUST_USE;

@@ -3,13 +3,7 @@
 
 #include "base/check.h"
 
-enum {
-    CHECKPOINT_RETRY_MS = 1000,
-    CHECKPOINT_PAUSE_MS = 20,
-    EXPIRE_EVERY_MS = 1000,
-    FINISH_WAIT_NS = 1000000,
-    KEPT_OUT_MAX = 16
-};
+enum { CHECKPOINT_RETRY_MS = 1000, EXPIRE_EVERY_MS = 1000, FINISH_WAIT_NS = 1000000 };
 
 static void session_gone(void *context, uint64_t id)
 {
@@ -62,33 +56,20 @@ static struct result keep_checkpoint(struct core_worker *worker)
     bool done;
     struct result result = checkpoint_piece(worker, &done);
     bool retry = result_failed(result) && result_class(result) == RESULT_RETRY;
-    checkpoint->next_ms = now_ms + (retry ? CHECKPOINT_RETRY_MS : CHECKPOINT_PAUSE_MS);
+    checkpoint->next_ms = now_ms + (retry ? CHECKPOINT_RETRY_MS : CORE_CHECKPOINT_PAUSE_MS);
     return retry ? result_ok() : result;
 }
 
-/* Administrators hold the act mutex for long, one after the other, while verification waits for the segments that the
- * housekeeper makes: so it takes the mutex in passing, and waits for it only when it was kept out several times. */
-static struct result lock_in_passing(struct core_worker *worker, bool *ret_locked)
-{
-    struct core_state *state = worker->core->state;
-    *ret_locked = pthread_mutex_trylock(&worker->core->act_mutex) == 0;
-    if (!*ret_locked && ++state->kept_out < KEPT_OUT_MAX) return result_ok();
-    if (!*ret_locked) TRY(act_lock(worker));
-    *ret_locked = true;
-    state->kept_out = 0;
-    return result_ok();
-}
-
-static struct result keep_state(struct core_worker *worker)
+struct result core_keep_store(struct core_worker *worker, bool *ret_more)
 {
     struct core *core = worker->core;
-    bool locked;
-    TRY(lock_in_passing(worker, &locked));
-    if (!locked) return result_ok();
+    *ret_more = false;
+    TRY(act_lock(worker));
     struct result result = act_retry(core);
     if (!result_failed(result)) {
         quiesce_try(core);
         result = keep_checkpoint(worker);
+        *ret_more = core->state->checkpoint.begun;
     } else if (result_class(result) == RESULT_RETRY) {
         result = result_ok(); /* tried again with the next step; core_status tells */
     }
@@ -96,22 +77,26 @@ static struct result keep_state(struct core_worker *worker)
     return result;
 }
 
-struct result core_keep(struct core_worker *worker, bool *ret_more)
+struct result core_keep_journal(struct core_worker *worker, bool *ret_more)
 {
     struct core *core = worker->core;
-    bool more = false;
     int64_t now_ms = clock_journal_ms(&core->clock, os_time(worker->os));
-    TRY(keep_state(worker));
+    *ret_more = false;
     /* Without memory for more there is what there is; it is tried again with the next step. */
     (void)!result_failed(marks_keep(core->marks));
-    TRY(journal_keep(core->journal, worker->writer, now_ms, atomic_load(&core->checkpoint_position), &more));
+    TRY(journal_keep(core->journal, worker->writer, now_ms, atomic_load(&core->checkpoint_position), ret_more));
     /* Idle times are seconds; each look takes every session's lock from the workers. */
     if (now_ms - core->state->expired_ms >= EXPIRE_EVERY_MS) {
         core->state->expired_ms = now_ms;
         sessions_expire(core->sessions, now_ms, session_gone, NULL);
     }
-    *ret_more = more;
     return result_ok();
+}
+
+struct result core_keep(struct core_worker *worker, bool *ret_more)
+{
+    TRY(core_keep_store(worker, ret_more));
+    return core_keep_journal(worker, ret_more);
 }
 
 struct result core_prune(struct core_worker *worker, uint64_t through)

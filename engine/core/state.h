@@ -88,7 +88,6 @@ struct core_state {
     uint64_t lines_total;                           /* in the table's index, removed first lines too */
     uint64_t replayed_bytes;                        /* journal read at start: counts towards the next checkpoint */
     uint64_t quiesce_begun[CORE_WORKERS_MAX];
-    unsigned kept_out; /* how often the housekeeper found the act mutex taken; its own */
     int64_t restore_floor_ms;
     bool stuck;     /* the os failed with a block of core_open in flight */
     bool restoring; /* the store is marked as restored, and may be taken over */

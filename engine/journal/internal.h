@@ -99,6 +99,9 @@ struct keeper {
     uint64_t *spares;    /* numbers of spare files that are not armed */
     uint32_t spare_count;
     int64_t no_room_ms; /* when making one last failed */
+    /* segments armed since demand_ms, and in the minute before that; a file that neither needs was last removed then */
+    uint32_t demand, demand_before;
+    int64_t demand_ms, trimmed_ms;
     uint8_t *zeros;
     struct index_keep *indexes; /* NULL: none are made */
 };

@@ -7,7 +7,40 @@
 #include "journal/internal.h"
 
 /* Small writes, since the device serves them in turn with the workers' blocks. */
-enum { CHUNK_SIZE = 256 << 10, CHUNKS_PER_STEP = 4, NO_ROOM_PAUSE_MS = 1000 };
+enum { CHUNK_SIZE = 256 << 10, CHUNKS_PER_STEP = 4, NO_ROOM_PAUSE_MS = 1000, DEMAND_MS = 60000, TRIM_PAUSE_MS = 1000 };
+
+/* A checkpoint lets many segments go at once, all of which load will want again before the next one; to remove their
+ * files and write through new ones would double what the disk has to write, and where it is told of removed blocks
+ * (the mount option discard) stop it for a tenth of a second each time. So as many files are worth keeping as segments
+ * were armed of late. */
+static uint32_t worth_keeping(const struct journal *journal)
+{
+    return journal->options.spare_count + journal->keeper.demand + journal->keeper.demand_before;
+}
+
+static void demand_age(struct keeper *keeper, int64_t now_ms)
+{
+    int64_t since_ms = now_ms - keeper->demand_ms;
+    if (since_ms >= 0 && since_ms < DEMAND_MS) return;
+    keeper->demand_before = since_ms >= 0 && since_ms < 2 * DEMAND_MS ? keeper->demand : 0;
+    keeper->demand = 0;
+    keeper->demand_ms = now_ms;
+}
+
+/* Load has gone: one file at a time. A crash before the folder is synced leaves a spare, which is what it was. */
+static struct result trim(struct journal *journal, struct os *os, int64_t now_ms)
+{
+    struct keeper *keeper = &journal->keeper;
+    char name[FILE_NAME_SIZE];
+    int64_t since_ms = now_ms - keeper->trimmed_ms;
+    if (keeper->spare_count <= worth_keeping(journal) || (since_ms >= 0 && since_ms < TRIM_PAUSE_MS))
+        return result_ok();
+    file_spare_name(keeper->spares[keeper->spare_count - 1], name);
+    TRY(file_unlink(os, journal->folder, name));
+    keeper->spare_count--;
+    keeper->trimmed_ms = now_ms;
+    return result_ok();
+}
 
 static struct result begin_making(struct journal *journal, struct os *os)
 {
@@ -119,6 +152,7 @@ struct result spare_arm(struct journal *journal, struct os *os, struct segment *
         return result;
     }
     keeper->spare_count--;
+    keeper->demand++;
     journal->segment_number_next++;
     *ret_segment = segment;
     return result_ok();
@@ -146,7 +180,8 @@ static uint32_t armed_count(struct journal *journal)
 struct result spare_keep(struct journal *journal, struct os *os, int64_t now_ms, bool *ret_more)
 {
     struct keeper *keeper = &journal->keeper;
-    if (armed_count(journal) >= journal->options.spare_count) return result_ok();
+    demand_age(keeper, now_ms);
+    if (armed_count(journal) >= journal->options.spare_count) return trim(journal, os, now_ms);
     if (keeper->spare_count > 0) {
         struct segment *segment;
         TRY(spare_arm(journal, os, &segment));
@@ -177,7 +212,7 @@ struct result spare_recycle(struct journal *journal, struct os *os, struct segme
     file_segment_name(segment->number, name);
     file_close(os, segment->file);
     segment->file = -1;
-    if (segment->size == journal->options.segment_size && keeper->spare_count < journal->options.spare_count) {
+    if (segment->size == journal->options.segment_size && keeper->spare_count < worth_keeping(journal)) {
         char spare[FILE_NAME_SIZE];
         uint64_t number = keeper->spare_next++;
         file_spare_name(number, spare);

@@ -292,10 +292,10 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
     atomic_store(&daemon->names_due, true);
     clients_name(daemon, worker);
     thread_serving(thread, os, NULL);
-    while (!atomic_load(&daemon->finish)) {
+    while (!atomic_load(&thread->finish)) {
         bool more = false;
         clients_name(daemon, worker);
-        struct result result = core_keep(worker, &more);
+        struct result result = core_keep_journal(worker, &more);
         keep_report(result, &said);
         more = more && !result_failed(result);
         TRY(os_step(os, more ? stretch_wait_ns(core, os, &stretch_ns) : keep_wait_ns(core), NULL));
@@ -316,6 +316,37 @@ static void *housekeeper_main(void *argument)
     struct result result = os_uring_create(&options, &os);
     if (result_failed(result)) return thread_ended(thread, result);
     result = keep(thread, os);
+    if (result_class(result) != RESULT_FENCE) os_destroy(os);
+    return thread_ended(thread, result);
+}
+
+/* ---- the checkpointer ---- */
+
+static struct result checkpoint(struct daemon_thread *thread, struct os *os)
+{
+    struct daemon *daemon = thread->daemon;
+    struct core_worker *worker;
+    struct result said = result_ok();
+    TRY(plain_worker_create(daemon->engine->core, os, NULL, &worker));
+    thread_serving(thread, os, NULL);
+    while (!atomic_load(&thread->finish)) {
+        bool more = false;
+        keep_report(core_keep_store(worker, &more), &said);
+        TRY(os_step(os, (more ? CORE_CHECKPOINT_PAUSE_MS : KEEP_WAIT_MS) * 1000000ULL, NULL));
+    }
+    thread_leaving(thread);
+    core_worker_destroy(worker);
+    return result_ok();
+}
+
+static void *checkpointer_main(void *argument)
+{
+    struct daemon_thread *thread = argument;
+    struct os_uring_options options = {.entries = 64};
+    struct os *os;
+    struct result result = os_uring_create(&options, &os);
+    if (result_failed(result)) return thread_ended(thread, result);
+    result = checkpoint(thread, os);
     if (result_class(result) != RESULT_FENCE) os_destroy(os);
     return thread_ended(thread, result);
 }
@@ -389,12 +420,23 @@ static void thread_tell(struct daemon_thread *thread, void (*tell)(struct server
     pthread_mutex_unlock(&thread->daemon->mutex);
 }
 
+static bool keeping_end(struct daemon_thread *thread)
+{
+    if (!thread_made(thread)) return true;
+    atomic_store(&thread->finish, true);
+    pthread_mutex_lock(&thread->daemon->mutex);
+    if (thread->os) os_wake(thread->os);
+    pthread_mutex_unlock(&thread->daemon->mutex);
+    return thread_join(thread);
+}
+
 bool daemon_start(struct daemon *daemon)
 {
     pthread_mutex_init(&daemon->mutex, NULL);
     pthread_cond_init(&daemon->changed, NULL);
     daemon->main = pthread_self();
     bool started = thread_start(daemon, &daemon->housekeeper, "housekeeper", housekeeper_main, NULL);
+    if (started) started = thread_start(daemon, &daemon->checkpointer, "checkpointer", checkpointer_main, NULL);
     for (uint32_t i = 0; started && i < daemon->worker_count; i++) started = verify_start(daemon, i);
     if (started) started = thread_start(daemon, &daemon->asking, "asking", asking_main, NULL);
     if (started) started = thread_start(daemon, &daemon->admin, "admin", admin_main, NULL);
@@ -412,14 +454,8 @@ bool daemon_stop(struct daemon *daemon)
     for (uint32_t i = 0; i < daemon->worker_count; i++) well &= thread_join(&daemon->verify[i]);
     well &= thread_join(&daemon->asking);
     well &= thread_join(&daemon->admin);
-    if (thread_made(&daemon->housekeeper)) {
-        atomic_store(&daemon->finish, true);
-        pthread_mutex_lock(&daemon->mutex);
-        if (daemon->housekeeper.os) os_wake(daemon->housekeeper.os);
-        pthread_mutex_unlock(&daemon->mutex);
-        well &= thread_join(&daemon->housekeeper);
-    }
-    return well;
+    well &= keeping_end(&daemon->checkpointer);
+    return well & keeping_end(&daemon->housekeeper);
 }
 
 const struct daemon_thread *daemon_casualty(struct daemon *daemon)
@@ -430,6 +466,7 @@ const struct daemon_thread *daemon_casualty(struct daemon *daemon)
         if (daemon->verify[i].state == THREAD_ENDED) found = &daemon->verify[i];
     if (daemon->asking.state == THREAD_ENDED) found = &daemon->asking;
     if (daemon->admin.state == THREAD_ENDED) found = &daemon->admin;
+    if (daemon->checkpointer.state == THREAD_ENDED) found = &daemon->checkpointer;
     if (daemon->housekeeper.state == THREAD_ENDED) found = &daemon->housekeeper;
     pthread_mutex_unlock(&daemon->mutex);
     return found;

@@ -3,7 +3,8 @@
  *   N verify workers   verify.sock: frames into turns (server/worker.h)
  *   asking             ask.sock: questions to devices, a turn's at a time (approval/approval.h)
  *   administrator      admin.sock: one request after the other, each durable before its answer (admin/admin.h)
- *   housekeeper        spares, seals, checkpoints (core_keep); the last to end: core_finish
+ *   checkpointer       the store's state: checkpoints, acts that were left (core_keep_store)
+ *   housekeeper        the journal's: spares, seals, recycling (core_keep_journal); the last to end: core_finish
  *   main               signals, notices to systemd, reloads
  *
  * daemon_start and daemon_stop are called by main alone. */
@@ -34,7 +35,8 @@ struct daemon_thread {
     enum thread_state state;      /* under the daemon's mutex */
     struct result result;         /* when it has ended */
     struct os *os;                /* while it serves */
-    struct server_worker *server; /* NULL: the housekeeper */
+    struct server_worker *server; /* NULL: those two that keep */
+    _Atomic bool finish;          /* of those two: to end now */
 };
 
 struct daemon {
@@ -53,11 +55,11 @@ struct daemon {
     struct daemon_thread admin;
     struct daemon_thread asking;
     struct approvals *approvals; /* under the mutex; while ask.sock is served */
+    struct daemon_thread checkpointer;
     struct daemon_thread housekeeper;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     pthread_t main;
-    _Atomic bool finish;    /* the housekeeper's turn to end */
     _Atomic bool names_due; /* clients whose names the journal may not have yet */
 };
 

@@ -112,16 +112,30 @@ static void *verifier_run(void *argument)
     return NULL;
 }
 
-static void *keeper_run(void *argument)
+static void keep(struct verifier *keeper, struct result (*keep_step)(struct core_worker *worker, bool *ret_more))
 {
-    struct verifier *keeper = argument;
     verifier_open(keeper);
     while (!atomic_load(&keeper->stop)) {
         bool more;
         struct os_op pause = {.kind = OS_TIMER, .timeout_ns = 2000000};
-        CHECK(!result_failed(core_keep(keeper->worker, &more)));
+        CHECK(!result_failed(keep_step(keeper->worker, &more)));
         (void)os_run(keeper->os, &pause);
     }
+}
+
+static void *checkpointer_run(void *argument)
+{
+    struct verifier *keeper = argument;
+    keep(keeper, core_keep_store);
+    core_worker_destroy(keeper->worker);
+    os_destroy(keeper->os);
+    return NULL;
+}
+
+static void *keeper_run(void *argument)
+{
+    struct verifier *keeper = argument;
+    keep(keeper, core_keep_journal);
     while (journal_in_flight(keeper->worker->writer) > 0) step(keeper);
     core_worker_destroy(keeper->worker);
     os_destroy(keeper->os);
@@ -175,25 +189,32 @@ static void acts_and_checkpoints_do_not_disturb_verification(void **unused)
     struct fixture fixture;
     char text[64];
     uint8_t seed[20];
-    pthread_t threads[2];
+    pthread_t threads[3];
     fixture_make(&fixture, 65536);
     seed_make(SEED_NUMBER, seed);
     admin_ok(otp_base32_encode(seed, sizeof(seed), text, sizeof(text)));
     assert_answer(&fixture, "OK", "{'act':'token.add','company':'acme','user':'steady','type':'hotp','secret':'%s'}",
                   text);
-    struct verifier verifier = {.engine = fixture.engine}, keeper = {.engine = fixture.engine};
+    struct verifier verifier = {.engine = fixture.engine}, keeper = verifier, checkpointer = verifier;
+    struct core *core = fixture.engine->core;
+    core->options.checkpoint_bytes = 64 << 10;
+    uint64_t checkpoint = atomic_load(&core->checkpoint_position);
     admin_destroy(fixture.admin);
     struct admin_options options = {.engine = fixture.engine, .worker = fixture.worker, .os = fixture.engine->os};
     admin_ok(admin_create(&options, &fixture.admin));
     assert_int_equal(pthread_create(&threads[0], NULL, verifier_run, &verifier), 0);
     assert_int_equal(pthread_create(&threads[1], NULL, keeper_run, &keeper), 0);
+    assert_int_equal(pthread_create(&threads[2], NULL, checkpointer_run, &checkpointer), 0);
     unsigned live = acts_run(&fixture) + 1;
     atomic_store(&verifier.stop, true);
     pthread_join(threads[0], NULL);
+    atomic_store(&checkpointer.stop, true);
+    pthread_join(threads[2], NULL);
     atomic_store(&keeper.stop, true);
     pthread_join(threads[1], NULL);
     printf("%u accepted, %u unavailable for want of journal room\n", verifier.accepted, verifier.unavailable);
     assert_true(verifier.accepted > 10);
+    assert_true(atomic_load(&core->checkpoint_position) > checkpoint);
     assert_int_equal(verifier.others, 0);
 
     fixture_close(&fixture, false);

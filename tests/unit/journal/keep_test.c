@@ -2,6 +2,8 @@
  * its seals may fall behind. */
 #include "helpers.h"
 
+#include <string.h>
+
 static void fill(struct rig *rig, unsigned count, int64_t pause_ms)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -82,6 +84,79 @@ static void what_is_not_released_stays_however_old_or_unwanted(void **state)
     for (int i = 0; i < 20; i++) assert_ok(rig_keep(&rig));
     uint64_t first = journal_status(rig.journal).first_position;
     assert_true(first > 1 && first <= rig.release_position + 1);
+    rig_close(&rig);
+    rig_destroy(&rig);
+}
+
+/* ---- files that are used again ---- */
+
+struct files {
+    unsigned segments, spares;
+};
+
+static void count_file(void *context, const char *name, uint64_t size)
+{
+    struct files *files = context;
+    (void)size;
+    if (strncmp(name, "spare-", 6) == 0) {
+        files->spares++;
+    } else {
+        files->segments++;
+    }
+}
+
+static struct files files_of(struct rig *rig)
+{
+    struct files files = {0};
+    assert_ok(os_list(rig->main_os, "/j", count_file, &files));
+    return files;
+}
+
+/* A checkpoint comes late, and lets all go at once. */
+static void load_and_checkpoint(struct rig *rig, int64_t pause_ms)
+{
+    fill(rig, 200, pause_ms);
+    rig->release_position = journal_status(rig->journal).durable_through;
+    for (int i = 0; i < 40; i++) {
+        assert_ok(rig_keep(rig));
+        assert_true(rig_drain(rig));
+    }
+}
+
+static void time_passes(struct rig *rig, int64_t ms)
+{
+    rig->now_ms += ms;
+    assert_ok(rig_keep(rig));
+    assert_true(rig_drain(rig));
+}
+
+static void files_that_load_will_want_again_are_kept_and_go_when_it_has_gone(void **state)
+{
+    (void)state;
+    struct rig rig;
+    create(&rig);
+    rig.options.keep_size = 1;
+    rig.release_position = 0;
+    assert_ok(rig_ready(&rig, 0));
+    for (int i = 0; i < 3; i++) load_and_checkpoint(&rig, 10);
+    struct files first = files_of(&rig);
+    assert_true(first.spares > 10 && first.segments < 8);
+    for (int i = 0; i < 5; i++) load_and_checkpoint(&rig, 10);
+    struct files later = files_of(&rig);
+    assert_int_equal(later.segments + later.spares, first.segments + first.spares);
+    /* Within a minute load may come back; when it does not, a file a second goes. */
+    time_passes(&rig, 40000);
+    assert_int_equal(files_of(&rig).spares, later.spares);
+    time_passes(&rig, 120000);
+    for (unsigned i = 0; i < later.spares; i++) {
+        unsigned before = files_of(&rig).spares;
+        time_passes(&rig, 1000);
+        assert_in_range(before - files_of(&rig).spares, 0, 1);
+    }
+    assert_int_equal(files_of(&rig).spares, rig.options.spare_count);
+    /* Of a log of hours nobody wants the files again: they go with it. */
+    load_and_checkpoint(&rig, 60000);
+    assert_in_range(files_of(&rig).spares, 1, 2 * rig.options.spare_count + 6);
     rig_close(&rig);
     rig_destroy(&rig);
 }
@@ -229,6 +304,7 @@ int main(void)
         cmocka_unit_test(segments_go_when_their_last_record_is_too_old),
         cmocka_unit_test(segments_go_when_asked_for_and_no_further_than_asked),
         cmocka_unit_test(what_is_not_released_stays_however_old_or_unwanted),
+        cmocka_unit_test(files_that_load_will_want_again_are_kept_and_go_when_it_has_gone),
         cmocka_unit_test(load_that_outruns_the_seals_is_held_back),
         cmocka_unit_test(seals_come_through_whatever_the_runs_before_left),
         cmocka_unit_test(nobody_is_held_back_for_seals_that_cannot_be_made),
