@@ -63,12 +63,13 @@ def find(build, bug):
         if not program:
             return f"cannot be planted: {problem}"
         crowd = "--people" if bug.get("people") else "--no-people"
-        made = subprocess.run([program, "--seeds", str(bug["seeds"]), "--fault", bug["fault"], "--share", "96", crowd],
+        first = bug.get("first", 1)
+        made = subprocess.run([program, "--seed", str(first), "--seeds", str(bug["seeds"]), "--fault", bug["fault"], "--share", "96", crowd],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         found = re.search(r"^broken: seed (\d+) \(\w+\): (.*)$", made.stdout, re.MULTILINE)
         if made.returncode == 0 or not found:
-            return f"not found within {bug['seeds']} seeds"
-        print(f"measured: {bug['name']} found at seed {found.group(1)} of {bug['seeds']}: {found.group(2)[:110]}", flush=True)
+            return f"not found within {bug['seeds']} seeds from {first} on"
+        print(f"measured: {bug['name']} found at seed {found.group(1)} of {bug['seeds']} from {first} on: {found.group(2)[:110]}", flush=True)
     return None
 
 
