@@ -39,13 +39,13 @@ void admin_answered(void *context, const struct core_answer *answer)
 /* One step of a wait that began then. Not for ever: whoever asks may ask again. */
 static struct result wait_step(struct admin *admin, uint64_t begun_ms, const bool *flag)
 {
-    if (os_time(admin->options.os).boot_ms - begun_ms > WAIT_MS) return result_of(ENROL_UNAVAILABLE);
     core_turn(admin->options.worker);
     core_poll(admin->options.worker);
     if (flag && *flag) return result_ok();
     TRY(os_step(admin->options.os, STEP_NS, NULL));
     core_poll(admin->options.worker);
-    return result_ok();
+    bool over = os_time(admin->options.os).boot_ms - begun_ms > WAIT_MS;
+    return over ? result_of(ENROL_UNAVAILABLE) : result_ok();
 }
 
 static struct result run_until(struct admin *admin, const bool *flag)

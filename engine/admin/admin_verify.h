@@ -12,8 +12,9 @@
 /* UNAVAILABLE where sessions are exhausted or the caller gave no inbox. After this admin->verify.session is this run's.
  */
 struct result admin_verify_ready(struct admin *admin) MUST_USE;
-/* The verdict, durable. `session`: this run's, or an earlier one's, which is gone on with while it lives; otherwise the
- * query is judged afresh, in this run's. */
+/* The verdict, durable; waits for room in the turn and in the journal, 10 s at most, then ENROL_UNAVAILABLE. `session`:
+ * this run's, or an earlier one's, which is gone on with while it lives; otherwise the query is judged afresh, in this
+ * run's. */
 struct result admin_verify(struct admin *admin, uint64_t session, uint32_t sequence,
                            const struct otpring_wire_query *query, struct otpring_wire_answer *ret_answer) MUST_USE;
 /* The same for the response of an exchange (approval/exchange.h), always afresh. An administration asks for codes or

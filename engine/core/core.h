@@ -1,10 +1,10 @@
 /* The engine: queries in, verdicts out, and the acts that change what is verified. The rules of judgment live here, and
  * only here do journal, store and table meet. No system call: time, disk and randomness come through `struct os`.
  *
- * Threads. A `struct core_worker` is one thread's part in the engine: verify workers, the administrator's thread and
- * the housekeeper each have their own, with their own os. Functions that take a worker are called by its thread alone.
- * Acts and checkpoints take core's one act mutex; verification never does. Memory is taken in core_open and
- * core_worker_create; on the verify path nothing is allocated.
+ * Threads. A `struct core_worker` is one thread's part in the engine: verify workers, the administrator's thread, the
+ * checkpointer and the housekeeper each have their own, with their own os. Functions that take a worker are called by
+ * its thread alone. Acts and checkpoints take core's one act mutex; verification never does. Memory is taken in
+ * core_open and core_worker_create; on the verify path nothing is allocated.
  *
  * The turn. core_frame takes frames (their bytes must stay until core_turn), core_turn judges all of them as one batch
  * and appends one journal block; when it is durable (and every other turn that its verdicts may rest on), `answered` is
@@ -256,8 +256,9 @@ bool core_profile_get(struct core *core, uint16_t id, struct profile_row *ret_ro
 
 enum { CORE_CHECKPOINT_PAUSE_MS = 20 };
 
-/* Each is one bounded step, and each of the two has a thread of its own where there are threads, so that neither seals
- * nor the segments that verification waits for wait for the store's disk or for administrators.
+/* Each is one bounded step, and each of the two has a thread of its own where there are threads, so that seals and the
+ * segments that verification waits for do not wait for administrators, and for the store's disk only when a segment
+ * closes.
  * Journal: segments, spares, seals, and sessions that expired. ret_more: call again at once. */
 struct result core_keep_journal(struct core_worker *worker, bool *ret_more) MUST_USE;
 /* Store: what an act could not finish, memory that nobody can hold any more, a piece of a checkpoint when one is due;

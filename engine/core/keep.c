@@ -1,4 +1,4 @@
-/* Housekeeping: what one thread does beside verification, in bounded steps. */
+/* Housekeeping: what is done beside verification, in bounded steps; by two threads, or by one that is alone. */
 #include "core/state.h"
 
 #include "base/check.h"
@@ -51,7 +51,8 @@ static struct result keep_checkpoint(struct core_worker *worker)
     struct checkpoint_progress *checkpoint = &core->state->checkpoint;
     struct journal_status status = journal_status(core->journal);
     int64_t now_ms = (int64_t)os_time(worker->os).boot_ms;
-    if (status.poisoned || now_ms < checkpoint->next_ms) return result_ok();
+    if (status.poisoned) return result_of(JOURNAL_POISONED);
+    if (now_ms < checkpoint->next_ms) return result_ok();
     if (!checkpoint->begun && !checkpoint_due(core, &status)) return result_ok();
     bool done;
     struct result result = checkpoint_piece(worker, &done);

@@ -298,8 +298,9 @@ static struct result keys_changed(void *context)
     TRY(vault_keys_row(core->vault, row, &size));
     if (core->state->recovery) TRY(txn_commit(core->state->recovery));
     /* Not under the act mutex: whoever holds that may be waiting for a block of the housekeeper, which runs this. The
-     * store itself lets one write transaction in at a time, and whoever waits for the journal inside one (a checkpoint)
-     * waits for turns that have their room already, hence for no segment of the housekeeper. */
+     * store lets one write transaction in at a time. Whoever waits for durable blocks inside one (a checkpoint, an act)
+     * waits for those that have their room already, hence for no segment that the housekeeper would have to make; nor
+     * for a block of the housekeeper, which has none in flight now (journal/keep.c). */
     struct result result = store_begin(core->store, true, &txn);
     if (!result_failed(result)) {
         result = row_meta_put(core, txn, META_KEYS, row, size);

@@ -50,6 +50,8 @@ static struct result save_keys(struct journal *journal)
 {
     struct keeper *keeper = &journal->keeper;
     if (!keeper->keys_dirty) return result_ok();
+    /* Nothing of the keeper is in flight, so whoever is in the store and waits for blocks does not wait for this. */
+    CHECK(keeper->own == OWN_NONE);
     if (journal->options.keys_changed) TRY(journal->options.keys_changed(journal->options.keys_context));
     keeper->keys_dirty = false;
     keeper_publish(journal);

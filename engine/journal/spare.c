@@ -27,19 +27,16 @@ static void demand_age(struct keeper *keeper, int64_t now_ms)
     keeper->demand_ms = now_ms;
 }
 
-/* Load has gone: one file at a time. A crash before the folder is synced leaves a spare, which is what it was. */
-static struct result trim(struct journal *journal, struct os *os, int64_t now_ms)
+/* Load has gone: one file at a time. A crash before the folder is synced leaves a spare, which is what it was; so does
+ * a failure. */
+static void trim(struct journal *journal, struct os *os, int64_t now_ms)
 {
     struct keeper *keeper = &journal->keeper;
     char name[FILE_NAME_SIZE];
-    int64_t since_ms = now_ms - keeper->trimmed_ms;
-    if (keeper->spare_count <= worth_keeping(journal) || (since_ms >= 0 && since_ms < TRIM_PAUSE_MS))
-        return result_ok();
-    file_spare_name(keeper->spares[keeper->spare_count - 1], name);
-    TRY(file_unlink(os, journal->folder, name));
-    keeper->spare_count--;
+    if (keeper->spare_count <= worth_keeping(journal) || now_ms - keeper->trimmed_ms < TRIM_PAUSE_MS) return;
+    file_spare_name(keeper->spares[--keeper->spare_count], name);
     keeper->trimmed_ms = now_ms;
-    return result_ok();
+    (void)!result_failed(file_unlink(os, journal->folder, name));
 }
 
 static struct result begin_making(struct journal *journal, struct os *os)
@@ -149,6 +146,7 @@ struct result spare_arm(struct journal *journal, struct os *os, struct segment *
     if (result_failed(result)) {
         file_close(os, segment->file);
         segment_free(segment);
+        if (result.code == OS_NOT_FOUND) keeper->spare_count--;
         return result;
     }
     keeper->spare_count--;
@@ -181,10 +179,16 @@ struct result spare_keep(struct journal *journal, struct os *os, int64_t now_ms,
 {
     struct keeper *keeper = &journal->keeper;
     demand_age(keeper, now_ms);
-    if (armed_count(journal) >= journal->options.spare_count) return trim(journal, os, now_ms);
+    if (armed_count(journal) >= journal->options.spare_count) {
+        trim(journal, os, now_ms);
+        return result_ok();
+    }
     if (keeper->spare_count > 0) {
         struct segment *segment;
-        TRY(spare_arm(journal, os, &segment));
+        struct result armed = spare_arm(journal, os, &segment);
+        *ret_more = armed.code == OS_NOT_FOUND; /* somebody removed it: the next one will do */
+        if (*ret_more) return result_ok();
+        TRY(armed);
         link_armed(journal, segment);
         atomic_store(&journal->no_room, false);
         *ret_more = true;

@@ -1,10 +1,10 @@
 /* What the engine asks of the machine: submissions and completions, clocks, randomness. Nothing here blocks but
  * os_step.
  *
- * One `struct os` a thread (a worker, the administrator's thread, the housekeeper); it is not shared, except that any
- * thread may call os_wake on it. Files are process-wide numbers: a file opened through one os may be used through
- * another. The real one is io_uring (os_uring.h); the simulated one is a seeded model (os_sim.h) of disks, clocks and
- * wake-ups.
+ * One `struct os` a thread (a worker, the administrator's thread, the checkpointer, the housekeeper); it is not shared,
+ * except that any thread may call os_wake on it. Files are process-wide numbers: a file opened through one os may be
+ * used through another. The real one is io_uring (os_uring.h); the simulated one is a seeded model (os_sim.h) of disks,
+ * clocks and wake-ups.
  *
  * An operation is a struct owned by the caller, embedded in what it belongs to, filled in and handed to os_submit; it
  * and what it points at must stay until `done` is called, once (OS_MORE: not the last call), from inside os_step.

@@ -222,7 +222,7 @@ def verify_threads_have_processors_of_their_own(store, seeds):
         places.setdefault((task / "comm").read_text().strip(), set()).update(os.sched_getaffinity(int(task.name)))
     assert places.pop("verify") == {allowed[0]}, places
     others = set(allowed[1:]) or set(allowed)
-    assert all(places[name] == others for name in ("housekeeper", "admin", "asking")), places
+    assert all(places[name] == others for name in ("housekeeper", "checkpointer", "admin", "asking")), places
     user = next(iter(seeds))
     assert store.wire().ask(0, 1, [query(COMPANY, user, hotp(seeds[user], 5))])[0][0] == ACCEPTED
     store.stop()

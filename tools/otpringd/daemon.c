@@ -258,27 +258,14 @@ static uint64_t stretch_wait_ns(struct core *core, struct os *os, uint64_t *begu
 }
 
 /* Says a failure once, and that it is over. */
-static void keep_report(struct result result, struct result *said)
+static void keep_report(const struct daemon_thread *thread, struct result result, struct result *said)
 {
     if (result.code == said->code) return;
     *said = result;
     if (result_failed(result))
-        log_line(LOG_LEVEL_ERROR, "housekeeping: %s", result_text(result));
+        log_line(LOG_LEVEL_ERROR, "the %s: %s", thread->name, result_text(result));
     else
-        log_line(LOG_LEVEL_NOTICE, "housekeeping goes on");
-}
-
-/* Who reads the log later finds names there, not numbers. What stands in the way (a full disk) is tried again at the
- * next turn: verification does not wait for a name. */
-static void clients_name(struct daemon *daemon, struct core_worker *worker)
-{
-    static struct core_client clients[CONFIG_CLIENTS_MAX];
-    if (!atomic_exchange(&daemon->names_due, false)) return;
-    pthread_mutex_lock(&daemon->mutex);
-    uint32_t count = daemon->config.client_count;
-    memcpy(clients, daemon->config.clients, count * sizeof *clients);
-    pthread_mutex_unlock(&daemon->mutex);
-    if (result_failed(core_clients_name(worker, clients, count))) atomic_store(&daemon->names_due, true);
+        log_line(LOG_LEVEL_NOTICE, "the %s goes on", thread->name);
 }
 
 static struct result keep(struct daemon_thread *thread, struct os *os)
@@ -289,14 +276,11 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
     struct result said = result_ok();
     uint64_t stretch_ns = 0;
     TRY(plain_worker_create(core, os, NULL, &worker));
-    atomic_store(&daemon->names_due, true);
-    clients_name(daemon, worker);
     thread_serving(thread, os, NULL);
     while (!atomic_load(&thread->finish)) {
         bool more = false;
-        clients_name(daemon, worker);
         struct result result = core_keep_journal(worker, &more);
-        keep_report(result, &said);
+        keep_report(thread, result, &said);
         more = more && !result_failed(result);
         TRY(os_step(os, more ? stretch_wait_ns(core, os, &stretch_ns) : keep_wait_ns(core), NULL));
         if (!more) stretch_ns = 0;
@@ -322,16 +306,32 @@ static void *housekeeper_main(void *argument)
 
 /* ---- the checkpointer ---- */
 
+/* Who reads the log later finds names there, not numbers. What stands in the way (a full disk) is tried again at the
+ * next turn: verification does not wait for a name. */
+static void clients_name(struct daemon *daemon, struct core_worker *worker)
+{
+    static struct core_client clients[CONFIG_CLIENTS_MAX];
+    if (!atomic_exchange(&daemon->names_due, false)) return;
+    pthread_mutex_lock(&daemon->mutex);
+    uint32_t count = daemon->config.client_count;
+    memcpy(clients, daemon->config.clients, count * sizeof *clients);
+    pthread_mutex_unlock(&daemon->mutex);
+    if (result_failed(core_clients_name(worker, clients, count))) atomic_store(&daemon->names_due, true);
+}
+
 static struct result checkpoint(struct daemon_thread *thread, struct os *os)
 {
     struct daemon *daemon = thread->daemon;
     struct core_worker *worker;
     struct result said = result_ok();
     TRY(plain_worker_create(daemon->engine->core, os, NULL, &worker));
+    atomic_store(&daemon->names_due, true);
+    clients_name(daemon, worker);
     thread_serving(thread, os, NULL);
     while (!atomic_load(&thread->finish)) {
         bool more = false;
-        keep_report(core_keep_store(worker, &more), &said);
+        clients_name(daemon, worker);
+        keep_report(thread, core_keep_store(worker, &more), &said);
         TRY(os_step(os, (more ? CORE_CHECKPOINT_PAUSE_MS : KEEP_WAIT_MS) * 1000000ULL, NULL));
     }
     thread_leaving(thread);

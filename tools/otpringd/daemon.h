@@ -19,7 +19,9 @@
 #include "otpringd/config.h"
 #include "server/worker.h"
 
-enum { DAEMON_VERIFY_WORKERS_MAX = 60, DAEMON_ADMIN_CONNECTIONS = 16, DAEMON_ADMIN_BUFFERS = 32 };
+/* Beside verify workers: administrator, asking, checkpointer, housekeeper. */
+enum { DAEMON_OTHER_THREADS = 4, DAEMON_VERIFY_WORKERS_MAX = 64 - DAEMON_OTHER_THREADS };
+enum { DAEMON_ADMIN_CONNECTIONS = 16, DAEMON_ADMIN_BUFFERS = 32 };
 /* Clients that may speak on admin.sock: those configured, owner, root, and whoever says which operator asks. */
 enum { DAEMON_ADMINISTRATORS_MAX = CONFIG_CLIENTS_MAX + 3 };
 

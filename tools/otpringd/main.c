@@ -114,7 +114,7 @@ static bool engine_start(struct daemon *daemon)
                  .session_idle_s = config->session_idle_s,
                  .sessions_max = SESSIONS_MAX,
                  .sessions_per_client = SESSIONS_PER_CLIENT,
-                 .workers_max = daemon->worker_count + 4,
+                 .workers_max = daemon->worker_count + DAEMON_OTHER_THREADS,
                  .kernel = kernel,
                  .take_over = config->take_over,
                  .restore_now_ms = config->restore_now_ms,

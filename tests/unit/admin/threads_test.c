@@ -183,6 +183,18 @@ static unsigned acts_run(struct fixture *fixture)
     return live;
 }
 
+/* Verification goes on until the checkpointer has made one by itself, and the housekeeper has closed segments. */
+static void keeping_await(struct core *core)
+{
+    uint64_t checkpoint = atomic_load(&core->checkpoint_position), until_ms = now_ms() + 60000;
+    struct core_status status;
+    do {
+        assert_true(now_ms() < until_ms);
+        usleep(10000);
+        core_status(core, &status);
+    } while (atomic_load(&core->checkpoint_position) == checkpoint || status.journal.rotations < 3);
+}
+
 static void acts_and_checkpoints_do_not_disturb_verification(void **unused)
 {
     (void)unused;
@@ -191,14 +203,16 @@ static void acts_and_checkpoints_do_not_disturb_verification(void **unused)
     uint8_t seed[20];
     pthread_t threads[3];
     fixture_make(&fixture, 65536);
+    fixture_close(&fixture, true);
+    fixture.options.core.journal.segment_size = 1 << 20;
+    fixture.options.core.checkpoint_bytes = 64 << 10;
+    admin_ok(fixture_open(&fixture));
     seed_make(SEED_NUMBER, seed);
     admin_ok(otp_base32_encode(seed, sizeof(seed), text, sizeof(text)));
     assert_answer(&fixture, "OK", "{'act':'token.add','company':'acme','user':'steady','type':'hotp','secret':'%s'}",
                   text);
     struct verifier verifier = {.engine = fixture.engine}, keeper = verifier, checkpointer = verifier;
     struct core *core = fixture.engine->core;
-    core->options.checkpoint_bytes = 64 << 10;
-    uint64_t checkpoint = atomic_load(&core->checkpoint_position);
     admin_destroy(fixture.admin);
     struct admin_options options = {.engine = fixture.engine, .worker = fixture.worker, .os = fixture.engine->os};
     admin_ok(admin_create(&options, &fixture.admin));
@@ -206,6 +220,7 @@ static void acts_and_checkpoints_do_not_disturb_verification(void **unused)
     assert_int_equal(pthread_create(&threads[1], NULL, keeper_run, &keeper), 0);
     assert_int_equal(pthread_create(&threads[2], NULL, checkpointer_run, &checkpointer), 0);
     unsigned live = acts_run(&fixture) + 1;
+    keeping_await(core);
     atomic_store(&verifier.stop, true);
     pthread_join(threads[0], NULL);
     atomic_store(&checkpointer.stop, true);
@@ -214,7 +229,6 @@ static void acts_and_checkpoints_do_not_disturb_verification(void **unused)
     pthread_join(threads[1], NULL);
     printf("%u accepted, %u unavailable for want of journal room\n", verifier.accepted, verifier.unavailable);
     assert_true(verifier.accepted > 10);
-    assert_true(atomic_load(&core->checkpoint_position) > checkpoint);
     assert_int_equal(verifier.others, 0);
 
     fixture_close(&fixture, false);

@@ -171,6 +171,24 @@ static void the_housekeeper_goes_on_while_somebody_else_has_the_acts(void **unus
     state_destroy(state);
 }
 
+/* Nor may what was read while it was in flight stand in the store. */
+static void a_checkpoint_gives_up_a_turn_that_will_never_be_durable(void **unused)
+{
+    (void)unused;
+    struct state *state = state_create(58);
+    struct core *core = state->core;
+    uint64_t before = atomic_load(&core->checkpoint_position);
+    struct core_progress *turns = &core->progress[state->worker->index];
+    uint64_t begun = atomic_fetch_add(&turns->begun, 1);
+    atomic_store(&core->stop_reason, OTPRING_REASON_POISONED);
+    state_is(core_checkpoint(state->worker), JOURNAL_POISONED);
+    assert_int_equal(atomic_load(&core->checkpoint_position), before);
+    atomic_store(&turns->begun, begun);
+    atomic_store(&core->stop_reason, OTPRING_REASON_NONE);
+    state_ok(core_checkpoint(state->worker));
+    state_destroy(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +198,7 @@ int main(void)
         cmocka_unit_test(the_desk_wants_codes_of_the_tokens_own_length_and_a_clock_that_is_sure),
         cmocka_unit_test(an_account_that_is_none_cannot_be_unlocked),
         cmocka_unit_test(the_housekeeper_goes_on_while_somebody_else_has_the_acts),
+        cmocka_unit_test(a_checkpoint_gives_up_a_turn_that_will_never_be_durable),
         cmocka_unit_test(a_restore_goes_past_what_the_profile_may_have_let_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
