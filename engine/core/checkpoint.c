@@ -78,7 +78,9 @@ static struct result words_rows(struct core *core, struct store_txn *txn, struct
 
 static bool all_zero(const uint8_t *bytes, size_t size)
 {
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+    uint8_t any = 0;
+    for (size_t i = 0; i < size; i++) any |= bytes[i];
+    return any == 0;
 }
 
 static struct result unknown_rows(struct core *core, struct store_txn *txn)
