@@ -5,6 +5,7 @@ enum {
     FAR_WINDOW = 100,
     FAR_STEP = 40, /* what a far code is of: beyond the look-ahead from any floor that the engine may hold by then */
     CODES = FAR_WINDOW + REPLAY_AHEAD_MAX + 2,
+    RIGHT_CODES = 3 * LOOK_AHEAD,
     TRIES_MAX = 1000,
 };
 
@@ -33,11 +34,12 @@ bool replay_account_ready(const struct replay_account *account, enum traffic_kin
     return kind != TRAFFIC_RIGHT || account->next - account->floor < REPLAY_AHEAD_MAX || account->waiting == 0;
 }
 
-/* The next step whose code is that of no other step which the engine may look at: of two it would use up the later. */
+/* The next step whose code is that of no other step which the engine may look at, of two it would use up the later; nor
+ * of one that it may look at once this code comes again (used()). */
 static uint32_t right(const uint32_t *codes, struct replay_account *account, uint32_t *ret_step)
 {
     uint32_t distance = 0;
-    while (distance < LOOK_AHEAD - REPLAY_AHEAD_MAX && count_of(codes, 2 * LOOK_AHEAD, codes[distance]) > 1) distance++;
+    while (distance < LOOK_AHEAD - REPLAY_AHEAD_MAX && count_of(codes, RIGHT_CODES, codes[distance]) > 1) distance++;
     *ret_step = account->next + distance;
     account->next = *ret_step + 1;
     return codes[distance];
@@ -79,7 +81,7 @@ bool replay_account_code(const struct kernel *kernel, enum kernel_algorithm algo
     *ret_step = 0;
     switch (kind) {
     case TRAFFIC_RIGHT:
-        codes_from(kernel, algorithm, midstates, account->next, 2 * LOOK_AHEAD, codes);
+        codes_from(kernel, algorithm, midstates, account->next, RIGHT_CODES, codes);
         *ret_code = right(codes, account, ret_step);
         break;
     case TRAFFIC_USED:
