@@ -14,7 +14,7 @@ static MAYBE_UNUSED void people_make(struct fixture *fixture)
 {
     fixture_make(fixture, 1024);
     assert_answer(fixture, "OK", "{'act':'company.add','company':'Demo Co'}");
-    assert_answer(fixture, "OK", "{'act':'company.activate','company':'Demo Co','trained':'2026-01-15'}");
+    assert_answer(fixture, "OK", "{'act':'company.activate','company':'Demo Co','trained':'2020-02-29'}");
     assert_answer(fixture, "OK", "{'act':'user.add'," WHO ",'phone':'+573001234567','name':'Ana'}");
 }
 
