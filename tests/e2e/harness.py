@@ -225,6 +225,11 @@ class Store:
         assert answer["ok"], f"{act}: {answer}"
         return answer
 
+    def long_locks(self):
+        """Under every profile that there is: ten minutes, so that no pause of a test outlives a lock."""
+        for profile in self.act("profile.list")["profiles"]:
+            self.act("profile.set", id=profile["id"], throttle_base_s=600)
+
     def add(self, company, user, seed, kind="hotp", **options):
         words = ["token", "add", "--company", company, "--user", user, "--type", kind, "--secret-file", "-"]
         for key, value in options.items():

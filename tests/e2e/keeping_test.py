@@ -166,10 +166,10 @@ def a_published_note_older_than_what_is_kept_accuses_nobody():
         assert signed["published_met"] == 1 and signed["finding"] is None, signed
         store.start()
         cut = store.base / "cut"
-        store.tool("log", "prune", "--through", str(signed["last_position"]))
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while report(store.path)["first_position"] == 1:
             assert time.monotonic() < end, "the housekeeper removed nothing"
+            store.tool("log", "prune", "--through", str(signed["last_position"]), status=None)  # refused until the seals have come as far
             time.sleep(0.2)
         said = run(store.path, "check", "--checkpoint", note)
         assert "published checkpoints older than what is kept, not compared: 1" in said and "nothing found" in said, said

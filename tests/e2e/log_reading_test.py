@@ -256,7 +256,8 @@ class Follower:
 
 def tail_shows_what_comes_over_rotations(store, asking):
     tail = Follower(store.path, "tail", "-n", "1", "--json", "--company", "Other")
-    time.sleep(0.3)
+    asking.ask(query("Other", "first", 123456))
+    tail.wait_for(lambda have: have, "tail has begun")
     before = store.tool("status", want_json=True)["journal"]["segment"]
     for round_number in range(6):
         asking.ask(*[query(COMPANY, "filler", i) for i in range(4096)])
@@ -267,9 +268,9 @@ def tail_shows_what_comes_over_rotations(store, asking):
             break
     asking.ask(query("Other", "last", 123456))
     assert store.tool("status", want_json=True)["journal"]["segment"] > before
-    tail.wait_for(lambda have: len(have) >= 7, "tail")
+    tail.wait_for(lambda have: len(have) >= 8, "tail")
     records = [json.loads(line) for line in tail.end()]
-    assert [r["account"] for r in records] == [name_of("Other", f"user{i}").hex() for i in range(6)] + [name_of("Other", "last").hex()]
+    assert [r["account"] for r in records] == [name_of("Other", user).hex() for user in ("first", *(f"user{i}" for i in range(6)), "last")]
 
 
 def an_export_goes_on_where_it_was_killed(store, asking):

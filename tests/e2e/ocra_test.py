@@ -5,6 +5,7 @@ no response is accepted twice: not in one batch, from two connections, after a k
 import csv
 import glob
 import hashlib
+import itertools
 import os
 import pathlib
 import random
@@ -60,8 +61,11 @@ def the_vectors_of_the_rfc_pass_once_and_no_other_response_does(store):
     subprocess.run([PROGRAMS / "otpring", "--store", store.path, "init"], env={**os.environ, **env}, check=True, stdout=subprocess.DEVNULL)
     store.start(env=env)
     client, admin = clients(store)
-    tried = 0
-    for number, (_, suite, size, counter, first, second, pin, step, response) in enumerate(appendix_c()):
+    tried, seen = 0, set()
+    # Those of time early, as the clock goes on and a step of theirs is a minute; but behind those of counters, which a key that has seen a
+    # time step has left far behind.
+    rows = sorted(enumerate(appendix_c()), key=lambda numbered: (not numbered[1][3], not numbered[1][7]))
+    for number, (_, suite, size, counter, first, second, pin, step, response) in rows:
         if step and not timed:
             continue
         seed, user = standard_key(int(size)) + bytes([number + 1]), f"v{number}"
@@ -73,14 +77,9 @@ def the_vectors_of_the_rfc_pass_once_and_no_other_response_does(store):
         assert ask(client, user, mine, first, **given) == "ACCEPTED", (suite, number)
         assert ask(client, user, mine, first, **given) == "REPLAYED", suite
         tried += 1
-    # The RFC's own keys, one after the other.
-    seen = set()
-    for number, (_, suite, size, counter, first, second, pin, step, response) in enumerate(appendix_c()):
-        if step and not timed:
-            continue
+        # The RFC's own keys, one after the other.
         seed, user = standard_key(int(size)), f"w{number}"
         ordinal = add(admin, user, suite, seed, counter=int(counter)) if counter else add(admin, user, suite, seed)
-        given = {"second": second, "pin_hash": bytes.fromhex(pin)}
         verdict = ask(client, user, response, first, **given)
         # A seed keeps what was used up when it moves: a counter, a step of the vectors' one time, or the very response.
         again = (suite, counter, first, second, step) in seen
@@ -221,6 +220,7 @@ def guesses_are_throttled_with_those_of_codes(store, client, admin):
     code_seed = seeds_for(1, seed=63)["u0"]
     add(admin, "guessed", suite, seed)
     admin.ask("token.add", company=COMPANY, user="guessed", type="hotp", secret=base32(code_seed))
+    store.long_locks()
     right = respond(suite, seed, 0, ("12121212",))
     verdicts = [ask(client, "guessed", another(right), "12121212") for _ in range(6)]
     assert verdicts == ["REJECTED"] * 6, verdicts
@@ -292,8 +292,10 @@ def used_responses_stay_used(store):
     client, admin = clients(store)
     add(admin, "kept", suite, seed)
     add(admin, "kept-c", counted, seed[::-1])
-    accepted, number = [], 0
-    for round_number in range(count_of("OTPRING_OCRA_KILLS", 6)):
+    accepted, number, rounds, give_up = [], 0, count_of("OTPRING_OCRA_KILLS", 6), time.monotonic() + 60
+    for round_number in itertools.count():
+        if round_number >= rounds and (len(accepted) > 20 or time.monotonic() > give_up):
+            break
         killer = threading.Timer(0.3, store.kill)
         killer.start() if round_number % 2 == 0 else None
         end = time.monotonic() + (5 if round_number % 2 == 0 else 0.2)
@@ -338,6 +340,7 @@ def no_more_than_the_limit_are_remembered_and_none_is_forgotten(store):
     client, admin = clients(store)
     add(admin, "full", suite, seed)
     add(admin, "full-c", counted, seed[::-1])
+    store.long_locks()
     assert [ask(client, "full", *right(number)) for number in (0, 1)] == ["ACCEPTED"] * 2
     status = admin.ask("status")
     assert (status["ocra_marks"], status["ocra_marks_max"]) == (2, 2), status

@@ -119,7 +119,7 @@ def whatever_shuts_the_account_wins(world):
             "deactivated": lambda: world.act("user.deactivate", company=COMPANY, user=user),
             "unbound": lambda: world.act("device.unbind", device=world.devices[user].store["device"]),
             "company": lambda: world.act("company.suspend", company=COMPANY),
-            "locked": lambda: [world.verify(user, "000000") for _ in range(12)],
+            "locked": lambda: [world.store.long_locks(), *(world.verify(user, "000000") for _ in range(12))],
         }[user]
 
     for user in ("suspended", "lost", "deactivated", "unbound", "company", "locked"):
@@ -142,7 +142,7 @@ def scan(uri, folder):
     if not all(map(shutil.which, ("qrencode", "zbarimg"))):
         return uri
     subprocess.run(["qrencode", "-o", f"{folder}/qr.png", uri], check=True)
-    found = subprocess.run(["zbarimg", "--raw", "-q", f"{folder}/qr.png"], capture_output=True, text=True, check=True)
+    found = subprocess.run(["zbarimg", "--raw", "-q", "-Sdisable", "-Sqrcode.enable", f"{folder}/qr.png"], capture_output=True, text=True, check=True)
     return found.stdout.strip()
 
 

@@ -231,7 +231,7 @@ static void answer_late(struct fake *fake)
     struct fake_frame *frame = frames_create(1);
     fake_hello(fake, false);
     fake_read(fake, frame);
-    fake_sleep_ms(250);
+    fake_sleep_ms(1000);
     fake_answer(fake, frame, OTPRING_ACCEPTED, 3);
     fake_read(fake, frame);
     fake_require(frame->header.slot == 1 && frame->header.sequence == 1, "another slot while the first is in flight");
@@ -248,10 +248,10 @@ static void the_same_call_after_a_timeout_gets_the_late_answer_and_sends_nothing
     struct fake fake;
     struct otpring_answer answer;
     fake_start(&fake, answer_late, NULL);
-    struct otpring_client *client = fake_client(&fake, 0, 0, 100);
+    struct otpring_client *client = fake_client(&fake, 0, 0, 400);
     assert_int_equal(otpring_verify(client, &one, 1, &answer), OTPRING_E_TIMEOUT);
     assert_int_equal(answer.verdict, OTPRING_UNAVAILABLE);
-    fake_sleep_ms(250);
+    fake_sleep_ms(1000);
     /* Another query goes its own way meanwhile. */
     assert_int_equal(otpring_verify(client, &other, 1, &answer), 0);
     assert_int_equal(answer.verdict, OTPRING_REJECTED);
