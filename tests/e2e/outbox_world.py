@@ -31,10 +31,15 @@ def wait_until(holds, what, wait_s=120):
         time.sleep(0.02)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port(_given=set()):
+    """Never the same twice: the kernel may, as long as nobody listens there."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 class Admin:
@@ -140,9 +145,10 @@ class World:
                 "poll = 20"]
         return self.write("relay.conf", "\n".join([*head, *sections]) + "\n", 0o600)
 
-    def webhook(self, port, *more, scheme="http", channels="sms", name="sms"):
+    def webhook(self, port, *more, scheme="http", channels="sms", name="sms", timeout_s=20):
+        """timeout_s: short alone where something hangs; a receiver that is merely slow is not to be asked again."""
         return "\n".join([f"[webhook {name}]", f"channels = {channels}", f"url = {scheme}://localhost:{port}/messages/{{to}}",
-                          f"secret-file = {self.base}/secret", f"body = {RELAY}/bodies/sms.json", "timeout = 2", "retry = 1", "retry-max = 2",
+                          f"secret-file = {self.base}/secret", f"body = {RELAY}/bodies/sms.json", f"timeout = {timeout_s}", "retry = 1", "retry-max = 2",
                           *more])
 
     def relay(self, ready="delivering for"):

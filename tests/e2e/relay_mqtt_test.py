@@ -23,7 +23,7 @@ class Proxy:
 
     def __init__(self, to):
         self.to, self.open, self.deaf, self.pairs = to, False, False, []
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket = socket.create_server(("127.0.0.1", free_port()))
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -108,10 +108,11 @@ class Broker:
         wait_until(lambda: not connected_to(self.listener_port), "the listener has read all and closed")
         self.listener.kill()
 
-    def section(self, *more):
+    def section(self, *more, timeout_s=20):
+        """timeout_s: short alone where something dies or stands still."""
         return "\n".join(["[mqtt broker]", "channels = push", "host = localhost", f"port = {self.proxy.port}", "topic = otpring/{account}",
                           f"body = {RELAY}/bodies/mqtt.json", f"ca-file = {self.ca}", "username = relay",
-                          f"password-file = {self.world.base}/password", "timeout = 2", "retry = 1", "retry-max = 2", *more])
+                          f"password-file = {self.world.base}/password", f"timeout = {timeout_s}", "retry = 1", "retry-max = 2", *more])
 
     def heard(self):
         """[(topic, payload)]"""
@@ -136,7 +137,7 @@ def nothing_is_lost_whoever_is_killed():
     rng = random.Random(6)
     with World() as world:
         broker = Broker(world)
-        world.config(broker.section())
+        world.config(broker.section(timeout_s=2))
         relay = world.relay()
         expected = {f"u{i}": [] for i in range(USERS)}
         for kill in range(KILLS):
@@ -177,7 +178,7 @@ def nothing_is_lost_whoever_is_killed():
 def a_broker_that_stands_still_is_given_up_and_come_back_to():
     with World() as world:
         broker = Broker(world)
-        world.config(broker.section())
+        world.config(broker.section(timeout_s=2))
         relay = world.relay()
         world.put("ann", "ann-0", channel="push", to="device-1")
         wait_until(lambda: world.admin.counts()["delivered"] == 1, "the first")

@@ -27,7 +27,7 @@ def nothing_is_lost_whoever_is_killed():
     rng = random.Random(5)
     with World() as world:
         port = free_port()
-        world.config(world.webhook(port))
+        world.config(world.webhook(port, timeout_s=2))
         receiver, relay = world.receiver(port, "received", "--faults", 0), world.relay()
         expected = {f"u{i}": [] for i in range(USERS)}
         for kill in range(KILLS):
@@ -159,7 +159,7 @@ def verification_goes_on_while_nothing_can_be_delivered():
     seeds = seeds_for(4, seed=3)
     with World() as world:
         port = free_port()
-        world.config(world.webhook(port))
+        world.config(world.webhook(port, timeout_s=2))
         for user, seed in seeds.items():
             world.store.add("Bank", user, seed)
         hanging = world.receiver(port, "hanging", "--hang")
