@@ -167,19 +167,20 @@ def sustained(options, figures, served, load):
 
 class SealWatch:
     """How far the seals are behind while something else runs: the status names the last position that is durable and the last that is sealed. Asked
-    twice a second, so an age may be half a second too small. The log's own last record, a few KiB, stays unsealed until something else comes: no lag."""
+    twice a second, and what is durable then counts from the look before: an age may be half a second too large. The log's own last record, a few KiB, stays unsealed until something else comes: no lag."""
 
     def __init__(self, served):
         self.served, self.ages_s, self.over, self.failed = served, [], threading.Event(), None
         self.thread = threading.Thread(target=self.look, daemon=True)
 
     def look(self):
-        durable_at = []
+        durable_at, before = [], time.monotonic()
         try:
             while not self.over.wait(0.5):
                 status, now = self.served.status(), time.monotonic()
                 positions = status["positions"]
-                durable_at = [(position, at) for position, at in durable_at if position > positions["sealed"]] + [(positions["durable"], now)]
+                durable_at = [(position, at) for position, at in durable_at if position > positions["sealed"]] + [(positions["durable"], before)]
+                before = now
                 if status["journal"]["unsealed_bytes"] < 1 << 20:
                     durable_at = []
                 self.ages_s.append(now - durable_at[0][1] if durable_at else 0.0)

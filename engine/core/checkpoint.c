@@ -57,10 +57,13 @@ static struct result words_block(struct core *core, struct store_txn *txn, enum 
     return put_changed(core, txn, STORE_WORDS, bytes_of(key, sizeof(key)), bytes_of(block, size));
 }
 
-/* At most `blocks` blocks from where the progress stands; it stands behind the last algorithm when all are there. */
-static struct result words_rows(struct core *core, struct store_txn *txn, struct checkpoint_progress *at,
-                                uint32_t blocks)
+/* At most `blocks` blocks from where the progress stands; it stands behind the last algorithm when all are there. A
+ * worker sleeps a moment after each, which took a tenth of a millisecond: a thread that does not is switched away from
+ * only at the scheduler's tick, and verification may be what waits for its processor. */
+static struct result words_rows(struct core *core, struct core_worker *worker, struct store_txn *txn,
+                                struct checkpoint_progress *at, uint32_t blocks)
 {
+    enum { PAUSE_NS = 20000 };
     while (at->algorithm < KERNEL_ALGORITHM_COUNT) {
         uint32_t lines = table_line_count(core->table, at->algorithm);
         if (at->first >= lines) {
@@ -72,6 +75,7 @@ static struct result words_rows(struct core *core, struct store_txn *txn, struct
         uint32_t count = lines - at->first < SCHEMA_WORDS_PER_BLOCK ? lines - at->first : SCHEMA_WORDS_PER_BLOCK;
         TRY(words_block(core, txn, at->algorithm, at->first, count));
         at->first += count;
+        if (worker && at->first < lines) TRY(os_step(worker->os, PAUSE_NS, NULL));
     }
     return result_ok();
 }
@@ -189,7 +193,7 @@ static struct result sessions_rows(struct core *core, struct store_txn *txn, uin
 struct result checkpoint_words(struct core *core, struct store_txn *txn)
 {
     struct checkpoint_progress all = {0};
-    TRY(words_rows(core, txn, &all, UINT32_MAX));
+    TRY(words_rows(core, NULL, txn, &all, UINT32_MAX));
     TRY(marks_rows(core, txn, &all.marks));
     return unknown_rows(core, txn);
 }
@@ -219,7 +223,7 @@ static struct result piece_rows(struct core_worker *worker, struct store_txn *tx
 {
     struct core *core = worker->core;
     struct checkpoint_progress *at = &core->state->checkpoint;
-    TRY(words_rows(core, txn, at, core->options.checkpoint_blocks));
+    TRY(words_rows(core, worker, txn, at, core->options.checkpoint_blocks));
     *ret_done = at->algorithm == KERNEL_ALGORITHM_COUNT;
     if (*ret_done) TRY(marks_rows(core, txn, &at->marks));
     if (*ret_done) TRY(unknown_rows(core, txn));
