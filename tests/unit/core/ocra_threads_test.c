@@ -95,10 +95,9 @@ static void *run(void *argument)
     return NULL;
 }
 
-static void a_response_entered_by_all_threads_at_once_is_accepted_by_one(void **state)
+/* Tokens of a suite without counter and time, and their responses. */
+static void challenged_tokens(void)
 {
-    (void)state;
-    pthread_t threads[THREADS];
     char challenge[CHALLENGE + 8];
     fixture = fixture_create_on_ring();
     if (!fixture) skip();
@@ -118,6 +117,13 @@ static void a_response_entered_by_all_threads_at_once_is_accepted_by_one(void **
             item_make(&tokens[t], challenge, frames[s] + (size_t)t * ITEM);
         }
     }
+}
+
+static void a_response_entered_by_all_threads_at_once_is_accepted_by_one(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    challenged_tokens();
     assert_int_equal(pthread_barrier_init(&together, NULL, THREADS), 0);
     for (intptr_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, run, (void *)i), 0);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
@@ -133,8 +139,46 @@ static void a_response_entered_by_all_threads_at_once_is_accepted_by_one(void **
     fixture_destroy(fixture);
 }
 
+static _Atomic bool over;
+
+/* As acts do to a token that is being judged, over and over. */
+static void *change(void *argument)
+{
+    (void)argument;
+    while (!atomic_load(&over)) {
+        for (int t = 0; t < TOKENS; t++) atomic_fetch_add(&tokens[t].hit.tail->token, 1);
+        for (volatile int i = 0; i < 20000; i++) continue;
+    }
+    return NULL;
+}
+
+static void an_accepted_response_is_recorded_by_its_mark_whatever_becomes_of_the_token_meanwhile(void **state)
+{
+    (void)state;
+    static struct seen records[TOKENS * STEPS];
+    pthread_t changer;
+    challenged_tokens();
+    assert_int_equal(pthread_barrier_init(&together, NULL, 1), 0);
+    assert_int_equal(pthread_create(&changer, NULL, change, NULL), 0);
+    (void)run((void *)0);
+    atomic_store(&over, true);
+    pthread_join(changer, NULL);
+    assert_false(failed[0]);
+    assert_int_equal(fixture_records(fixture, records, TOKENS * STEPS), TOKENS * STEPS);
+    for (int i = 0; i < TOKENS * STEPS; i++) {
+        assert_int_equal(records[i].verify.verdict, OTPRING_ACCEPTED);
+        assert_int_equal(records[i].verify.method, METHOD_OCRA_MARKED);
+        assert_int_not_equal(records[i].verify.token, 0);
+    }
+    pthread_barrier_destroy(&together);
+    fixture_destroy(fixture);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_response_entered_by_all_threads_at_once_is_accepted_by_one)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_response_entered_by_all_threads_at_once_is_accepted_by_one),
+        cmocka_unit_test(an_accepted_response_is_recorded_by_its_mark_whatever_becomes_of_the_token_meanwhile),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
