@@ -167,7 +167,8 @@ def sustained(options, figures, served, load):
 
 class SealWatch:
     """How far the seals are behind while something else runs: the status names the last position that is durable and the last that is sealed. Asked
-    twice a second, and what is durable then counts from the look before: an age may be half a second too large. The log's own last record, a few KiB, stays unsealed until something else comes: no lag."""
+    twice a second, and what is durable then counts from the look before: an age may be half a second too large. The log's own last record, a few
+    KiB, stays unsealed until something else comes: no lag."""
 
     def __init__(self, served):
         self.served, self.ages_s, self.over, self.failed = served, [], threading.Event(), None

@@ -58,8 +58,8 @@ static struct result words_block(struct core *core, struct store_txn *txn, enum 
 }
 
 /* At most `blocks` blocks from where the progress stands; it stands behind the last algorithm when all are there. A
- * worker sleeps a moment after each, which took a tenth of a millisecond: a thread that does not is switched away from
- * only at the scheduler's tick, and verification may be what waits for its processor. */
+ * worker sleeps a moment after each (some 0.1 ms): a thread that does not is switched away from only at the scheduler's
+ * tick, and verification may be what waits for its processor. */
 static struct result words_rows(struct core *core, struct core_worker *worker, struct store_txn *txn,
                                 struct checkpoint_progress *at, uint32_t blocks)
 {

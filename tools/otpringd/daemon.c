@@ -268,6 +268,18 @@ static void keep_report(const struct daemon_thread *thread, struct result result
         log_line(LOG_LEVEL_NOTICE, "the %s goes on", thread->name);
 }
 
+static void *keeping_main(struct daemon_thread *thread, unsigned entries,
+                          struct result (*serve)(struct daemon_thread *thread, struct os *os))
+{
+    struct os_uring_options options = {.entries = entries};
+    struct os *os;
+    struct result result = os_uring_create(&options, &os);
+    if (result_failed(result)) return thread_ended(thread, result);
+    result = serve(thread, os);
+    if (result_class(result) != RESULT_FENCE) os_destroy(os);
+    return thread_ended(thread, result);
+}
+
 static struct result keep(struct daemon_thread *thread, struct os *os)
 {
     struct daemon *daemon = thread->daemon;
@@ -294,14 +306,7 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
 
 static void *housekeeper_main(void *argument)
 {
-    struct daemon_thread *thread = argument;
-    struct os_uring_options options = {.entries = 256};
-    struct os *os;
-    struct result result = os_uring_create(&options, &os);
-    if (result_failed(result)) return thread_ended(thread, result);
-    result = keep(thread, os);
-    if (result_class(result) != RESULT_FENCE) os_destroy(os);
-    return thread_ended(thread, result);
+    return keeping_main(argument, 256, keep);
 }
 
 /* ---- the checkpointer ---- */
@@ -341,14 +346,7 @@ static struct result checkpoint(struct daemon_thread *thread, struct os *os)
 
 static void *checkpointer_main(void *argument)
 {
-    struct daemon_thread *thread = argument;
-    struct os_uring_options options = {.entries = 64};
-    struct os *os;
-    struct result result = os_uring_create(&options, &os);
-    if (result_failed(result)) return thread_ended(thread, result);
-    result = checkpoint(thread, os);
-    if (result_class(result) != RESULT_FENCE) os_destroy(os);
-    return thread_ended(thread, result);
+    return keeping_main(argument, 64, checkpoint);
 }
 
 /* ---- starting and stopping ---- */

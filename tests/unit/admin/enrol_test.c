@@ -116,6 +116,22 @@ static void steps_before_their_state_are_refused_and_steps_taken_are_answered_ag
     fixture_remove(&fixture);
 }
 
+/* A user with an HOTP token from `counter` on, a device that is to prove it, and the token's code of counter 0. */
+static void hotp_presented(struct fixture *fixture, struct account *account, int counter, char ret_statement[64],
+                           char ret_code[8])
+{
+    static const uint8_t seed[20] = "12345678901234567890";
+    struct otp_parameters hotp = {.type = OTP_HOTP, .algorithm = KERNEL_SHA1, .digits = 6};
+    people_make(fixture);
+    assert_answer(fixture, "OK",
+                  "{'act':'token.add'," WHO ",'type':'hotp','secret':'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ','counter':%d}",
+                  counter);
+    snprintf(ret_code, 8, "%06u", otp_code(&hotp, seed, sizeof(seed), 0));
+    device_make(fixture, account, "");
+    device_go(fixture, account, ACCOUNT_PRESENTED);
+    statement_get(fixture, ret_statement);
+}
+
 /* ---- a crash between the code's verification and what follows from it ---- */
 
 static const char *crash_code; /* the code that was verified */
@@ -140,18 +156,10 @@ static struct result row_of_then(struct people *people, struct result *ret_refus
 static void a_code_that_was_accepted_before_a_crash_is_not_replayed_after_it(void **state)
 {
     (void)state;
-    static const uint8_t seed[20] = "12345678901234567890";
-    struct otp_parameters hotp = {.type = OTP_HOTP, .algorithm = KERNEL_SHA1, .digits = 6};
     struct fixture fixture;
     struct account account;
     char statement[64], code[8];
-    people_make(&fixture);
-    assert_answer(&fixture, "OK",
-                  "{'act':'token.add'," WHO ",'type':'hotp','secret':'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'}");
-    snprintf(code, sizeof(code), "%06u", otp_code(&hotp, seed, sizeof(seed), 0));
-    device_make(&fixture, &account, "");
-    device_go(&fixture, &account, ACCOUNT_PRESENTED);
-    statement_get(&fixture, statement);
+    hotp_presented(&fixture, &account, 0, statement, code);
     assert_document(&fixture, document_prove(&account, statement, ""), "ENROL_TOKEN_CODE");
     assert_document(&fixture, document_prove(&account, statement, code), "OK");
     for (int crashed = 0; crashed < 2; crashed++) {
@@ -173,18 +181,10 @@ static void a_code_that_was_accepted_before_a_crash_is_not_replayed_after_it(voi
 static void a_used_code_of_the_old_token_proves_nothing(void **state)
 {
     (void)state;
-    static const uint8_t seed[20] = "12345678901234567890";
-    struct otp_parameters hotp = {.type = OTP_HOTP, .algorithm = KERNEL_SHA1, .digits = 6};
     struct fixture fixture;
     struct account account;
     char statement[64], code[8];
-    people_make(&fixture);
-    assert_answer(&fixture, "OK",
-                  "{'act':'token.add'," WHO ",'type':'hotp','secret':'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ','counter':1}");
-    snprintf(code, sizeof(code), "%06u", otp_code(&hotp, seed, sizeof(seed), 0));
-    device_make(&fixture, &account, "");
-    device_go(&fixture, &account, ACCOUNT_PRESENTED);
-    statement_get(&fixture, statement);
+    hotp_presented(&fixture, &account, 1, statement, code);
     for (int i = 0; i < 2; i++) {
         json_t *answer = send_document(&fixture, document_prove(&account, statement, code));
         assert_string_equal(text_in(answer, "code"), "ENROL_TOKEN_CODE");
@@ -198,21 +198,13 @@ static void a_used_code_of_the_old_token_proves_nothing(void **state)
 static void a_code_is_verified_although_the_turn_was_full_when_it_was_asked_for(void **state)
 {
     (void)state;
-    static const uint8_t seed[20] = "12345678901234567890";
     static const struct core_client other = {.id = 7, .name = "other"};
     static const struct otpring_wire_hello hello = {
         .version_min = OTPRING_WIRE_VERSION, .version_max = OTPRING_WIRE_VERSION, .slots = 1, .items_max = 1};
-    struct otp_parameters hotp = {.type = OTP_HOTP, .algorithm = KERNEL_SHA1, .digits = 6};
     struct fixture fixture;
     struct account account;
     char statement[64], code[8];
-    people_make(&fixture);
-    assert_answer(&fixture, "OK",
-                  "{'act':'token.add'," WHO ",'type':'hotp','secret':'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'}");
-    snprintf(code, sizeof(code), "%06u", otp_code(&hotp, seed, sizeof(seed), 0));
-    device_make(&fixture, &account, "");
-    device_go(&fixture, &account, ACCOUNT_PRESENTED);
-    statement_get(&fixture, statement);
+    hotp_presented(&fixture, &account, 0, statement, code);
     unsigned taken = 0;
     while (core_hello(fixture.worker, &hello, &other, UINT64_MAX) == CORE_TAKEN) taken++;
     assert_true(taken > 0);
