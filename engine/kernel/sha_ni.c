@@ -9,24 +9,39 @@
 #include "kernel/lanes.h"
 #include "kernel/sha.h"
 
-#define EACH_STREAM _Pragma("GCC unroll 4") for (int s = 0; s < streams; s++)
+#define EACH_STREAM _Pragma("GCC unroll 3") for (int s = 0; s < streams; s++)
 
-/* The prefetches of a batch, two a stream, one every few groups of rounds. */
-struct spread {
-    const void *const *addresses; /* NULL: none */
-    unsigned count, part, parts;
+/* Sixteen registers hold the states of three streams, and what their rounds want next. The rest of the message words
+ * stands in memory: left to itself, the compiler puts states there, which everything waits for. */
+#define IN_MEMORY(vector) __asm__("" : "+m"(vector))
+
+/* What is known of a block: its constant words, and so much of the message schedule, are folded. */
+enum block_kind {
+    BLOCK_ANY,
+    BLOCK_INNER, /* a counter, and padding from word 2 on */
+    BLOCK_OUTER, /* an inner digest and padding */
 };
 
-KERNEL_INLINE struct spread spread_of(const struct kernel_match *match, size_t first, int streams, unsigned parts)
+/* Where there is nothing to prefetch, this list is. */
+static const void *const nothing[2 * SHA_NI_STREAMS] = {nothing, nothing, nothing, nothing, nothing, nothing};
+
+/* What goes on beside a batch of streams: a swap and two prefetches each, spread over so many groups of rounds. */
+struct spread {
+    struct beside beside;
+    unsigned streams, part, parts;
+};
+
+KERNEL_INLINE struct spread spread_of(const struct kernel_match *match, struct kernel_swaps *swaps, size_t first,
+                                      int streams, unsigned parts)
 {
-    return (struct spread){.addresses = match->prefetch ? match->prefetch + 2 * first : NULL,
-                           .count = 2 * (unsigned)streams,
+    return (struct spread){.beside = {match->prefetch ? match->prefetch + 2 * first : nothing, swaps},
+                           .streams = (unsigned)streams,
                            .parts = parts};
 }
 
-KERNEL_INLINE void spread_prefetch(const struct spread *spread, unsigned group)
+KERNEL_INLINE void spread_part(const struct spread *spread, unsigned group)
 {
-    if (spread->addresses) prefetch_part(spread->addresses, spread->count, spread->part + group, spread->parts);
+    if (spread->parts) beside_part(&spread->beside, spread->streams, spread->part + group, spread->parts);
 }
 
 /* ---- SHA-1: word 0 of four stands in the highest lane ---- */
@@ -50,26 +65,63 @@ KERNEL_INLINE __m128i sha1_four_rounds(__m128i abcd, __m128i e, int group)
     }
 }
 
-KERNEL_INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_STREAMS], const int streams,
-                              const struct spread *spread)
+/* The four words of a group from the sixteen before. Of padding, the words that are not zero are the bit 1 and the
+ * length. */
+KERNEL_INLINE __m128i sha1_schedule(const __m128i w0, const __m128i w1, const __m128i w2, const __m128i w3,
+                                    const int group, const enum block_kind kind)
 {
-    __m128i abcd[SHA_NI_STREAMS], before[SHA_NI_STREAMS];
-    EACH_STREAM abcd[s] = state->abcd[s];
+    __m128i mixed;
+    if (kind == BLOCK_INNER && group == 4)
+        mixed = _mm_xor_si128(w0, _mm_set_epi32((int)0x80000000, 0, 0, 0));
+    else if (kind == BLOCK_INNER && group == 5)
+        mixed = w2;
+    else if (kind == BLOCK_OUTER && group == 4)
+        mixed = _mm_sha1msg1_epu32(w0, w1);
+    else if (kind == BLOCK_OUTER && group == 5)
+        mixed = _mm_xor_si128(w0, w2);
+    else if (kind != BLOCK_ANY && group == 6)
+        mixed = w2;
+    else
+        mixed = _mm_xor_si128(_mm_sha1msg1_epu32(w0, w1), w2);
+    return _mm_sha1msg2_epu32(mixed, w3);
+}
+
+/* The order of statements is the one that ran fastest (flags.cmake keeps it): the streams' rounds one after the other,
+ * then the words that their next rounds want. */
+KERNEL_INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_STREAMS], const int streams,
+                              const enum block_kind kind, const struct spread *spread)
+{
+    __m128i abcd[SHA_NI_STREAMS], before[SHA_NI_STREAMS], last[SHA_NI_STREAMS], e[SHA_NI_STREAMS];
+    EACH_STREAM
+    {
+        abcd[s] = state->abcd[s];
+        last[s] = w[3][s];
+        IN_MEMORY(state->abcd[s]);
+        IN_MEMORY(state->e[s]);
+        IN_MEMORY(w[0][s]);
+        if (kind != BLOCK_INNER) IN_MEMORY(w[1][s]);
+    }
 #pragma GCC unroll 20
     for (int g = 0; g < 20; g++) {
-        spread_prefetch(spread, (unsigned)g);
+        const int next = g + 1;
         EACH_STREAM
         {
-            __m128i message = w[g % 4][s];
-            if (g >= 4) {
-                message = _mm_sha1msg1_epu32(w[g % 4][s], w[(g + 1) % 4][s]);
-                message = _mm_xor_si128(message, w[(g + 2) % 4][s]);
-                message = _mm_sha1msg2_epu32(message, w[(g + 3) % 4][s]);
-                w[g % 4][s] = message;
-            }
-            __m128i e = g == 0 ? _mm_add_epi32(state->e[s], message) : _mm_sha1nexte_epu32(before[s], message);
+            __m128i words = g >= 3 ? last[s] : w[g][s];
+            e[s] = g == 0 ? _mm_add_epi32(state->e[s], words) : _mm_sha1nexte_epu32(before[s], words);
+        }
+        EACH_STREAM
+        {
             before[s] = abcd[s];
-            abcd[s] = sha1_four_rounds(abcd[s], e, g);
+            abcd[s] = sha1_four_rounds(abcd[s], e[s], g);
+        }
+        spread_part(spread, (unsigned)g);
+        if (next < 4 || next == 20) continue;
+        EACH_STREAM
+        last[s] = sha1_schedule(w[next % 4][s], w[(next + 1) % 4][s], w[(next + 2) % 4][s], last[s], next, kind);
+        EACH_STREAM
+        {
+            w[next % 4][s] = last[s];
+            IN_MEMORY(w[next % 4][s]);
         }
     }
     EACH_STREAM
@@ -87,19 +139,21 @@ KERNEL_INLINE void sha1_load(struct sha1_streams *state, int s, const uint8_t *w
     state->e[s] = _mm_set_epi32((int)e, 0, 0, 0);
 }
 
+/* The digest's bytes are at descending places, those of its first four words in abcd, the last word's above twelve zero
+ * bytes in e. Places past a register's sixteen, counted from 0x80 on, give zero, and so do those below it. */
 KERNEL_INLINE uint32_t sha1_truncate(__m128i abcd, __m128i e)
 {
-    uint8_t digest[32];
-    const __m128i swap = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    _mm_storeu_si128((__m128i *)(void *)digest, _mm_shuffle_epi8(abcd, swap));
-    _mm_storeu_si128((__m128i *)(void *)(digest + 16), _mm_shuffle_epi8(e, swap));
-    return truncate_digest(digest, 20);
+    const __m128i from = _mm_and_si128(_mm_shuffle_epi8(e, _mm_set1_epi8(12)), _mm_set1_epi8(15));
+    const __m128i first = _mm_sub_epi8(_mm_set1_epi32(0x0f0e0d0c), from);
+    const __m128i second = _mm_sub_epi8(_mm_set1_epi32((int)0x8f8e8d8c), from);
+    const __m128i bytes = _mm_or_si128(_mm_shuffle_epi8(abcd, first), _mm_shuffle_epi8(e, second));
+    return (uint32_t)_mm_cvtsi128_si32(bytes) & 0x7fffffff;
 }
 
-KERNEL_INLINE void sha1_batch(const struct kernel_match *match, uint32_t *ret_truncated, size_t first,
-                              const int streams)
+KERNEL_INLINE void sha1_batch(const struct kernel_match *match, struct kernel_swaps *swaps, uint32_t *ret_truncated,
+                              size_t first, const int streams)
 {
-    struct spread spread = spread_of(match, first, streams, 40);
+    struct spread spread = spread_of(match, swaps, first, streams, 40);
     struct sha1_streams inner, outer;
     __m128i w[4][SHA_NI_STREAMS];
     EACH_STREAM
@@ -111,7 +165,7 @@ KERNEL_INLINE void sha1_batch(const struct kernel_match *match, uint32_t *ret_tr
         w[1][s] = w[2][s] = _mm_setzero_si128();
         w[3][s] = _mm_set_epi32(0, 0, 0, SHA1_INNER_BITS);
     }
-    sha1_block(&inner, w, streams, &spread);
+    sha1_block(&inner, w, streams, BLOCK_INNER, &spread);
     spread.part += spread.parts / 2;
     EACH_STREAM
     {
@@ -120,7 +174,7 @@ KERNEL_INLINE void sha1_batch(const struct kernel_match *match, uint32_t *ret_tr
         w[2][s] = _mm_setzero_si128();
         w[3][s] = _mm_set_epi32(0, 0, 0, SHA1_OUTER_BITS);
     }
-    sha1_block(&outer, w, streams, &spread);
+    sha1_block(&outer, w, streams, BLOCK_OUTER, &spread);
     EACH_STREAM give(match, ret_truncated, first + s, sha1_truncate(outer.abcd[s], outer.e[s]));
 }
 
@@ -131,31 +185,57 @@ struct sha256_streams {
     __m128i cdgh[SHA_NI_STREAMS];
 };
 
-KERNEL_INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_NI_STREAMS], const int streams,
-                                const struct spread *spread)
+/* As sha1_schedule. */
+KERNEL_INLINE __m128i sha256_schedule(const __m128i w0, const __m128i w1, const __m128i w2, const __m128i w3,
+                                      const int group, const enum block_kind kind)
 {
-    __m128i abef[SHA_NI_STREAMS], cdgh[SHA_NI_STREAMS];
+    __m128i seven_before = _mm_alignr_epi8(w3, w2, 4), mixed;
+    if (kind == BLOCK_INNER && (group == 5 || group == 6))
+        mixed = seven_before;
+    else if (kind != BLOCK_ANY && group == 4)
+        mixed = _mm_sha256msg1_epu32(w0, w1);
+    else if (kind == BLOCK_OUTER && group == 6)
+        mixed = _mm_add_epi32(seven_before, _mm_set_epi32(0, 0, 0, (int)0x80000000));
+    else
+        mixed = _mm_add_epi32(_mm_sha256msg1_epu32(w0, w1), seven_before);
+    return _mm_sha256msg2_epu32(mixed, w3);
+}
+
+KERNEL_INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_NI_STREAMS], const int streams,
+                                const enum block_kind kind, const struct spread *spread)
+{
+    __m128i abef[SHA_NI_STREAMS], cdgh[SHA_NI_STREAMS], last[SHA_NI_STREAMS], words[SHA_NI_STREAMS];
     EACH_STREAM
     {
         abef[s] = state->abef[s];
         cdgh[s] = state->cdgh[s];
+        last[s] = w[3][s];
+        IN_MEMORY(state->abef[s]);
+        IN_MEMORY(state->cdgh[s]);
+        IN_MEMORY(w[0][s]);
+        if (kind != BLOCK_INNER) IN_MEMORY(w[1][s]);
     }
 #pragma GCC unroll 16
     for (int g = 0; g < 16; g++) {
-        spread_prefetch(spread, (unsigned)g);
+        const int next = g + 1;
         const __m128i constants = _mm_loadu_si128((const __m128i *)(const void *)&sha256_constants[4 * g]);
         EACH_STREAM
         {
-            __m128i message = w[g % 4][s];
-            if (g >= 4) {
-                message = _mm_sha256msg1_epu32(w[g % 4][s], w[(g + 1) % 4][s]);
-                message = _mm_add_epi32(message, _mm_alignr_epi8(w[(g + 3) % 4][s], w[(g + 2) % 4][s], 4));
-                message = _mm_sha256msg2_epu32(message, w[(g + 3) % 4][s]);
-                w[g % 4][s] = message;
+            words[s] = _mm_add_epi32(g >= 3 ? last[s] : w[g][s], constants);
+            cdgh[s] = _mm_sha256rnds2_epu32(cdgh[s], abef[s], words[s]);
+        }
+        spread_part(spread, (unsigned)g);
+        if (next >= 4 && next < 16) {
+            EACH_STREAM
+            last[s] = sha256_schedule(w[next % 4][s], w[(next + 1) % 4][s], w[(next + 2) % 4][s], last[s], next, kind);
+        }
+        EACH_STREAM abef[s] = _mm_sha256rnds2_epu32(abef[s], cdgh[s], _mm_shuffle_epi32(words[s], 0x0e));
+        if (next >= 4 && next < 16) {
+            EACH_STREAM
+            {
+                w[next % 4][s] = last[s];
+                IN_MEMORY(w[next % 4][s]);
             }
-            message = _mm_add_epi32(message, constants);
-            cdgh[s] = _mm_sha256rnds2_epu32(cdgh[s], abef[s], message);
-            abef[s] = _mm_sha256rnds2_epu32(abef[s], cdgh[s], _mm_shuffle_epi32(message, 0x0e));
         }
     }
     EACH_STREAM
@@ -202,10 +282,10 @@ KERNEL_INLINE void sha256_outer_in(const struct sha256_streams *inner, int s, __
     w[3][s] = _mm_set_epi32(SHA256_OUTER_BITS, 0, 0, 0);
 }
 
-KERNEL_INLINE void sha256_batch(const struct kernel_match *match, uint32_t *ret_truncated, size_t first,
-                                const int streams)
+KERNEL_INLINE void sha256_batch(const struct kernel_match *match, struct kernel_swaps *swaps, uint32_t *ret_truncated,
+                                size_t first, const int streams)
 {
-    struct spread spread = spread_of(match, first, streams, 32);
+    struct spread spread = spread_of(match, swaps, first, streams, 32);
     struct sha256_streams inner, outer;
     __m128i w[4][SHA_NI_STREAMS];
     EACH_STREAM
@@ -217,10 +297,10 @@ KERNEL_INLINE void sha256_batch(const struct kernel_match *match, uint32_t *ret_
         w[1][s] = w[2][s] = _mm_setzero_si128();
         w[3][s] = _mm_set_epi32(SHA256_INNER_BITS, 0, 0, 0);
     }
-    sha256_block(&inner, w, streams, &spread);
+    sha256_block(&inner, w, streams, BLOCK_INNER, &spread);
     spread.part += spread.parts / 2;
     EACH_STREAM sha256_outer_in(&inner, s, w);
-    sha256_block(&outer, w, streams, &spread);
+    sha256_block(&outer, w, streams, BLOCK_OUTER, &spread);
     EACH_STREAM give(match, ret_truncated, first + s, sha256_truncate(outer.abef[s], outer.cdgh[s]));
 }
 
@@ -244,7 +324,7 @@ KERNEL_INLINE void sha256_block_in(const uint8_t *block, int s, __m128i w[4][SHA
 
 KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_t first, const int streams)
 {
-    const struct spread nothing = {0};
+    const struct spread no_spread = {0};
     struct sha256_streams state;
     __m128i w[4][SHA_NI_STREAMS];
     EACH_STREAM sha256_load(&state, s, (const uint8_t *)sha256_initial);
@@ -255,7 +335,7 @@ KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_
             const uint8_t *block = message_block(messages, messages->bytes[first + (size_t)s], b, room);
             sha256_block_in(block, s, w);
         }
-        sha256_block(&state, w, streams, &nothing);
+        sha256_block(&state, w, streams, BLOCK_ANY, &no_spread);
     }
     EACH_STREAM sha256_hash_out(&state, s, messages->ret_hashes[first + (size_t)s]);
 }
@@ -263,34 +343,34 @@ KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_
 void sha_ni_sha256_many(const struct kernel_messages *messages)
 {
     size_t i = 0;
-    for (; i + 4 <= messages->count; i += 4) sha256_messages(messages, i, 4);
-    for (; i + 2 <= messages->count; i += 2) sha256_messages(messages, i, 2);
-    if (i < messages->count) sha256_messages(messages, i, 1);
+    for (; i + 3 <= messages->count; i += 3) sha256_messages(messages, i, 3);
+    if (i + 2 == messages->count) sha256_messages(messages, i, 2);
+    if (i + 1 == messages->count) sha256_messages(messages, i, 1);
 }
 
 /* ---- single blocks ---- */
 
 void sha_ni_sha1_compress(uint32_t state[5], const uint32_t message[16])
 {
-    const struct spread nothing = {0};
+    const struct spread no_spread = {0};
     struct sha1_streams one;
     __m128i w[4][SHA_NI_STREAMS];
     sha1_load(&one, 0, (const uint8_t *)state);
     for (int i = 0; i < 4; i++)
         w[i][0] = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(message + (size_t)i * 4)), 0x1b);
-    sha1_block(&one, w, 1, &nothing);
+    sha1_block(&one, w, 1, BLOCK_ANY, &no_spread);
     _mm_storeu_si128((__m128i *)(void *)state, _mm_shuffle_epi32(one.abcd[0], 0x1b));
     state[4] = (uint32_t)_mm_extract_epi32(one.e[0], 3);
 }
 
 void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
 {
-    const struct spread nothing = {0};
+    const struct spread no_spread = {0};
     struct sha256_streams one;
     __m128i w[4][SHA_NI_STREAMS], abcd, efgh;
     sha256_load(&one, 0, (const uint8_t *)state);
     for (int i = 0; i < 4; i++) w[i][0] = _mm_loadu_si128((const __m128i *)(const void *)(message + (size_t)i * 4));
-    sha256_block(&one, w, 1, &nothing);
+    sha256_block(&one, w, 1, BLOCK_ANY, &no_spread);
     sha256_words(one.abef[0], one.cdgh[0], &abcd, &efgh);
     _mm_storeu_si128((__m128i *)(void *)state, abcd);
     _mm_storeu_si128((__m128i *)(void *)(state + 4), efgh);
@@ -298,14 +378,14 @@ void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
 
 /* ---- batches ---- */
 
-/* Three streams left are two and one: the rounds of a fourth would cost more than they hide. */
 #define RUN(function, batch)                                                                                           \
     void function(const struct kernel_match *match, uint32_t *ret_truncated)                                           \
     {                                                                                                                  \
+        struct kernel_swaps none = {0}, *swaps = match->swaps ? match->swaps : &none;                                  \
         size_t i = 0;                                                                                                  \
-        for (; i + 4 <= match->count; i += 4) batch(match, ret_truncated, i, 4);                                       \
-        for (; i + 2 <= match->count; i += 2) batch(match, ret_truncated, i, 2);                                       \
-        if (i < match->count) batch(match, ret_truncated, i, 1);                                                       \
+        for (; i + 3 <= match->count; i += 3) batch(match, swaps, ret_truncated, i, 3);                                \
+        if (i + 2 == match->count) batch(match, swaps, ret_truncated, i, 2);                                           \
+        if (i + 1 == match->count) batch(match, swaps, ret_truncated, i, 1);                                           \
     }
 
 RUN(sha_ni_sha1, sha1_batch)
