@@ -517,12 +517,24 @@ static uint64_t named(const struct chunk *chunk, uint64_t hash)
     return items;
 }
 
+/* Nearly always it is one item, which is known sooner than which ones. */
+static bool is_alone(const struct chunk *chunk, uint64_t hash)
+{
+    unsigned count = 0;
+#pragma GCC unroll 16
+    for (uint32_t i = 0; i < CHUNK_ITEMS; i++) count += chunk->hashes[i] == hash;
+    return count == 1;
+}
+
 /* Items of an account that has another one on the general way go that way too: they are judged in order of arrival,
  * and before the swaps. */
 static uint64_t without_namesakes(const struct chunk *chunk, uint64_t straight)
 {
     uint64_t left = items_mask(chunk->count) & ~straight;
-    for (; left && straight; left &= left - 1) straight &= ~named(chunk, chunk->hashes[__builtin_ctzll(left)]);
+    for (; left && straight; left &= left - 1) {
+        uint64_t hash = chunk->hashes[__builtin_ctzll(left)];
+        if (!is_alone(chunk, hash)) straight &= ~named(chunk, hash);
+    }
     return straight;
 }
 

@@ -111,9 +111,11 @@ static const struct kernel portable = {
 #ifdef OTPRING_X86
 /* Vectors read what others write at the same time, each word whole: the race detector does not know that of them. */
 #ifdef __SANITIZE_THREAD__
-#define STAGES_WIDE stages_portable
+#define STAGES_EIGHT stages_portable
+#define STAGES_FOUR stages_portable
 #else
-#define STAGES_WIDE stages_avx512
+#define STAGES_EIGHT stages_avx512
+#define STAGES_FOUR stages_avx2
 #endif
 
 /* short_max is set where the CPU has SHA instructions, before anyone sees a kernel. */
@@ -156,7 +158,7 @@ static const struct kernel avx2 = {
     .name = "avx2",
     KERNEL_OF(eight_sha1, eight_sha256, four_sha512),
     .sha256_many = eight_messages,
-    .stages = &stages_portable,
+    .stages = &STAGES_FOUR,
     .lanes = {AVX2_LANES, AVX2_LANES, AVX2_LONG_LANES},
 };
 
@@ -166,7 +168,7 @@ static const struct kernel avx2_and_sha_ni = {
     .name = "avx2+sha-ni",
     KERNEL_OF(eight_sha1, instructions_sha256, four_sha512),
     .sha256_many = sha_ni_sha256_many,
-    .stages = &stages_portable,
+    .stages = &STAGES_FOUR,
     .lanes = {AVX2_LANES, SHA_NI_STREAMS, AVX2_LONG_LANES},
 };
 
@@ -174,7 +176,7 @@ static const struct kernel avx2_and_sha_ni_amd = {
     .name = "avx2+sha-ni",
     KERNEL_OF(instructions_sha1, instructions_sha256, four_sha512),
     .sha256_many = sha_ni_sha256_many,
-    .stages = &stages_portable,
+    .stages = &STAGES_FOUR,
     .lanes = {SHA_NI_STREAMS, SHA_NI_STREAMS, AVX2_LONG_LANES},
 };
 
@@ -182,7 +184,7 @@ static const struct kernel avx512 = {
     .name = "avx512",
     KERNEL_OF(sixteen_sha1, sixteen_sha256, eight_sha512),
     .sha256_many = sixteen_messages,
-    .stages = &STAGES_WIDE,
+    .stages = &STAGES_EIGHT,
     .lanes = {AVX512_LANES, AVX512_LANES, AVX512_LONG_LANES},
 };
 #endif

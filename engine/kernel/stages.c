@@ -1,4 +1,5 @@
-/* The stages in plain C: what the vectors must do too. */
+/* The stages in plain C: what the vectors must do too. Each works on a copy of what it is given, whose fields no store
+ * can be thought to change. */
 #include "kernel/stages.h"
 
 #include <stdbool.h>
@@ -6,60 +7,47 @@
 #include "kernel/bucket.h"
 #include "kernel/stages_from.h"
 
-static void gather(const struct stage_gather *from)
+void stage_gather(const struct stage_gather *wanted)
 {
-    for (size_t i = 0; i < from->count; i++) {
-        from->ret_queries[from->at + i] = (const uint8_t *)from->query + i * from->query_size;
-        from->ret_answers[from->at + i] = (uint8_t *)from->answer + i * STAGE_ANSWER;
-        from->ret_frames[from->at + i] = from->frame;
-        from->ret_places[from->at + i] = from->place + i;
-        from->ret_records[from->at + i] = from->record + (uint32_t)i;
+    const struct stage_gather from = *wanted;
+    for (size_t i = 0; i < from.count; i++) {
+        from.ret_queries[from.at + i] = (const uint8_t *)from.query + i * from.query_size;
+        from.ret_answers[from.at + i] = (uint8_t *)from.answer + i * STAGE_ANSWER;
+        from.ret_frames[from.at + i] = from.frame;
+        from.ret_places[from.at + i] = from.place + i;
+        from.ret_records[from.at + i] = from.record + (uint32_t)i;
     }
 }
 
-void stage_hash_names_from(const struct stage_names *names, size_t first)
+void stage_hash_names_from(const struct stage_names *wanted, size_t first)
 {
-    for (size_t i = first; i < names->count; i++) {
-        uint64_t hash = stage_name_hash(names->key, names->names[i]);
-        names->ret_hashes[i] = hash;
-        names->ret_buckets[i] =
-            (const uint8_t *)names->index.buckets + (hash >> 32 >> names->index.shift) * 8 * BUCKET_ENTRIES;
+    const struct stage_names names = *wanted;
+    for (size_t i = first; i < names.count; i++) {
+        uint64_t hash = stage_name_hash(names.key, names.names[i]);
+        names.ret_hashes[i] = hash;
+        names.ret_buckets[i] =
+            (const uint8_t *)names.index.buckets + (hash >> 32 >> names.index.shift) * 8 * BUCKET_ENTRIES;
     }
 }
 
-static void found(struct stage_find *find, size_t i, uint32_t ordinal)
+void stage_find_from(struct stage_find *wanted, size_t first)
 {
-    uint32_t algorithm = ordinal >> 30, line = ordinal & 0x3fffffff;
-    size_t size = 64 * ((size_t)algorithm + 1);
-    find->ret_ordinals[i] = ordinal;
-    find->ret_lines[i] = (uint8_t *)find->arrays[algorithm] + line * size;
-    find->ret_tails[i] = (uint8_t *)find->ret_lines[i] + size - 8 * TAIL_WORDS;
-    find->ret_found |= (uint64_t)1 << i;
-    find->ret_long |= (uint64_t)(algorithm > 0) << i;
-}
-
-void stage_find_from(struct stage_find *find, size_t first)
-{
-    for (size_t i = first; i < find->count; i++) {
-        uint32_t tag = (uint32_t)(find->hashes[i] >> 32);
+    struct stage_find find = *wanted;
+    for (size_t i = first; i < find.count; i++) {
+        uint32_t tag = (uint32_t)(find.hashes[i] >> 32);
         const _Atomic uint64_t *bucket =
-            (const _Atomic uint64_t *)find->index.buckets + (size_t)(tag >> find->index.shift) * BUCKET_ENTRIES;
-        struct bucket_match match = bucket_match(bucket, tag);
-        if (match.empty && match.tags && !(match.tags & (match.tags - 1))) {
-            const _Atomic uint64_t *entry = bucket + __builtin_ctz(match.tags);
-            found(find, i, (uint32_t)atomic_load_explicit(entry, memory_order_acquire) - 1);
-            continue;
-        }
-        find->ret_none |= (uint64_t)(match.empty && !match.tags) << i;
-        find->ret_ordinals[i] = 0;
-        find->ret_lines[i] = find->ret_tails[i] = find->nowhere;
+            (const _Atomic uint64_t *)find.index.buckets + (size_t)(tag >> find.index.shift) * BUCKET_ENTRIES;
+        stage_found(&find, i, bucket, bucket_match(bucket, tag));
     }
+    wanted->ret_found = find.ret_found;
+    wanted->ret_long = find.ret_long;
+    wanted->ret_none = find.ret_none;
 }
 
 /* By digits modulo 8; all but 6, 7 and 8 fit no code. */
 static const uint32_t code_limit[8] = {100000000, 0, 0, 0, 0, 0, 1000000, 10000000};
 
-static bool look_one(struct stage_look *look, size_t i)
+static bool look_one(const struct stage_look *look, size_t i)
 {
     const _Atomic uint64_t *tail = look->tails[i];
     uint64_t state = atomic_load_explicit(&tail[TAIL_STATE], memory_order_acquire);
@@ -92,48 +80,54 @@ static bool look_one(struct stage_look *look, size_t i)
     return true;
 }
 
-void stage_look_from(struct stage_look *look, size_t first)
+void stage_look_from(struct stage_look *wanted, size_t first)
 {
-    for (size_t i = first; i < look->count; i++)
-        if (look->wanted >> i & 1) look->ret_straight |= (uint64_t)look_one(look, i) << i;
+    const struct stage_look look = *wanted;
+    uint64_t straight = 0;
+    for (size_t i = first; i < look.count; i++)
+        if (look.wanted >> i & 1) straight |= (uint64_t)look_one(&look, i) << i;
+    wanted->ret_straight |= straight;
 }
 
-void stage_check_from(struct stage_check *check, size_t first)
+void stage_check_from(struct stage_check *wanted, size_t first)
 {
-    for (size_t i = first; i < check->count; i++) {
-        _Atomic uint64_t *tail = check->tails[i];
+    const struct stage_check check = *wanted;
+    uint64_t all_ready = 0;
+    for (size_t i = first; i < check.count; i++) {
+        _Atomic uint64_t *tail = check.tails[i];
         uint64_t budget = atomic_load_explicit(&tail[TAIL_BUDGET], memory_order_acquire);
         uint64_t state = atomic_load_explicit(&tail[TAIL_STATE], memory_order_acquire);
-        bool ready = (check->wanted >> i & 1) && (budget & 0xffff) == 0 && state == check->states[i] &&
-                     check->seen[i] >> 32 <= check->expected[i];
-        check->ret_ready |= (uint64_t)ready << i;
-        check->ret_words[i] = ready ? &tail[TAIL_TOKEN] : check->nowhere;
-        check->ret_next[i] = (check->expected[i] + 1) << 32 | (uint32_t)check->seen[i];
+        bool ready = (check.wanted >> i & 1) && (budget & 0xffff) == 0 && state == check.states[i] &&
+                     check.seen[i] >> 32 <= check.expected[i];
+        all_ready |= (uint64_t)ready << i;
+        check.ret_words[i] = ready ? &tail[TAIL_TOKEN] : check.nowhere;
+        check.ret_next[i] = (check.expected[i] + 1) << 32 | (uint32_t)check.seen[i];
     }
+    wanted->ret_ready |= all_ready;
 }
 
-void stage_record_some(const struct stage_record *record, uint64_t which)
+void stage_record_some(const struct stage_record *wanted, uint64_t which)
 {
+    const struct stage_record record = *wanted;
     for (uint64_t left = which; left; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctzll(left);
-        uint64_t query[3], ordinal = record->ordinals[i];
-        uint64_t *words = (uint64_t *)(void *)(record->slots + (size_t)record->records[i] * 64);
-        uint64_t *answer = record->answers[i];
-        memcpy(query, record->queries[i], sizeof query);
-        words[0] = query[0];
-        words[1] = query[1];
-        words[2] = record->tokens[i];
+        uint64_t source, ordinal = record.ordinals[i];
+        uint8_t *slot = record.slots + (size_t)record.records[i] * 64;
+        uint64_t *words = (uint64_t *)(void *)slot, *answer = record.answers[i];
+        memcpy(&source, (const uint8_t *)record.queries[i] + 16, sizeof source);
+        memcpy(slot, record.queries[i], 16);
+        words[2] = record.tokens[i];
         words[3] = 0;
-        words[4] = query[2];
+        words[4] = source;
         words[5] = ordinal | ordinal << 32;
-        words[6] = record->places[i];
-        words[7] = record->lasts[i];
-        answer[0] = record->answer;
-        answer[1] = record->records[i];
+        words[6] = record.places[i];
+        words[7] = record.lasts[i];
+        answer[0] = record.answer;
+        answer[1] = record.records[i];
     }
 }
 
-static void hash_names(const struct stage_names *names)
+void stage_hash_names(const struct stage_names *names)
 {
     stage_hash_names_from(names, 0);
 }
@@ -161,4 +155,4 @@ static void record(const struct stage_record *record)
     stage_record_some(record, record->which);
 }
 
-const struct kernel_stages stages_portable = {gather, hash_names, find, look, check, record};
+const struct kernel_stages stages_portable = {stage_gather, stage_hash_names, find, look, check, record};

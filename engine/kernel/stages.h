@@ -200,8 +200,9 @@ struct kernel_stages {
     void (*record)(const struct stage_record *record);
 };
 
-/* In plain C, on any machine; and by vectors, on a CPU that has the avx512 kernel. */
+/* In plain C, on any machine; and by vectors, on a CPU that has the kernel of that name. */
 extern const struct kernel_stages stages_portable;
+extern const struct kernel_stages stages_avx2;
 extern const struct kernel_stages stages_avx512;
 
 #endif
