@@ -14,8 +14,8 @@ ROOMS = {"kernel": "kernel: HMAC", "table": "table", "journal": "journal", "serv
          "vault": "vault: frame MAC and seals", "core": "core: sessions, candidates, judging"}
 SYSTEM = "socket, ring, disk: operating system"
 OTHERS = [
-    (r"^(avx512|avx2|sha_ni|portable)_sha256_many", ROOMS["journal"]),  # of the seals
-    (r"^(avx512|avx2|sha_ni|portable)_sha", ROOMS["kernel"]),
+    (r"^(avx512|avx2|sha_ni|simd128|portable)_sha256_many", ROOMS["journal"]),  # of the seals
+    (r"^(avx512|avx2|sha_ni|simd128|portable)_sha", ROOMS["kernel"]),
     (r"\[k\]$", SYSTEM), (r"^\[libcrypto", ROOMS["vault"]), (r"^\[liburing|^io_uring", ROOMS["os"]), (r"^XXH|^\[libxxhash", ROOMS["journal"]), (r"^\[liblmdb|^mdb_", "store: LMDB")]
 ALLOWED = (ROOMS["kernel"], ROOMS["table"], ROOMS["journal"], ROOMS["server"], SYSTEM)
 

@@ -1,9 +1,10 @@
 /* One bucket of the index: eight entries in one cache line, compared with a tag at once. For the table and its search
  * alone.
  *
- * Writers store single entries atomically at any time. The vectors read the bucket in pieces of 16 bytes; each entry in
- * them is whole, since x86 reads and writes aligned 8 bytes whole, and loads there are in order, so whatever an entry
- * names was written before it was seen. Elsewhere, and under the race detector, entries are loaded one by one. */
+ * Writers store single entries atomically at any time. The vectors read the bucket in pieces of 16 bytes or more; each
+ * entry in them is whole, since x86 reads and writes aligned 8 bytes whole, and loads there are in order, so whatever
+ * an entry names was written before it was seen. Elsewhere, and under the race detector, entries are loaded one by one.
+ */
 #ifndef OTPRING_KERNEL_BUCKET_H
 #define OTPRING_KERNEL_BUCKET_H
 

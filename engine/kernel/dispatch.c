@@ -10,6 +10,7 @@
 #include "kernel/messages.h"
 #include "kernel/portable.h"
 #include "kernel/sha.h"
+#include "kernel/simd128.h"
 #include "kernel/stages.h"
 #ifdef OTPRING_X86
 #include "kernel/avx2.h"
@@ -108,6 +109,25 @@ static const struct kernel portable = {
     .lanes = {1, 1, 1},
 };
 
+/* Elsewhere the compiler would take the vectors apart, and keep the pieces in memory. */
+#if defined(__SSE2__) || defined(__ARM_NEON)
+#define OTPRING_SIMD128
+static const struct route lanes4_sha1 = {.wide = simd128_sha1, .lanes = SIMD128_LANES};
+static const struct route lanes4_sha256 = {.wide = simd128_sha256, .lanes = SIMD128_LANES};
+static const struct route lanes2_sha512 = {.wide = simd128_sha512, .lanes = SIMD128_LONG_LANES};
+ROUTE_FUNCTIONS(lanes4_sha1)
+ROUTE_FUNCTIONS(lanes4_sha256)
+ROUTE_FUNCTIONS(lanes2_sha512)
+
+static const struct kernel simd128 = {
+    .name = "simd128",
+    KERNEL_OF(lanes4_sha1, lanes4_sha256, lanes2_sha512),
+    .sha256_many = simd128_sha256_many,
+    .stages = &stages_portable,
+    .lanes = {SIMD128_LANES, SIMD128_LANES, SIMD128_LONG_LANES},
+};
+#endif
+
 #ifdef OTPRING_X86
 /* Vectors read what others write at the same time, each word whole: the race detector does not know that of them. */
 #ifdef __SANITIZE_THREAD__
@@ -163,7 +183,7 @@ static const struct kernel avx2 = {
 };
 
 /* The best of both: eight lanes of SHA-256 without rotations and three-input logic lose against the instructions. So do
- * those of SHA-1 on AMD, by 1.2 (Zen 3), by 1.4 where another thread of the core is busy. */
+ * those of SHA-1 but on Intel: on Zen 3 by 1.2, by 1.4 where another thread of the core is busy. */
 static const struct kernel avx2_and_sha_ni = {
     .name = "avx2+sha-ni",
     KERNEL_OF(eight_sha1, instructions_sha256, four_sha512),
@@ -172,7 +192,7 @@ static const struct kernel avx2_and_sha_ni = {
     .lanes = {AVX2_LANES, SHA_NI_STREAMS, AVX2_LONG_LANES},
 };
 
-static const struct kernel avx2_and_sha_ni_amd = {
+static const struct kernel avx2_and_sha_ni_not_intel = {
     .name = "avx2+sha-ni",
     KERNEL_OF(instructions_sha1, instructions_sha256, four_sha512),
     .sha256_many = sha_ni_sha256_many,
@@ -236,7 +256,8 @@ static struct cpu cpu_look(void)
 }
 
 /* A vector costs the same for one step as for all its lanes. Intel's SHA unit does one step in about a third of the
- * time of sixteen lanes of SHA-1 (Sapphire Rapids); AMD's interleaves streams and does eight in that time (Zen 4). */
+ * time of sixteen lanes of SHA-1 (Sapphire Rapids); AMD's interleaves streams and did eight in that time
+ * (Zen 4, when there were four streams; three do eight in less). */
 static void routes_set(const struct cpu *cpu)
 {
     if (!cpu->sha) return;
@@ -252,13 +273,17 @@ static struct compressions compressions = {.sha1 = sha1_compress, .sha256 = sha2
 static void kernels_find(void)
 {
     kernels_here[kernels_here_count++] = &portable;
+#ifdef OTPRING_SIMD128
+    kernels_here[kernels_here_count++] = &simd128;
+#endif
 #ifdef OTPRING_X86
     struct cpu cpu = cpu_look();
     routes_set(&cpu);
     if (cpu.sha) kernels_here[kernels_here_count++] = &sha_ni;
     if (cpu.sha) compressions = (struct compressions){.sha1 = sha_ni_sha1_compress, .sha256 = sha_ni_sha256_compress};
     if (cpu.avx2) kernels_here[kernels_here_count++] = &avx2;
-    if (cpu.avx2 && cpu.sha) kernels_here[kernels_here_count++] = cpu.intel ? &avx2_and_sha_ni : &avx2_and_sha_ni_amd;
+    if (cpu.avx2 && cpu.sha)
+        kernels_here[kernels_here_count++] = cpu.intel ? &avx2_and_sha_ni : &avx2_and_sha_ni_not_intel;
     if (cpu.avx512) kernels_here[kernels_here_count++] = &avx512;
 #endif
 }

@@ -84,7 +84,7 @@ struct kernel_messages {
 struct kernel_stages;
 
 struct kernel {
-    const char *name; /* "portable", "sha-ni", "avx2", "avx512" */
+    const char *name; /* "portable", "simd128", "sha-ni", "avx2", "avx2+sha-ni", "avx512" */
     kernel_steps_function *steps[KERNEL_ALGORITHM_COUNT];
     kernel_match_function *match[KERNEL_ALGORITHM_COUNT];
     void (*sha256_many)(const struct kernel_messages *messages); /* as kernel_sha256_many, by this kernel */

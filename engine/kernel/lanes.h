@@ -109,13 +109,8 @@ KERNEL_INLINE void batch_finish(struct batch *batch)
         memcpy(batch->match->ret_fits + first, batch->fits, batch->tail_count);
 }
 
-/* The share of `part`, one of `parts` equal stretches of rounds, in so many prefetches. */
-KERNEL_INLINE void prefetch_part(const void *const *addresses, unsigned count, unsigned part, unsigned parts)
-{
-    for (unsigned i = part * count / parts; i < (part + 1) * count / parts; i++) prefetch_one(addresses[i]);
-}
-
-/* The same with a swap beside every other prefetch. */
+/* The share of `part`, one of `parts` equal stretches of rounds, in prefetches, and in a swap beside every other one.
+ */
 KERNEL_INLINE void beside_part(const struct beside *beside, unsigned lanes, unsigned part, unsigned parts)
 {
     for (unsigned i = part * 2 * lanes / parts; i < (part + 1) * 2 * lanes / parts; i++) {

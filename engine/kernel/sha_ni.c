@@ -11,8 +11,9 @@
 
 #define EACH_STREAM _Pragma("GCC unroll 3") for (int s = 0; s < streams; s++)
 
-/* Sixteen registers hold the states of three streams, and what their rounds want next. The rest of the message words
- * stands in memory: left to itself, the compiler puts states there, which everything waits for. */
+/* Sixteen registers hold the states of three streams, and what their rounds want next. The other message words stand in
+ * memory, and so do the states at the beginning, which wait for the sums at the end: left to itself, the compiler puts
+ * states of the moment there, which everything waits for. */
 #define IN_MEMORY(vector) __asm__("" : "+m"(vector))
 
 /* What is known of a block: its constant words, and so much of the message schedule, are folded. */
@@ -117,7 +118,9 @@ KERNEL_INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_ST
         spread_part(spread, (unsigned)g);
         if (next < 4 || next == 20) continue;
         EACH_STREAM
-        last[s] = sha1_schedule(w[next % 4][s], w[(next + 1) % 4][s], w[(next + 2) % 4][s], last[s], next, kind);
+        {
+            last[s] = sha1_schedule(w[next % 4][s], w[(next + 1) % 4][s], w[(next + 2) % 4][s], last[s], next, kind);
+        }
         EACH_STREAM
         {
             w[next % 4][s] = last[s];
@@ -139,8 +142,9 @@ KERNEL_INLINE void sha1_load(struct sha1_streams *state, int s, const uint8_t *w
     state->e[s] = _mm_set_epi32((int)e, 0, 0, 0);
 }
 
-/* The digest's bytes are at descending places, those of its first four words in abcd, the last word's above twelve zero
- * bytes in e. Places past a register's sixteen, counted from 0x80 on, give zero, and so do those below it. */
+/* Byte k of the digest stands at 15 - k of abcd, or at 31 - k of e, whose lower twelve bytes are zero. A place below 0
+ * or from 0x80 on gives zero, so 0x70 is added to those in e: 16 and more come to 0x80 and more. No branch, and no
+ * address that is a secret. */
 KERNEL_INLINE uint32_t sha1_truncate(__m128i abcd, __m128i e)
 {
     const __m128i from = _mm_and_si128(_mm_shuffle_epi8(e, _mm_set1_epi8(12)), _mm_set1_epi8(15));
@@ -227,7 +231,10 @@ KERNEL_INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_N
         spread_part(spread, (unsigned)g);
         if (next >= 4 && next < 16) {
             EACH_STREAM
-            last[s] = sha256_schedule(w[next % 4][s], w[(next + 1) % 4][s], w[(next + 2) % 4][s], last[s], next, kind);
+            {
+                last[s] =
+                    sha256_schedule(w[next % 4][s], w[(next + 1) % 4][s], w[(next + 2) % 4][s], last[s], next, kind);
+            }
         }
         EACH_STREAM abef[s] = _mm_sha256rnds2_epu32(abef[s], cdgh[s], _mm_shuffle_epi32(words[s], 0x0e));
         if (next >= 4 && next < 16) {
@@ -263,15 +270,18 @@ KERNEL_INLINE void sha256_words(__m128i abef, __m128i cdgh, __m128i *ret_abcd, _
     *ret_efgh = _mm_alignr_epi8(dchg, feba, 8);
 }
 
+/* Byte k of the digest stands at 15 - k of the reversed first four words, or at 31 - k of the last ones. */
 KERNEL_INLINE uint32_t sha256_truncate(__m128i abef, __m128i cdgh)
 {
-    uint8_t digest[32];
     __m128i abcd, efgh;
-    const __m128i swap = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
     sha256_words(abef, cdgh, &abcd, &efgh);
-    _mm_storeu_si128((__m128i *)(void *)digest, _mm_shuffle_epi8(abcd, swap));
-    _mm_storeu_si128((__m128i *)(void *)(digest + 16), _mm_shuffle_epi8(efgh, swap));
-    return truncate_digest(digest, 32);
+    abcd = _mm_shuffle_epi32(abcd, 0x1b);
+    efgh = _mm_shuffle_epi32(efgh, 0x1b);
+    const __m128i from = _mm_and_si128(_mm_shuffle_epi8(efgh, _mm_setzero_si128()), _mm_set1_epi8(15));
+    const __m128i first = _mm_sub_epi8(_mm_set1_epi32(0x0f0e0d0c), from);
+    const __m128i second = _mm_sub_epi8(_mm_set1_epi32((int)0x8f8e8d8c), from);
+    const __m128i bytes = _mm_or_si128(_mm_shuffle_epi8(abcd, first), _mm_shuffle_epi8(efgh, second));
+    return (uint32_t)_mm_cvtsi128_si32(bytes) & 0x7fffffff;
 }
 
 /* The outer hash's block, of an inner digest. */
@@ -302,6 +312,12 @@ KERNEL_INLINE void sha256_batch(const struct kernel_match *match, struct kernel_
     EACH_STREAM sha256_outer_in(&inner, s, w);
     sha256_block(&outer, w, streams, BLOCK_OUTER, &spread);
     EACH_STREAM give(match, ret_truncated, first + s, sha256_truncate(outer.abef[s], outer.cdgh[s]));
+}
+
+/* How many go three by three: one stream takes nearly as long as two, so four that are left go two by two. */
+static size_t by_three(size_t count)
+{
+    return count % 3 == 1 && count > 1 ? count - 4 : count;
 }
 
 /* ---- whole messages ---- */
@@ -343,12 +359,12 @@ KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_
 void sha_ni_sha256_many(const struct kernel_messages *messages)
 {
     size_t i = 0;
-    for (; i + 3 <= messages->count; i += 3) sha256_messages(messages, i, 3);
-    if (i + 2 == messages->count) sha256_messages(messages, i, 2);
-    if (i + 1 == messages->count) sha256_messages(messages, i, 1);
+    for (; i + 3 <= by_three(messages->count); i += 3) sha256_messages(messages, i, 3);
+    for (; i + 2 <= messages->count; i += 2) sha256_messages(messages, i, 2);
+    if (i < messages->count) sha256_messages(messages, i, 1);
 }
 
-/* ---- single blocks ---- */
+/* ---- single blocks, of seeds too: nothing of them is left on the stack ---- */
 
 void sha_ni_sha1_compress(uint32_t state[5], const uint32_t message[16])
 {
@@ -361,6 +377,8 @@ void sha_ni_sha1_compress(uint32_t state[5], const uint32_t message[16])
     sha1_block(&one, w, 1, BLOCK_ANY, &no_spread);
     _mm_storeu_si128((__m128i *)(void *)state, _mm_shuffle_epi32(one.abcd[0], 0x1b));
     state[4] = (uint32_t)_mm_extract_epi32(one.e[0], 3);
+    explicit_bzero(w, sizeof w);
+    explicit_bzero(&one, sizeof one);
 }
 
 void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
@@ -374,17 +392,18 @@ void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
     sha256_words(one.abef[0], one.cdgh[0], &abcd, &efgh);
     _mm_storeu_si128((__m128i *)(void *)state, abcd);
     _mm_storeu_si128((__m128i *)(void *)(state + 4), efgh);
+    explicit_bzero(w, sizeof w);
+    explicit_bzero(&one, sizeof one);
 }
 
 /* ---- batches ---- */
 
-/* One stream takes nearly as long as two: four that are left go two by two. */
 #define RUN(function, batch)                                                                                           \
     void function(const struct kernel_match *match, uint32_t *ret_truncated)                                           \
     {                                                                                                                  \
         struct kernel_swaps none = {0}, *swaps = match->swaps ? match->swaps : &none;                                  \
-        size_t i = 0, threes = match->count % 3 == 1 && match->count > 1 ? match->count - 4 : match->count;            \
-        for (; i + 3 <= threes; i += 3) batch(match, swaps, ret_truncated, i, 3);                                      \
+        size_t i = 0;                                                                                                  \
+        for (; i + 3 <= by_three(match->count); i += 3) batch(match, swaps, ret_truncated, i, 3);                      \
         for (; i + 2 <= match->count; i += 2) batch(match, swaps, ret_truncated, i, 2);                                \
         if (i < match->count) batch(match, swaps, ret_truncated, i, 1);                                                \
     }

@@ -1,6 +1,5 @@
-/* The stages with AVX2, four items a vector; what is left over goes the plain way. */
-#include <stdbool.h>
-
+/* The stages with AVX2: four items a vector where they are looked at and checked, one at a time where a bucket is
+ * searched and a record written. What is left over, and what gains nothing, goes the plain way. */
 #include "kernel/bucket.h"
 #include "kernel/stages_from.h"
 #include "kernel/vector256.h"

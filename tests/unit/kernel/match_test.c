@@ -191,6 +191,7 @@ static void plain_fits(const uint32_t *truncated, const uint32_t *codes, const u
     *ret_fits = code_fits(*truncated, *codes, *digits);
 }
 
+#ifdef __x86_64__
 static bool kernel_is_here(const char *name)
 {
     const struct kernel *const *kernels;
@@ -199,6 +200,7 @@ static bool kernel_is_here(const char *name)
         if (strcmp(kernels[k]->name, name) == 0) return true;
     return false;
 }
+#endif
 
 static size_t comparisons_here(struct comparison ret_comparisons[5])
 {
