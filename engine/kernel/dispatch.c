@@ -109,7 +109,7 @@ static const struct kernel portable = {
     .lanes = {1, 1, 1},
 };
 
-/* Elsewhere the compiler would take the vectors apart, and keep the pieces in memory. */
+/* Elsewhere the compiler may have to take the vectors apart. */
 #if defined(__SSE2__) || defined(__ARM_NEON)
 #define OTPRING_SIMD128
 static const struct route lanes4_sha1 = {.wide = simd128_sha1, .lanes = SIMD128_LANES};
@@ -183,7 +183,7 @@ static const struct kernel avx2 = {
 };
 
 /* The best of both: eight lanes of SHA-256 without rotations and three-input logic lose against the instructions. So do
- * those of SHA-1 but on Intel: on Zen 3 by 1.2, by 1.4 where another thread of the core is busy. */
+ * those of SHA-1 on Zen 3: by 1.1, by 1.4 where another thread of the core is busy. On Intel that was not measured. */
 static const struct kernel avx2_and_sha_ni = {
     .name = "avx2+sha-ni",
     KERNEL_OF(eight_sha1, instructions_sha256, four_sha512),
@@ -257,7 +257,7 @@ static struct cpu cpu_look(void)
 
 /* A vector costs the same for one step as for all its lanes. Intel's SHA unit does one step in about a third of the
  * time of sixteen lanes of SHA-1 (Sapphire Rapids); AMD's interleaves streams and did eight in that time
- * (Zen 4, when there were four streams; three do eight in less). */
+ * (Zen 4, when there were four streams; with three it was not measured again). */
 static void routes_set(const struct cpu *cpu)
 {
     if (!cpu->sha) return;

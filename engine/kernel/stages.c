@@ -30,18 +30,9 @@ void stage_hash_names_from(const struct stage_names *wanted, size_t first)
     }
 }
 
-void stage_find_from(struct stage_find *wanted, size_t first)
+void stage_find_from(struct stage_find *find, size_t first)
 {
-    struct stage_find find = *wanted;
-    for (size_t i = first; i < find.count; i++) {
-        uint32_t tag = (uint32_t)(find.hashes[i] >> 32);
-        const _Atomic uint64_t *bucket =
-            (const _Atomic uint64_t *)find.index.buckets + (size_t)(tag >> find.index.shift) * BUCKET_ENTRIES;
-        stage_found(&find, i, bucket, bucket_match(bucket, tag));
-    }
-    wanted->ret_found = find.ret_found;
-    wanted->ret_long = find.ret_long;
-    wanted->ret_none = find.ret_none;
+    stage_find_by(bucket_match, find, first);
 }
 
 /* By digits modulo 8; all but 6, 7 and 8 fit no code. */

@@ -64,32 +64,23 @@ KERNEL_INLINE __m128i load_word(const void *from)
 
 /* ---- find ---- */
 
-KERNEL_INLINE struct bucket_match match_lanes(const void *bucket, uint32_t tag)
+KERNEL_INLINE struct bucket_match match_lanes(const _Atomic uint64_t *bucket, uint32_t tag)
 {
-    vector wanted = constant32(tag), entries[2] = {load(bucket), load((const uint8_t *)bucket + sizeof(vector))};
+    vector wanted = constant32(tag);
     struct bucket_match match = {0, 0};
     for (int half = 0; half < 2; half++) {
-        match.tags |= lanes_number(_mm256_cmpeq_epi32(entries[half], wanted)) << LANES * half;
-        match.empty |= lanes_number(equal(entries[half], zero())) << LANES * half;
+        vector entries = load((const void *)(bucket + LANES * half));
+        match.tags |= lanes_number(_mm256_cmpeq_epi32(entries, wanted)) << LANES * half;
+        match.empty |= lanes_number(equal(entries, zero())) << LANES * half;
     }
     match.tags &= ~match.empty;
     return match;
 }
 
-/* As stage_find_from, which says of each entry what it means. */
-static void find(struct stage_find *wanted)
+static void find(struct stage_find *find)
 {
-    struct stage_find find = *wanted;
-    find.ret_found = find.ret_long = find.ret_none = 0;
-    for (size_t i = 0; i < find.count; i++) {
-        uint32_t tag = (uint32_t)(find.hashes[i] >> 32);
-        const uint8_t *bucket =
-            (const uint8_t *)find.index.buckets + (size_t)(tag >> find.index.shift) * 8 * BUCKET_ENTRIES;
-        stage_found(&find, i, (const void *)bucket, match_lanes(bucket, tag));
-    }
-    wanted->ret_found = find.ret_found;
-    wanted->ret_long = find.ret_long;
-    wanted->ret_none = find.ret_none;
+    find->ret_found = find->ret_long = find->ret_none = 0;
+    stage_find_by(match_lanes, find, 0);
 }
 
 /* ---- look ---- */

@@ -35,4 +35,22 @@ static inline void stage_found(struct stage_find *find, size_t i, const _Atomic 
     find->ret_long |= (uint64_t)(algorithm > 0) << i;
 }
 
+typedef struct bucket_match bucket_match_function(const _Atomic uint64_t *bucket, uint32_t tag);
+
+/* stage_find_from, with a bucket compared by `match`: inline, so that there is no call for each. */
+static inline __attribute__((always_inline)) void stage_find_by(bucket_match_function *match, struct stage_find *wanted,
+                                                                size_t first)
+{
+    struct stage_find find = *wanted;
+    for (size_t i = first; i < find.count; i++) {
+        uint32_t tag = (uint32_t)(find.hashes[i] >> 32);
+        const _Atomic uint64_t *bucket =
+            (const _Atomic uint64_t *)find.index.buckets + (size_t)(tag >> find.index.shift) * BUCKET_ENTRIES;
+        stage_found(&find, i, bucket, match(bucket, tag));
+    }
+    wanted->ret_found = find.ret_found;
+    wanted->ret_long = find.ret_long;
+    wanted->ret_none = find.ret_none;
+}
+
 #endif
