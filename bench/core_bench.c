@@ -17,6 +17,9 @@
 #include "os/os_sim.h"
 
 enum { ROUNDS_MAX = 64, STAGES = 8, CODES_AT_ONCE = 240, DIGITS = 6, CODE_COUNT = 1000000, UNSEALED_MAX = 128 << 20 };
+/* Frames smaller than a turn come from so many sessions of so many slots, one after the other, as of clients that have
+ * 16 in flight each. */
+enum { SESSIONS = 256, SLOTS = 16 };
 enum kind { RIGHT, NEAR, WRONG, REPLAYED, KIND_COUNT };
 
 static const char *const stage_names[STAGES] = {
@@ -30,7 +33,8 @@ struct bench {
     struct core_worker *worker;
     struct journal_writer *keeper;
     uint32_t tokens;
-    uint32_t batch;
+    uint32_t batch; /* codes of a turn */
+    uint32_t frame; /* codes of a frame */
     uint32_t items; /* of a round */
     uint32_t mix[KIND_COUNT];
     uint32_t mix_total;
@@ -40,12 +44,15 @@ struct bench {
     uint32_t *next; /* step of each token */
     bool *failed;   /* the last code was wrong */
     uint64_t random;
-    struct otpring_wire_query *frames;         /* of a round */
-    uint8_t *expected;                         /* verdicts, beside frames */
-    const struct otpring_wire_answer *answers; /* of the last frame */
-    uint32_t answer_count;
+    struct otpring_wire_query *queries; /* of a round */
+    uint8_t *expected;                  /* verdicts, beside queries */
+    uint8_t *frames;                    /* of a round, as they come through a socket */
+    uint64_t frames_sent;
+    const struct otpring_wire_answer *answers[OTPRING_WIRE_ITEMS_MAX]; /* of each frame of the last turn */
+    uint32_t answered_frames;
     uint32_t answer_at;
-    uint64_t session;
+    uint32_t session_count;
+    uint64_t sessions[SESSIONS];
     uint64_t turn_ticks; /* of a round, in core_turn */
     uint64_t answered;
     uint64_t accepted;
@@ -82,23 +89,26 @@ static void must(struct result result)
 static void answered(void *context, const struct core_answer *answer)
 {
     struct bench *bench = context;
-    bench->answers = answer->answers;
-    bench->answer_count = answer->count;
+    bench->answers[bench->answered_frames++] = answer->answers;
 }
 
 static void answers_check(struct bench *bench)
 {
-    bench->answered += bench->answer_count;
-    for (uint32_t i = 0; i < bench->answer_count; i++, bench->answer_at++) {
-        bench->accepted += bench->answers[i].verdict == OTPRING_ACCEPTED;
-        bench->unexpected += bench->answers[i].verdict != bench->expected[bench->answer_at];
+    for (uint32_t f = 0; f < bench->answered_frames; f++) {
+        for (uint32_t i = 0; i < bench->frame; i++, bench->answer_at++) {
+            bench->accepted += bench->answers[f][i].verdict == OTPRING_ACCEPTED;
+            bench->unexpected += bench->answers[f][i].verdict != bench->expected[bench->answer_at];
+        }
     }
-    bench->answer_count = 0;
+    bench->answered += bench->answered_frames * bench->frame;
+    bench->answered_frames = 0;
 }
 
 static void hello_answered(void *context, const struct core_hello_answer *answer)
 {
-    ((struct bench *)context)->session = answer->hello.session;
+    struct bench *bench = context;
+    CHECK(answer->error == 0 && answer->hello.slots == SLOTS);
+    bench->sessions[bench->session_count++] = answer->hello.session;
 }
 
 static struct result no_blocks(void *context, const struct journal_block_view *block)
@@ -143,7 +153,9 @@ static void core_make(struct bench *bench)
     must(os_sim_world_create(&world, &bench->world));
     bench->os = os_sim_create(bench->world);
     core->vault = vault_make();
-    core->options.kept_size = 64 << 20;
+    /* Each session's beginning is rounded up, and so is each slot's. */
+    core->options.kept_size =
+        (uint64_t)SESSIONS * (SLOTS * (bench->frame * sizeof(struct otpring_wire_answer) + 192) + 4096);
     struct table_options table = {.lines_max = {bench->tokens + 1, 1024, 1024}, .names_expected = bench->tokens};
     memcpy(table.secret, vault_table_secret(core->vault), 32);
     must(table_create(&table, &core->table));
@@ -182,15 +194,21 @@ static void name_make(uint32_t token, uint8_t ret_name[16])
     memcpy(ret_name, name, 16);
 }
 
+static size_t frame_size(const struct bench *bench)
+{
+    return sizeof(struct otpring_wire_header) + bench->frame * sizeof(struct otpring_wire_query);
+}
+
 static void tokens_make(struct bench *bench)
 {
     bench->random = 88172645463325252u;
     bench->order = calloc(bench->tokens, sizeof *bench->order);
     bench->next = calloc(bench->tokens, sizeof *bench->next);
     bench->failed = calloc(bench->tokens, sizeof *bench->failed);
-    bench->frames = calloc(bench->items, sizeof *bench->frames);
+    bench->queries = calloc(bench->items, sizeof *bench->queries);
     bench->expected = calloc(bench->items, 1);
-    CHECK(bench->order && bench->next && bench->failed && bench->frames && bench->expected);
+    bench->frames = malloc(bench->items / bench->frame * frame_size(bench));
+    CHECK(bench->order && bench->next && bench->failed && bench->queries && bench->expected && bench->frames);
     for (uint32_t i = 0; i < bench->tokens; i++) {
         _Alignas(64) uint8_t midstates[KERNEL_SHA512_MIDSTATES];
         uint8_t seed[20] = {0};
@@ -252,7 +270,7 @@ static void codes_make(struct bench *bench)
         uint32_t token = bench->order[bench->order_at];
         struct table_hit hit;
         if (++bench->order_at == bench->tokens) bench->order_at = 0;
-        uint64_t step = item_make(bench, token, &bench->frames[i], &bench->expected[i]);
+        uint64_t step = item_make(bench, token, &bench->queries[i], &bench->expected[i]);
         if (step != UINT64_MAX) {
             CHECK(table_line(bench->core.table, token, &hit));
             midstates[count] = hit.midstates;
@@ -261,8 +279,28 @@ static void codes_make(struct bench *bench)
         }
         if (count < CODES_AT_ONCE && i + 1 < bench->items) continue;
         bench->core.kernel->steps[KERNEL_SHA1](midstates, steps, truncated, count);
-        for (uint32_t k = 0; k < count; k++) bench->frames[places[k]].code = kernel_digits(truncated[k], DIGITS);
+        for (uint32_t k = 0; k < count; k++) bench->queries[places[k]].code = kernel_digits(truncated[k], DIGITS);
         count = 0;
+    }
+}
+
+/* The same as frames: each session sends all its slots, then comes the next one's turn. */
+static void frames_make(struct bench *bench)
+{
+    uint32_t count = bench->items / bench->frame;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t number = bench->frames_sent++;
+        struct otpring_wire_header header = {
+            .size = (uint32_t)frame_size(bench),
+            .kind = OTPRING_WIRE_VERIFY,
+            .count = (uint16_t)bench->frame,
+            .session = bench->sessions[number / SLOTS % bench->session_count],
+            .sequence = (uint32_t)(number / ((uint64_t)SLOTS * bench->session_count)) + 1,
+            .slot = (uint16_t)(number % SLOTS),
+        };
+        uint8_t *frame = bench->frames + i * frame_size(bench);
+        memcpy(frame, &header, sizeof header);
+        memcpy(frame + sizeof header, bench->queries + i * bench->frame, frame_size(bench) - sizeof header);
     }
 }
 
@@ -281,13 +319,23 @@ static void keep(struct bench *bench)
                           journal_durable_through(bench->core.journal), &more));
 }
 
-static void batch_run(struct bench *bench, struct otpring_wire_query *queries, struct otpring_wire_header *header,
-                      const struct core_client *client, uint64_t stage_ns[STAGES])
+static void frames_offer(struct bench *bench, const uint8_t *frames, const struct core_client *client)
 {
-    enum otpring_wire_error_code error;
-    struct core_frame frame = {.header = header, .items = queries, .client = client};
+    for (uint32_t i = 0; i < bench->batch / bench->frame; i++) {
+        const uint8_t *bytes = frames + i * frame_size(bench);
+        enum otpring_wire_error_code error;
+        struct core_frame frame = {.header = (const struct otpring_wire_header *)(const void *)bytes,
+                                   .items = bytes + sizeof(struct otpring_wire_header),
+                                   .client = client};
+        CHECK(core_frame(bench->worker, &frame, &error) == CORE_TAKEN);
+    }
+}
+
+static void turn_run(struct bench *bench, const uint8_t *frames, const struct core_client *client,
+                     uint64_t stage_ns[STAGES])
+{
     uint64_t at = now_ns();
-    CHECK(core_frame(bench->worker, &frame, &error) == CORE_TAKEN);
+    frames_offer(bench, frames, client);
     uint64_t next = now_ns();
     stage_ns[0] += next - at;
     uint64_t begun = ticks();
@@ -307,25 +355,21 @@ static void batch_run(struct bench *bench, struct otpring_wire_query *queries, s
 
 /* Gives nanoseconds a verification by stage, and in all as the last. What happens within a turn is told apart only when
  * `marked`: asking the clock so often takes time too. */
-static void round_run(struct bench *bench, const struct core_client *client, uint32_t *sequence, bool marked,
-                      double ret_ns[STAGES + 1])
+static void round_run(struct bench *bench, const struct core_client *client, bool marked, double ret_ns[STAGES + 1])
 {
     /* The simulated os keeps simulated time; stages are measured on the machine's clock. */
     bench->worker->turns->judge->clock_ns = marked ? ticks : NULL;
     codes_make(bench);
+    frames_make(bench);
     uint64_t stage_ns[STAGES] = {0};
     uint64_t *judged = bench->worker->turns->judge->stage_ns;
     memset(judged, 0, 4 * sizeof *judged);
     bench->answer_at = 0;
     bench->turn_ticks = 0;
     for (uint32_t i = 0; i < bench->items; i += bench->batch) {
-        struct otpring_wire_header header = {.kind = OTPRING_WIRE_VERIFY,
-                                             .count = (uint16_t)bench->batch,
-                                             .session = bench->session,
-                                             .sequence = ++*sequence};
         keep(bench);
         uint64_t allocations = alloc_count();
-        batch_run(bench, bench->frames + i, &header, client, stage_ns);
+        turn_run(bench, bench->frames + i / bench->frame * frame_size(bench), client, stage_ns);
         bench->allocations += alloc_count() - allocations;
         answers_check(bench);
     }
@@ -365,11 +409,11 @@ static double median_total(double rounds[][STAGES + 1], int count, bool without_
 
 static void print_text(const struct bench *bench, double marked[][STAGES + 1], double rounds[][STAGES + 1], int count)
 {
-    printf(
-        "%u HOTP tokens (SHA-1, 6 digits), mix %u:%u:%u:%u, batches of %u, %u codes a round, kernel %s, %d rounds, one "
-        "worker\n",
-        bench->tokens, bench->mix[0], bench->mix[1], bench->mix[2], bench->mix[3], bench->batch, bench->items,
-        bench->core.kernel->name, count);
+    printf("%u HOTP tokens (SHA-1, 6 digits), mix %u:%u:%u:%u, turns of %u codes in frames of %u, %u codes a round, "
+           "kernel "
+           "%s, %d rounds, one worker\n",
+           bench->tokens, bench->mix[0], bench->mix[1], bench->mix[2], bench->mix[3], bench->batch, bench->frame,
+           bench->items, bench->core.kernel->name, count);
     for (int i = 0; i < STAGES; i++) print_stage(stage_names[i], marked, i, count);
     double all = median_total(rounds, count, false), core = median_total(rounds, count, true);
     printf("  %-18s %7.1f ns  %.2f million/s; without the simulated os %.1f ns, %.2f million/s\n", "all", all,
@@ -384,13 +428,14 @@ static void print_text(const struct bench *bench, double marked[][STAGES + 1], d
  * the engine's work. */
 static void print_json(const struct bench *bench, double marked[][STAGES + 1], double rounds[][STAGES + 1], int count)
 {
-    printf("{\"tokens\": %u, \"batch\": %u, \"items\": %u, \"mix\": [%u, %u, %u, %u], \"kernel\": \"%s\", "
-           "\"bytes_a_token\": %.2f, \"allocations\": %llu, \"answered\": %llu, \"accepted\": %llu, "
-           "\"unexpected\": %llu",
-           bench->tokens, bench->batch, bench->items, bench->mix[0], bench->mix[1], bench->mix[2], bench->mix[3],
-           bench->core.kernel->name, (double)table_memory_size(bench->core.table) / bench->tokens,
-           (unsigned long long)bench->allocations, (unsigned long long)bench->answered,
-           (unsigned long long)bench->accepted, (unsigned long long)bench->unexpected);
+    printf(
+        "{\"tokens\": %u, \"batch\": %u, \"frame\": %u, \"items\": %u, \"mix\": [%u, %u, %u, %u], \"kernel\": \"%s\", "
+        "\"bytes_a_token\": %.2f, \"allocations\": %llu, \"answered\": %llu, \"accepted\": %llu, "
+        "\"unexpected\": %llu",
+        bench->tokens, bench->batch, bench->frame, bench->items, bench->mix[0], bench->mix[1], bench->mix[2],
+        bench->mix[3], bench->core.kernel->name, (double)table_memory_size(bench->core.table) / bench->tokens,
+        (unsigned long long)bench->allocations, (unsigned long long)bench->answered,
+        (unsigned long long)bench->accepted, (unsigned long long)bench->unexpected);
     for (int i = 0; i <= STAGES; i++) {
         printf(i ? ", \"%s\": [" : ", \"stages\": {\"%s\": [", i < STAGES ? stage_names[i] : "all");
         for (int r = 0; r < count; r++) printf("%s%.3f", r ? ", " : "", marked[r][i]);
@@ -403,11 +448,15 @@ static void print_json(const struct bench *bench, double marked[][STAGES + 1], d
 
 static int usage(void)
 {
-    fputs("usage: core_bench [OPTIONS] [TOKENS [BATCH (1 to 4096) [ROUNDS (1 to 64)]]]\n"
-          "  --items N      codes a round (default: as many as tokens, at most 2000000)\n"
-          "  --mix R:N:W:P  shares of right, near, wrong and replayed codes (default: 1:0:0:0)\n"
-          "  --json         one JSON object instead of text\n",
-          stderr);
+    fputs(
+        "usage: core_bench [OPTIONS] [TOKENS [BATCH (1 to 4096) [ROUNDS (1 to 64)]]]\n"
+        "BATCH is codes of a turn.\n"
+        "  --frame N      codes of a frame, a divisor of BATCH (default: BATCH); frames come from 256 sessions of 16\n"
+        "                 slots\n"
+        "  --items N      codes a round (default: as many as tokens, at most 2000000)\n"
+        "  --mix R:N:W:P  shares of right, near, wrong and replayed codes (default: 1:0:0:0)\n"
+        "  --json         one JSON object instead of text\n",
+        stderr);
     return 2;
 }
 
@@ -416,6 +465,10 @@ static bool take_option(struct bench *bench, const char *name, const char *value
     if (strcmp(name, "--items") == 0) {
         bench->items = (uint32_t)strtoul(value, NULL, 10);
         return bench->items > 0;
+    }
+    if (strcmp(name, "--frame") == 0) {
+        bench->frame = (uint32_t)strtoul(value, NULL, 10);
+        return bench->frame > 0;
     }
     return strcmp(name, "--mix") == 0 &&
            sscanf(value, "%u:%u:%u:%u", &bench->mix[0], &bench->mix[1], &bench->mix[2], &bench->mix[3]) == KIND_COUNT;
@@ -444,6 +497,8 @@ static bool take_arguments(struct bench *bench, char **arguments, int *ret_round
     if (bench->batch == 0 || bench->batch > 4096 || bench->tokens < bench->batch || !bench->mix_total ||
         numbers[2] < 1 || numbers[2] > ROUNDS_MAX)
         return false;
+    if (!bench->frame) bench->frame = bench->batch;
+    if (bench->batch % bench->frame != 0) return false;
     if (!bench->items) bench->items = bench->tokens < 2000000 ? bench->tokens : 2000000;
     bench->items = bench->items / bench->batch * bench->batch;
     return bench->items > 0;
@@ -451,7 +506,8 @@ static bool take_arguments(struct bench *bench, char **arguments, int *ret_round
 
 static void say_hello(struct bench *bench, const struct core_client *client)
 {
-    struct otpring_wire_hello hello = {.version_min = 1, .version_max = 1, .items_max = 4096};
+    struct otpring_wire_hello hello = {
+        .version_min = 1, .version_max = 1, .slots = SLOTS, .items_max = (uint16_t)bench->frame};
     keep(bench);
     CHECK(core_hello(bench->worker, &hello, client, 0) == CORE_TAKEN);
     core_turn(bench->worker);
@@ -471,12 +527,11 @@ int main(int count, char **arguments)
     core_make(&bench);
     tokens_make(&bench);
     struct core_client client = {.id = 1, .rights = CORE_RIGHT_VERIFY};
-    uint32_t sequence = 0;
-    say_hello(&bench, &client);
+    for (int i = bench.frame < bench.batch ? SESSIONS : 1; i > 0; i--) say_hello(&bench, &client);
     for (int r = -1; r < round_count; r++) { /* the first warms up */
         if (r == 0) bench.allocations = 0;
-        round_run(&bench, &client, &sequence, false, rounds[r < 0 ? 0 : r]);
-        round_run(&bench, &client, &sequence, true, marked[r < 0 ? 0 : r]);
+        round_run(&bench, &client, false, rounds[r < 0 ? 0 : r]);
+        round_run(&bench, &client, true, marked[r < 0 ? 0 : r]);
     }
     if (bench.json) {
         print_json(&bench, marked, rounds, round_count);

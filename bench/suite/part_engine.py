@@ -4,6 +4,7 @@ import subprocess
 
 SIZES = (1000, 10000, 100000, 1000000, 10000000, 50000000)
 MIXES = {"right": "1:0:0:0", "95 right, 3 near, 1 wrong, 1 replayed": "95:3:1:1", "near": "0:1:0:0", "a third wrong": "1:0:1:0", "half replayed": "1:0:0:1"}
+FRAMES = (1, 16)  # codes of a frame, in turns as large as ever
 BYTES_A_TOKEN = 180  # the table's and the bench's own, to see whether a size fits
 
 
@@ -31,6 +32,10 @@ def run(options, figures):
         result = core(options, middle, mix)
         if result:
             figures.add("engine", f"mix {name}, {middle:,} tokens", result["ns"], "ns", "lower")
+    for frame in FRAMES:
+        result = core(options, middle, "1:0:0:0", frame)
+        if result:
+            figures.add("engine", f"frames of {frame}, {middle:,} tokens", result["ns"], "ns", "lower")
     return {"curve": curve}
 
 
@@ -40,11 +45,13 @@ def available_bytes():
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
 
 
-def core(options, tokens, mix):
+def core(options, tokens, mix, frame=None):
     batch = min(1024, tokens // 2)
+    if frame:
+        batch -= batch % frame
     # Enough that a round is no blink, few enough that the largest table is not walked whole for each.
     least = int(200000 * min(1.0, options.seconds))
     items = min(max(tokens, least), 500000 if options.quick else 2000000)
-    done = subprocess.run([options.build / "bench/core_bench", "--json", "--mix", mix, "--items", str(items), str(tokens), str(batch),
+    done = subprocess.run([options.build / "bench/core_bench", "--json", "--mix", mix, *(("--frame", str(frame)) if frame else ()), "--items", str(items), str(tokens), str(batch),
                            str(options.repetitions)], capture_output=True, text=True, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else None

@@ -330,6 +330,7 @@ enum session_admit sessions_offer(struct sessions *sessions, const struct otprin
                                               .slot = header->slot,
                                               .count = header->count,
                                               .recorded = session->recorded,
+                                              .kept = session_slot(session, header->slot),
                                               .act = session->act};
         if (mac) memcpy(ret_ticket->mac, mac, 16);
     }
@@ -348,6 +349,12 @@ void sessions_let_go(struct session **hold)
 {
     if (*hold) session_unlock(*hold);
     *hold = NULL;
+}
+
+void sessions_settle_soon(const struct sessions *sessions, const struct session_ticket *ticket)
+{
+    __builtin_prefetch(&sessions->places[ticket->id & SESSION_PLACE_MASK], 1);
+    __builtin_prefetch(ticket->kept, 1);
 }
 
 void sessions_settle(struct sessions *sessions, struct session **hold, const struct session_ticket *ticket,
