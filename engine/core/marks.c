@@ -11,8 +11,9 @@
 #include "base/checksum.h"
 
 enum {
-    FIRST_PLACES_LOG2 = 20,
-    LEVELS_MAX = 40 - FIRST_PLACES_LOG2,
+    FIRST_PLACES_LOG2_MIN = 10,
+    FIRST_PLACES_LOG2_MAX = 20,
+    LEVELS_MAX = 40 - FIRST_PLACES_LOG2_MAX,
 };
 
 struct level {
@@ -29,6 +30,7 @@ struct marks {
     uint64_t count;
     uint64_t reserved; /* room that is held for marks to come */
     uint64_t capacity; /* of all levels */
+    unsigned first_places_log2;
     unsigned level_count;
     unsigned filling; /* the level that the next mark goes into, unless it is full */
     struct level levels[LEVELS_MAX];
@@ -36,9 +38,9 @@ struct marks {
 };
 
 /* Pages that no mark uses are never touched. */
-static struct result level_create(unsigned number, struct level *ret_level)
+static struct result level_create(unsigned places_log2, struct level *ret_level)
 {
-    uint64_t places = (uint64_t)1 << (FIRST_PLACES_LOG2 + number);
+    uint64_t places = (uint64_t)1 << places_log2;
     struct level level = {.place_mask = places - 1, .capacity = places / 2};
     level.places = calloc(places, sizeof *level.places);
     level.list = calloc(level.capacity, sizeof *level.list);
@@ -51,11 +53,20 @@ static struct result level_create(unsigned number, struct level *ret_level)
     return result_ok();
 }
 
+/* Of the first level: few where the limit lets no more come. */
+static unsigned places_log2_for(uint64_t marks_max)
+{
+    unsigned log2 = FIRST_PLACES_LOG2_MIN;
+    while (log2 < FIRST_PLACES_LOG2_MAX && (uint64_t)1 << log2 < 2 * marks_max) log2++;
+    return log2;
+}
+
 struct result marks_create(uint64_t marks_max, const uint8_t secret[32], struct marks **ret_marks)
 {
     struct marks *marks = calloc(1, sizeof *marks);
     if (!marks) return result_of(NO_MEMORY);
-    struct result result = level_create(0, &marks->levels[0]);
+    marks->first_places_log2 = places_log2_for(marks_max);
+    struct result result = level_create(marks->first_places_log2, &marks->levels[0]);
     if (result_failed(result)) {
         free(marks);
         return result;
@@ -153,7 +164,7 @@ static struct result level_add(struct marks *marks, unsigned number)
 {
     struct level level;
     if (marks->level_count == LEVELS_MAX) return result_of(NO_MEMORY);
-    TRY(level_create(number, &level));
+    TRY(level_create(marks->first_places_log2 + number, &level));
     pthread_mutex_lock(&marks->mutex);
     marks->levels[marks->level_count++] = level;
     marks->capacity += level.capacity;
@@ -167,7 +178,7 @@ static unsigned level_wanted(const struct marks *marks)
     unsigned number = marks->level_count;
     if (marks->capacity >= marks->marks_max) return number;
     uint64_t left = marks->marks_max - marks->capacity;
-    while (number > 0 && (uint64_t)1 << (FIRST_PLACES_LOG2 + number - 2) >= left) number--;
+    while (number > 0 && (uint64_t)1 << (marks->first_places_log2 + number - 2) >= left) number--;
     return number;
 }
 

@@ -45,9 +45,10 @@ bool format_block_intact(const uint8_t *bytes, uint32_t size)
     memcpy(&header, bytes, sizeof header);
     size_t body = (size_t)header.slot_count * JOURNAL_SLOT_SIZE;
     if (checksum64(bytes + sizeof header, body) != header.body_checksum) return false;
-    for (size_t i = sizeof header + body; i < size; i++)
-        if (bytes[i] != 0) return false;
-    return true;
+    /* Zeros to the end: the first of them is one, and each is what the one before it is. */
+    const uint8_t *padding = bytes + sizeof header + body;
+    size_t padding_size = size - sizeof header - body;
+    return padding_size == 0 || (padding[0] == 0 && memcmp(padding, padding + 1, padding_size - 1) == 0);
 }
 
 void format_block_body(struct journal_block_header *header, const uint8_t *slots)
