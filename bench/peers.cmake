@@ -1,8 +1,6 @@
 # Peers in C. Each is built where its library is installed (tools/packages install bench); the report says what is not.
-add_executable(peer_tokens peers/peer_tokens.c ${PROJECT_SOURCE_DIR}/tools/otpring-load/accounts.c
-               ${PROJECT_SOURCE_DIR}/tools/otpring-load/admin.c)
-target_include_directories(peer_tokens PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/tools)
-target_link_libraries(peer_tokens PRIVATE otpring_otp otpring_kernel otpring_base otpring_client otpring_admin_socket PkgConfig::CRYPTO PkgConfig::JANSSON)
+add_executable(peer_tokens peers/peer_tokens.c)
+target_link_libraries(peer_tokens PRIVATE otpring-load_parts)
 
 add_executable(hash_peers peers/hash_peers.c peers/tokens.c)
 target_include_directories(hash_peers PRIVATE ${PROJECT_SOURCE_DIR}/engine)

@@ -1,12 +1,23 @@
 # Flags of the kernel files: each file for its own instruction set only; elsewhere than on x86 what runs everywhere is built.
-# The generated rounds are written in the order in which they should run: these two gcc passes would undo that.
-set(straight "-O2;$<$<C_COMPILER_ID:GNU>:-fno-tree-ter;-fno-tree-reassoc>")
+# The generated rounds are long and straight: where their variables live is of no use to a debugger, and takes half of
+# the compiler's time. What a sanitizer looks at in them it takes minutes for at -O2, and whether they have branches
+# nobody asks.
+set(rounds -O2 -g1)
+if(OTPRING_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "Clang")
+  set(rounds -O0 -g1)
+elseif(OTPRING_SANITIZE)
+  set(rounds -O1 -g1)
+elseif(CMAKE_C_FLAGS MATCHES "coverage-mapping")
+  list(APPEND rounds -fno-profile-instr-generate -fno-coverage-mapping)
+endif()
+# They are written in the order in which they should run: these two gcc passes would undo that.
+set(straight "${rounds};$<$<C_COMPILER_ID:GNU>:-fno-tree-ter;-fno-tree-reassoc>")
 set_source_files_properties(kernel/simd128.c PROPERTIES COMPILE_OPTIONS "${straight}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_definitions(otpring_kernel PRIVATE OTPRING_X86)
   # Streams stand between each other's rounds: here it is these two that would put one after the other (48 ns a candidate
   # instead of 35).
-  set(between "-O2;$<$<C_COMPILER_ID:GNU>:-fno-tree-ter;-fno-tree-sink>")
+  set(between "${rounds};$<$<C_COMPILER_ID:GNU>:-fno-tree-ter;-fno-tree-sink>")
   set_source_files_properties(kernel/sha_ni.c PROPERTIES COMPILE_OPTIONS "-msse4.1;-mssse3;-msha;${between}")
   set_source_files_properties(kernel/avx2.c PROPERTIES COMPILE_OPTIONS "-mavx2;${straight}")
   set_source_files_properties(kernel/avx512.c PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;${straight}")

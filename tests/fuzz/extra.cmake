@@ -2,30 +2,22 @@
 if(TARGET fuzz_client)
   target_link_libraries(fuzz_client PRIVATE otpring_client)
 endif()
-# The configuration's parser belongs to otpringd.
+# Neither are the programs: the configuration's parser is of otpringd ...
 if(TARGET fuzz_config)
-  target_sources(fuzz_config PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpringd/config.c ${PROJECT_SOURCE_DIR}/tools/otpringd/cpus.c)
-  target_link_libraries(fuzz_config PRIVATE PkgConfig::INIH)
+  target_link_libraries(fuzz_config PRIVATE otpringd_parts)
 endif()
-# So do the parts of otpring-log ...
-file(GLOB log_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/otpring-log/*.c)
-list(FILTER log_sources EXCLUDE REGEX "/main\\.c$")
+# ... these are of otpring-log ...
 foreach(part log note proof seekable)
   if(TARGET fuzz_${part})
-    target_sources(fuzz_${part} PRIVATE ${log_sources})
-    target_include_directories(fuzz_${part} PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpring-log)
-    target_link_libraries(fuzz_${part} PRIVATE PkgConfig::JANSSON PkgConfig::ZSTD m)
+    target_link_libraries(fuzz_${part} PRIVATE otpring-log_parts)
   endif()
 endforeach()
-# ... and what otpring-load reads.
+# ... and this is what otpring-load reads.
 if(TARGET fuzz_traffic)
-  file(GLOB traffic_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/otpring-load/traffic*.c)
-  target_sources(fuzz_traffic PRIVATE ${traffic_sources})
-  target_link_libraries(fuzz_traffic PRIVATE PkgConfig::JANSSON)
+  target_link_libraries(fuzz_traffic PRIVATE otpring-load_parts)
 endif()
 # The store that questions are put to is that of the tests of enrolments, with the device's half of otpring-token.
 if(TARGET fuzz_ask)
-  target_sources(fuzz_ask PRIVATE ${PROJECT_SOURCE_DIR}/tools/otpring-token/document.c ${PROJECT_SOURCE_DIR}/tools/otpring-token/accounts.c)
   target_include_directories(fuzz_ask PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-  target_link_libraries(fuzz_ask PRIVATE otpring_approval PkgConfig::CMOCKA)
+  target_link_libraries(fuzz_ask PRIVATE otpring-token_parts otpring_approval PkgConfig::CMOCKA)
 endif()

@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acts.h"
-#include "event.h"
-#include "filter.h"
+#include "otpring-log/acts.h"
+#include "otpring-log/event.h"
+#include "otpring-log/filter.h"
 #include "journal/format.h"
-#include "rerun_policy.h"
-#include "tell.h"
-#include "when.h"
+#include "otpring-log/rerun_policy.h"
+#include "otpring-log/tell.h"
+#include "otpring-log/when.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "note.h"
+#include "otpring-log/note.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

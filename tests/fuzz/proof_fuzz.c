@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proof_file.h"
+#include "otpring-log/proof_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "seekable.h"
+#include "otpring-log/seekable.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
