@@ -37,6 +37,10 @@ SAME = {
     "distance = distance > INT16_MAX ? INT16_MAX : distance < INT16_MIN ? INT16_MIN : distance;",
     # A range of one step that is taken for none is computed once more.
     "if (pair->low > pair->high) {",
+    # A step below 0 is tried in vain: -1 says that none fits, too.
+    "window.low = floor - profile->behind > 0 ? floor - profile->behind : 0;",
+    # Which lines are asked of memory early is a matter of time alone.
+    "if (i + PREFETCH_AHEAD < count) {",
     # No code is below the limit of 0 digits, which 16 would be taken for.
     "return digits < 16 && code < limits[digits & 15];",
 }
