@@ -19,7 +19,7 @@
 enum { ROUNDS_MAX = 64, STAGES = 8, CODES_AT_ONCE = 240, DIGITS = 6, CODE_COUNT = 1000000, UNSEALED_MAX = 128 << 20 };
 /* Frames smaller than a turn come from so many sessions of so many slots, one after the other, as of clients that have
  * 16 in flight each. */
-enum { SESSIONS = 256, SLOTS = 16 };
+enum { SESSIONS = 256, SLOTS = 16, SLOT_ROUND = 192, SESSION_ROUND = 4096 };
 enum kind { RIGHT, NEAR, WRONG, REPLAYED, KIND_COUNT };
 
 static const char *const stage_names[STAGES] = {
@@ -51,7 +51,7 @@ struct bench {
     const struct otpring_wire_answer *answers[OTPRING_WIRE_ITEMS_MAX]; /* of each frame of the last turn */
     uint32_t answered_frames;
     uint32_t answer_at;
-    uint32_t session_count;
+    uint32_t opened;
     uint64_t sessions[SESSIONS];
     uint64_t turn_ticks; /* of a round, in core_turn */
     uint64_t answered;
@@ -59,6 +59,17 @@ struct bench {
     uint64_t unexpected;
     uint64_t allocations;
 };
+
+/* One frame a turn comes from one session, by its first slot. */
+static uint32_t session_count(const struct bench *bench)
+{
+    return bench->frame < bench->batch ? SESSIONS : 1;
+}
+
+static uint32_t slot_count(const struct bench *bench)
+{
+    return bench->frame < bench->batch ? SLOTS : 1;
+}
 
 static uint64_t now_ns(void)
 {
@@ -89,11 +100,13 @@ static void must(struct result result)
 static void answered(void *context, const struct core_answer *answer)
 {
     struct bench *bench = context;
+    CHECK(answer->count == bench->frame && bench->answered_frames < OTPRING_WIRE_ITEMS_MAX);
     bench->answers[bench->answered_frames++] = answer->answers;
 }
 
 static void answers_check(struct bench *bench)
 {
+    CHECK(bench->answered_frames == bench->batch / bench->frame);
     for (uint32_t f = 0; f < bench->answered_frames; f++) {
         for (uint32_t i = 0; i < bench->frame; i++, bench->answer_at++) {
             bench->accepted += bench->answers[f][i].verdict == OTPRING_ACCEPTED;
@@ -108,7 +121,7 @@ static void hello_answered(void *context, const struct core_hello_answer *answer
 {
     struct bench *bench = context;
     CHECK(answer->error == 0 && answer->hello.slots == SLOTS);
-    bench->sessions[bench->session_count++] = answer->hello.session;
+    bench->sessions[bench->opened++] = answer->hello.session;
 }
 
 static struct result no_blocks(void *context, const struct journal_block_view *block)
@@ -153,9 +166,9 @@ static void core_make(struct bench *bench)
     must(os_sim_world_create(&world, &bench->world));
     bench->os = os_sim_create(bench->world);
     core->vault = vault_make();
-    /* Each session's beginning is rounded up, and so is each slot's. */
-    core->options.kept_size =
-        (uint64_t)SESSIONS * (SLOTS * (bench->frame * sizeof(struct otpring_wire_answer) + 192) + 4096);
+    /* Slots are rounded up to an odd number of cache lines, sessions to pages. */
+    uint64_t slot_size = bench->frame * sizeof(struct otpring_wire_answer) + SLOT_ROUND;
+    core->options.kept_size = session_count(bench) * (SLOTS * slot_size + SESSION_ROUND);
     struct table_options table = {.lines_max = {bench->tokens + 1, 1024, 1024}, .names_expected = bench->tokens};
     memcpy(table.secret, vault_table_secret(core->vault), 32);
     must(table_create(&table, &core->table));
@@ -287,16 +300,16 @@ static void codes_make(struct bench *bench)
 /* The same as frames: each session sends all its slots, then comes the next one's turn. */
 static void frames_make(struct bench *bench)
 {
-    uint32_t count = bench->items / bench->frame;
+    uint32_t count = bench->items / bench->frame, slots = slot_count(bench);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t number = bench->frames_sent++;
         struct otpring_wire_header header = {
             .size = (uint32_t)frame_size(bench),
             .kind = OTPRING_WIRE_VERIFY,
             .count = (uint16_t)bench->frame,
-            .session = bench->sessions[number / SLOTS % bench->session_count],
-            .sequence = (uint32_t)(number / ((uint64_t)SLOTS * bench->session_count)) + 1,
-            .slot = (uint16_t)(number % SLOTS),
+            .session = bench->sessions[number / slots % bench->opened],
+            .sequence = (uint32_t)(number / ((uint64_t)slots * bench->opened)) + 1,
+            .slot = (uint16_t)(number % slots),
         };
         uint8_t *frame = bench->frames + i * frame_size(bench);
         memcpy(frame, &header, sizeof header);
@@ -448,15 +461,14 @@ static void print_json(const struct bench *bench, double marked[][STAGES + 1], d
 
 static int usage(void)
 {
-    fputs(
-        "usage: core_bench [OPTIONS] [TOKENS [BATCH (1 to 4096) [ROUNDS (1 to 64)]]]\n"
-        "BATCH is codes of a turn.\n"
-        "  --frame N      codes of a frame, a divisor of BATCH (default: BATCH); frames come from 256 sessions of 16\n"
-        "                 slots\n"
-        "  --items N      codes a round (default: as many as tokens, at most 2000000)\n"
-        "  --mix R:N:W:P  shares of right, near, wrong and replayed codes (default: 1:0:0:0)\n"
-        "  --json         one JSON object instead of text\n",
-        stderr);
+    fputs("usage: core_bench [OPTIONS] [TOKENS [CODES-OF-A-TURN (1 to 4096) [ROUNDS (1 to 64)]]]\n"
+          "  --frame N      codes of a frame, a divisor of those of a turn (default: as many); smaller ones come from "
+          "256\n"
+          "                 sessions of 16 slots\n"
+          "  --items N      codes a round (default: as many as tokens, at most 2000000)\n"
+          "  --mix R:N:W:P  shares of right, near, wrong and replayed codes (default: 1:0:0:0)\n"
+          "  --json         one JSON object instead of text\n",
+          stderr);
     return 2;
 }
 
@@ -527,7 +539,7 @@ int main(int count, char **arguments)
     core_make(&bench);
     tokens_make(&bench);
     struct core_client client = {.id = 1, .rights = CORE_RIGHT_VERIFY};
-    for (int i = bench.frame < bench.batch ? SESSIONS : 1; i > 0; i--) say_hello(&bench, &client);
+    for (uint32_t i = session_count(&bench); i > 0; i--) say_hello(&bench, &client);
     for (int r = -1; r < round_count; r++) { /* the first warms up */
         if (r == 0) bench.allocations = 0;
         round_run(&bench, &client, false, rounds[r < 0 ? 0 : r]);

@@ -39,9 +39,9 @@ if(TARGET unit_otp_otp_test)
   target_link_libraries(unit_otp_otp_test PRIVATE PkgConfig::OATH PkgConfig::CRYPTO)
 endif()
 # Makes tests/golden/journal anew; run by hand, only with a new version of the format.
-add_executable(journal_generate EXCLUDE_FROM_ALL golden/journal_generate.c unit/journal/helpers.c)
+add_executable(journal_generate EXCLUDE_FROM_ALL golden/journal_generate.c)
 target_include_directories(journal_generate PRIVATE ${PROJECT_SOURCE_DIR}/engine ${PROJECT_SOURCE_DIR}/include unit/journal)
-target_link_libraries(journal_generate PRIVATE otpring_journal PkgConfig::CMOCKA)
+target_link_libraries(journal_generate PRIVATE unit_journal_helpers otpring_journal PkgConfig::CMOCKA)
 # What otpring-log shows of the good golden journal, byte by byte.
 foreach(form show json)
   add_test(NAME cli/otpring-log-${form} COMMAND bash -c
@@ -81,7 +81,7 @@ set_tests_properties(e2e/ring_6_1 PROPERTIES RUN_SERIAL ON ENVIRONMENT "OTPRING_
 add_test(NAME model/spin COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/model/model_test.py)
 set_tests_properties(model/spin PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800 LABELS heavy COST 90)
 # Stores' keys for the signed challenges.
-if(TARGET unit_challenge_uri_test)
+if(TARGET unit_challenge_uri_test AND TARGET unit_vault_helpers)
   target_link_libraries(unit_challenge_uri_test PRIVATE unit_vault_helpers)
 endif()
 # The device's half of otpring-token, against the engine's.

@@ -12,7 +12,7 @@ otpring_program(otpring-relay USES os base
                 LIBRARIES otpring_admin_socket PkgConfig::CURL PkgConfig::MOSQUITTO PkgConfig::CRYPTO PkgConfig::INIH PkgConfig::JANSSON PkgConfig::SYSTEMD Threads::Threads)
 if(TARGET otpring-relay)
   target_sources(otpring-relay_parts PRIVATE otpringd/log.c)
-  target_compile_definitions(otpring-relay_parts PUBLIC OTPRING_DATA_FOLDER="${CMAKE_INSTALL_FULL_DATADIR}/otpring")
+  target_compile_definitions(otpring-relay_parts PRIVATE OTPRING_DATA_FOLDER="${CMAKE_INSTALL_FULL_DATADIR}/otpring")
   configure_file(${CMAKE_CURRENT_SOURCE_DIR}/otpring-relay/otpring-relay.service.in ${CMAKE_CURRENT_BINARY_DIR}/otpring-relay.service @ONLY)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/otpring-relay.service DESTINATION lib/systemd/system)
   install(DIRECTORY otpring-relay/texts otpring-relay/bodies DESTINATION ${CMAKE_INSTALL_DATADIR}/otpring)

@@ -4,7 +4,7 @@ import subprocess
 
 SIZES = (1000, 10000, 100000, 1000000, 10000000, 50000000)
 MIXES = {"right": "1:0:0:0", "95 right, 3 near, 1 wrong, 1 replayed": "95:3:1:1", "near": "0:1:0:0", "a third wrong": "1:0:1:0", "half replayed": "1:0:0:1"}
-FRAMES = (1, 16)  # codes of a frame, in turns as large as ever
+FRAMES = (1, 16)  # codes of a frame, in turns of as many as the other figures have
 BYTES_A_TOKEN = 180  # the table's and the bench's own, to see whether a size fits
 
 
@@ -36,6 +36,8 @@ def run(options, figures):
         result = core(options, middle, "1:0:0:0", frame)
         if result:
             figures.add("engine", f"frames of {frame}, {middle:,} tokens", result["ns"], "ns", "lower")
+        else:
+            figures.note("engine", f"core_bench did not end well with frames of {frame}")
     return {"curve": curve}
 
 
@@ -48,7 +50,7 @@ def available_bytes():
 def core(options, tokens, mix, frame=None):
     batch = min(1024, tokens // 2)
     if frame:
-        batch -= batch % frame
+        batch = max(batch - batch % frame, frame)
     # Enough that a round is no blink, few enough that the largest table is not walked whole for each.
     least = int(200000 * min(1.0, options.seconds))
     items = min(max(tokens, least), 500000 if options.quick else 2000000)

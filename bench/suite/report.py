@@ -192,8 +192,8 @@ def engine(page):
     stages = list(part["curve"][0]["stages"])
     page.add(table(("tokens", *stages), [(f"{point['tokens']:,}", *(f"{point['stages'][stage]:.0f}" for stage in stages)) for point in part["curve"]]))
     page.add('<p class="note">ns a verification by stage, medians.</p>')
-    mixes = [entry for entry in page.figures_of("engine") if entry["name"].startswith("mix")]
-    page.add(table(("mix of codes", "ns a verification", "range"), [(esc(entry["name"][4:]), number(entry["median"]), f"{number(entry['low'])} to {number(entry['high'])}") for entry in mixes]))
+    mixes = [entry for entry in page.figures_of("engine") if entry["name"].startswith(("mix", "frames"))]
+    page.add(table(("mix of codes, and codes of a frame", "ns a verification", "range"), [(esc(entry["name"].removeprefix("mix ")), number(entry["median"]), f"{number(entry['low'])} to {number(entry['high'])}") for entry in mixes]))
     memory = [entry for entry in page.figures_of("engine") if entry["name"].startswith(("memory", "allocations"))]
     page.add(table(("memory and allocations", "", "unit"), [(esc(entry["name"]), number(entry["median"]), esc(entry["unit"])) for entry in memory]))
 

@@ -32,7 +32,7 @@ static inline void store_le16(void *to, uint16_t value)
     b[1] = (uint8_t)(value >> 8);
 }
 
-/* Byte after byte, not in a loop: so the compiler sees one store. */
+/* Of bytes written so gcc -O2 makes one store, of a loop it does not. */
 static inline void store_le32(void *to, uint32_t value)
 {
     uint8_t *b = to;
@@ -45,14 +45,8 @@ static inline void store_le32(void *to, uint32_t value)
 static inline void store_le64(void *to, uint64_t value)
 {
     uint8_t *b = to;
-    b[0] = (uint8_t)value;
-    b[1] = (uint8_t)(value >> 8);
-    b[2] = (uint8_t)(value >> 16);
-    b[3] = (uint8_t)(value >> 24);
-    b[4] = (uint8_t)(value >> 32);
-    b[5] = (uint8_t)(value >> 40);
-    b[6] = (uint8_t)(value >> 48);
-    b[7] = (uint8_t)(value >> 56);
+    store_le32(b, (uint32_t)value);
+    store_le32(b + 4, (uint32_t)(value >> 32));
 }
 
 static inline uint32_t load_be32(const void *from)

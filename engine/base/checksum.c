@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 
-enum { NARROW_MAX = 240 }; /* what is no longer, the library hashes by whole words alone (its XXH3_MIDSIZE_MAX) */
+enum { NARROW_MAX = 240 }; /* up to this size (0.8.1: XXH3_MIDSIZE_MAX) the library takes none of its wide code */
 
 void checksum_secret(const uint8_t bytes[32], uint8_t ret_secret[CHECKSUM_SECRET_SIZE])
 {

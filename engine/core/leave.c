@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-enum { SETTLE_SOON = 12 }; /* frames ahead */
+enum { PREFETCH_AHEAD = 12 }; /* frames */
 
 static void answer_frame(struct turn *turn, struct turn_frame *frame)
 {
@@ -83,7 +83,7 @@ void turn_settled(struct block_owner *owner, struct result result)
     for (uint32_t i = 0; i < turn->hello_count; i++) sessions_recorded(sessions, turn->hellos[i].act.id);
     for (uint32_t i = 0; i < turn->frame_count; i++) {
         struct turn_frame *frame = &turn->frames[i];
-        if (i + SETTLE_SOON < turn->frame_count) sessions_settle_soon(sessions, &frame[SETTLE_SOON].ticket);
+        if (i + PREFETCH_AHEAD < turn->frame_count) sessions_prefetch(sessions, &frame[PREFETCH_AHEAD].ticket);
         /* What waits for others stays in flight: its answers are not to be given to a retry yet. */
         frame->released = !frame->judged.needs_others;
         sessions_settle(sessions, &hold, &frame->ticket, turn->answers + frame->answer_first, turn->journal_ms,

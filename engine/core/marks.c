@@ -13,7 +13,7 @@
 enum {
     FIRST_PLACES_LOG2_MIN = 10,
     FIRST_PLACES_LOG2_MAX = 20,
-    LEVELS_MAX = 40 - FIRST_PLACES_LOG2_MAX,
+    LEVELS_MAX = 40 - FIRST_PLACES_LOG2_MIN,
 };
 
 struct level {
@@ -53,11 +53,11 @@ static struct result level_create(unsigned places_log2, struct level *ret_level)
     return result_ok();
 }
 
-/* Of the first level: few where the limit lets no more come. */
+/* Of the first level: so many that half of them are what the limit lets come, within the two bounds. */
 static unsigned places_log2_for(uint64_t marks_max)
 {
     unsigned log2 = FIRST_PLACES_LOG2_MIN;
-    while (log2 < FIRST_PLACES_LOG2_MAX && (uint64_t)1 << log2 < 2 * marks_max) log2++;
+    while (log2 < FIRST_PLACES_LOG2_MAX && (uint64_t)1 << (log2 - 1) < marks_max) log2++;
     return log2;
 }
 

@@ -18,7 +18,7 @@
 struct marks;
 
 /* marks_max: how many at most; more are found full (marks_reserve), never in place of one that is there. Room for the
- * first half million is address space until it is used. NO_MEMORY. */
+ * first of them, marks_max but from 512 to half a million, is address space until it is used. NO_MEMORY. */
 struct result marks_create(uint64_t marks_max, const uint8_t secret[32], struct marks **ret_marks) MUST_USE;
 void marks_destroy(struct marks *marks); /* NULL: does nothing */
 

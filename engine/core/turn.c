@@ -88,8 +88,8 @@ static void take(struct core_worker *worker, struct turn *turn, const struct cor
                  const struct session_ticket *ticket, bool retry)
 {
     struct turn_frame *taken = &turn->frames[turn->frame_count++];
-    /* Every member is named: what is left out would have the whole cleared first, by an instruction that takes longer
-     * than all of them. */
+    /* Every member is named: where one is not, gcc 12 clears the whole first, by a repeated store that takes longer to
+     * begin than all of these. */
     *taken = (struct turn_frame){.header = *frame->header,
                                  .items = frame->items,
                                  .judged = {.client = frame->client,
@@ -261,7 +261,7 @@ static void chunk_add(struct chunk *chunk, struct turn *turn, struct turn_frame 
     uint32_t at = chunk->count;
     struct otpring_wire_answer *answer = turn->answers + frame->answer_first + index;
     uint64_t place = index | (uint64_t)frame->judged.client_id << 16 | (uint64_t)judge->policy << 48;
-    if (count == 1) { /* five stores, which a call would take longer for */
+    if (count == 1) { /* as `gather` has it; a call would take longer than the five stores */
         chunk->queries[at] = bytes;
         chunk->answers[at] = answer;
         chunk->frames[at] = &frame->judged;

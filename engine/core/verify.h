@@ -317,7 +317,7 @@ struct session_ticket {
     uint16_t slot;
     uint16_t count;
     bool recorded;    /* the session's record is in the journal */
-    const void *kept; /* where its answers will be kept, to ask for early */
+    const void *kept; /* its kept_slot, there while the frame is in flight; only to be asked for early */
     struct act_session act;
     uint8_t mac[16]; /* of a new frame set by frame_macs, before it is settled */
 };
@@ -334,9 +334,8 @@ enum session_admit sessions_offer(struct sessions *sessions, const struct otprin
 void sessions_settle(struct sessions *sessions, struct session **hold, const struct session_ticket *ticket,
                      const struct otpring_wire_answer *answers, int64_t now_ms, bool release);
 void sessions_let_go(struct session **hold);
-/* Asks the memory for what settling the frame will touch: some hundred nanoseconds before, where there are that many.
- */
-void sessions_settle_soon(const struct sessions *sessions, const struct session_ticket *ticket);
+/* Asks memory for the session and the beginning of the slot: to be called some frames before the frame is settled. */
+void sessions_prefetch(const struct sessions *sessions, const struct session_ticket *ticket);
 /* No longer in flight; without settle before, the slot stands as it stood. */
 void sessions_release(struct sessions *sessions, const struct session_ticket *ticket);
 void sessions_recorded(struct sessions *sessions, uint64_t id);

@@ -43,6 +43,7 @@ bool format_block_intact(const uint8_t *bytes, uint32_t size)
 {
     struct journal_block_header header;
     memcpy(&header, bytes, sizeof header);
+    if (size != format_block_size(header.slot_count)) return false;
     size_t body = (size_t)header.slot_count * JOURNAL_SLOT_SIZE;
     if (checksum64(bytes + sizeof header, body) != header.body_checksum) return false;
     /* Zeros to the end: the first of them is one, and each is what the one before it is. */

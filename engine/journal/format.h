@@ -63,7 +63,8 @@ static inline uint32_t format_block_size(uint32_t slot_count)
 
 /* Size of the block whose header these 64 bytes would be; 0 when they are none. */
 uint32_t format_block_begins(const void *bytes);
-/* Header and body are whole: both checksums, and padding of zeros. `size` is what format_block_begins gave. */
+/* Header and body are whole: both checksums, and padding of zeros. `size` is what format_block_begins gave for these
+ * bytes; where a file changed since, they may say another one now, and are not whole. */
 bool format_block_intact(const uint8_t *bytes, uint32_t size);
 /* Fills in body_checksum; and header_checksum once all else stands. */
 void format_block_body(struct journal_block_header *header, const uint8_t *slots);

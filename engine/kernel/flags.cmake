@@ -1,7 +1,7 @@
 # Flags of the kernel files: each file for its own instruction set only; elsewhere than on x86 what runs everywhere is built.
-# The generated rounds are long and straight: where their variables live is of no use to a debugger, and takes half of
-# the compiler's time. What a sanitizer looks at in them it takes minutes for at -O2, and whether they have branches
-# nobody asks.
+# The generated rounds are long and straight. Where their variables live is of no use to a debugger, and takes half of the
+# compiler's time (-g1). With what sanitizers look at, -O2 takes minutes. Coverage (tests/coverage/coverage.py) is of other
+# rooms.
 set(rounds -O2 -g1)
 if(OTPRING_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "Clang")
   set(rounds -O0 -g1)

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal/format.h"
 #include "otpring-log/acts.h"
 #include "otpring-log/event.h"
 #include "otpring-log/filter.h"
-#include "journal/format.h"
 #include "otpring-log/rerun_policy.h"
 #include "otpring-log/tell.h"
 #include "otpring-log/when.h"

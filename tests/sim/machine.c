@@ -101,7 +101,7 @@ static struct result open_parts(struct machine *machine, const struct machine_sh
         .sessions_max = 8,
         .session_idle_s = UINT32_MAX, /* clocks jump by years here */
         .kept_size = 256 << 10,
-        .marks_max = 512, /* nobody asks for one; what is not there need not be zeroed */
+        .marks_max = 512, /* responses to challenges alone leave marks, and none is sent: little to zero */
         .unknown_entries = 512,
         .checkpoint_bytes = shape->checkpoint_bytes,
         .checkpoint_blocks = shape->checkpoint_blocks,

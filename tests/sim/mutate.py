@@ -24,7 +24,7 @@ RULES = [(r"<=", "<"), (r">=", ">"), (r"==", "!="), (r"!=", "=="), (r"&&", "||")
          (r"(?<![<>=!+\-*/%&|^-])<(?![<=])", "<="), (r"(?<![<>=!+\-*/%&|^-])>(?![>=])", ">="),
          (r" \+ ", " - "), (r" - ", " + "), (r"\+\+", "--"), (r"\btrue\b", "false"), (r"\bfalse\b", "true"),
          (r"\bif \((?=[^)])", "if (!"), (r"(?<=[ (])1(?=[ ;,)])", "0"), (r"(?<=[ (])0(?=[ ;,)])", "1")]
-SKIP = re.compile(r"^\s*(/?\*|#|CHECK|TRY\(|for \(|\}|enum|assert)|include|progress\(|secret_wipe|prefetch")
+SKIP = re.compile(r"^\s*(/?\*|#|CHECK|TRY\(|for \(|\}|enum|assert)|include|progress\(|secret_wipe|prefetch|PREFETCH")
 QUICK = ("clock", "kept", "throttle", "required", "session", "unknown", "state_acts", "state_change", "turn", "judge", "state_recover")
 # The lesser or greater of two: which one is taken when they are equal makes no difference.
 CHOSEN = re.compile(r"([^=?:;]+?) [<>]=? ([^?:;]+?) \? (?:\1 : \2|\2 : \1)(?=;)")
@@ -37,10 +37,6 @@ SAME = {
     "distance = distance > INT16_MAX ? INT16_MAX : distance < INT16_MIN ? INT16_MIN : distance;",
     # A range of one step that is taken for none is computed once more.
     "if (pair->low > pair->high) {",
-    # A step below 0 is tried in vain: -1 says that none fits, too.
-    "window.low = floor - profile->behind > 0 ? floor - profile->behind : 0;",
-    # Which lines are asked of memory early is a matter of time alone.
-    "if (i + PREFETCH_AHEAD < count) {",
     # No code is below the limit of 0 digits, which 16 would be taken for.
     "return digits < 16 && code < limits[digits & 15];",
 }

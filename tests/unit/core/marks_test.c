@@ -58,6 +58,21 @@ static void no_more_than_the_limit_are_taken_and_those_there_are_known(void **st
     marks_destroy(marks);
 }
 
+static void the_first_level_is_as_large_as_the_limit_wants(void **state)
+{
+    (void)state;
+    struct marks *few = marks_new(3), *more = marks_new(513), *any = marks_new(UINT64_MAX);
+    /* For each mark two places of 8 bytes, and 8 bytes of the list. */
+    assert_in_range(marks_size(few), 24 * 512, 24 * 512 + 4096);
+    assert_in_range(marks_size(more), 24 * 1024, 24 * 1024 + 4096);
+    assert_in_range(marks_size(any), 24 << 19, (24 << 19) + 4096);
+    for (uint64_t i = 0; i < 513; i++) assert_int_equal(put(more, mark_number(i)), MARKS_NEW);
+    assert_int_equal(put(more, mark_number(513)), MARKS_FULL);
+    marks_destroy(few);
+    marks_destroy(more);
+    marks_destroy(any);
+}
+
 static void room_that_is_held_is_nobody_elses(void **state)
 {
     (void)state;
@@ -199,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mark_is_new_once),
         cmocka_unit_test(no_more_than_the_limit_are_taken_and_those_there_are_known),
+        cmocka_unit_test(the_first_level_is_as_large_as_the_limit_wants),
         cmocka_unit_test(room_that_is_held_is_nobody_elses),
         cmocka_unit_test(room_of_the_last_level_that_is_held_is_counted),
         cmocka_unit_test(room_is_made_ahead_of_need_and_nothing_is_forgotten),

@@ -81,6 +81,31 @@ static void a_block_begins_where_every_field_may_be_so(void **state)
     assert_int_equal(format_block_begins(&header), 0);
 }
 
+/* What stood there when its size was asked may be another block by now. */
+static void a_block_is_whole_in_its_own_size_alone(void **state)
+{
+    (void)state;
+    static _Alignas(8) uint8_t bytes[3 * JOURNAL_BLOCK_ALIGNMENT];
+    struct journal_block_header header = {
+        .magic = JOURNAL_BLOCK_MAGIC, .version = JOURNAL_FORMAT_VERSION, .slot_count = 100, .position = 5};
+    uint32_t size = format_block_size(header.slot_count);
+    assert_int_equal(size, 2 * JOURNAL_BLOCK_ALIGNMENT);
+    format_block_body(&header, bytes + sizeof header);
+    format_block_finish(&header);
+    memcpy(bytes, &header, sizeof header);
+    assert_true(format_block_intact(bytes, size));
+    assert_false(format_block_intact(bytes, size - JOURNAL_BLOCK_ALIGNMENT));
+    assert_false(format_block_intact(bytes, size + JOURNAL_BLOCK_ALIGNMENT));
+    /* Its padding, from the first byte to the last. */
+    const uint32_t padding[] = {(header.slot_count + 1) * JOURNAL_SLOT_SIZE, size - 2, size - 1};
+    for (size_t i = 0; i < sizeof padding / sizeof padding[0]; i++) {
+        bytes[padding[i]] = 1;
+        assert_false(format_block_intact(bytes, size));
+        bytes[padding[i]] = 0;
+    }
+    assert_true(format_block_intact(bytes, size));
+}
+
 static void a_record_fills_the_slots_that_its_kind_says_and_no_more_than_there_are(void **state)
 {
     (void)state;
@@ -109,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_header_counts_when_every_field_may_be_so),
         cmocka_unit_test(a_block_begins_where_every_field_may_be_so),
+        cmocka_unit_test(a_block_is_whole_in_its_own_size_alone),
         cmocka_unit_test(a_record_fills_the_slots_that_its_kind_says_and_no_more_than_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
