@@ -12,6 +12,7 @@
 
 #include "alloc_count.h"
 #include "base/check.h"
+#include "core/session_state.h"
 #include "core/turn_state.h"
 #include "os/arena.h"
 #include "os/os_sim.h"
@@ -19,7 +20,7 @@
 enum { ROUNDS_MAX = 64, STAGES = 8, CODES_AT_ONCE = 240, DIGITS = 6, CODE_COUNT = 1000000, UNSEALED_MAX = 128 << 20 };
 /* Frames smaller than a turn come from so many sessions of so many slots, one after the other, as of clients that have
  * 16 in flight each. */
-enum { SESSIONS = 256, SLOTS = 16, SLOT_ROUND = 192, SESSION_ROUND = 4096 };
+enum { SESSIONS = 256, SLOTS = 16 };
 enum kind { RIGHT, NEAR, WRONG, REPLAYED, KIND_COUNT };
 
 static const char *const stage_names[STAGES] = {
@@ -166,9 +167,7 @@ static void core_make(struct bench *bench)
     must(os_sim_world_create(&world, &bench->world));
     bench->os = os_sim_create(bench->world);
     core->vault = vault_make();
-    /* Slots are rounded up to an odd number of cache lines, sessions to pages. */
-    uint64_t slot_size = bench->frame * sizeof(struct otpring_wire_answer) + SLOT_ROUND;
-    core->options.kept_size = session_count(bench) * (SLOTS * slot_size + SESSION_ROUND);
+    core->options.kept_size = session_count(bench) * (SLOTS * session_stride((uint16_t)bench->frame) + SESSION_UNIT);
     struct table_options table = {.lines_max = {bench->tokens + 1, 1024, 1024}, .names_expected = bench->tokens};
     memcpy(table.secret, vault_table_secret(core->vault), 32);
     must(table_create(&table, &core->table));
@@ -422,9 +421,8 @@ static double median_total(double rounds[][STAGES + 1], int count, bool without_
 
 static void print_text(const struct bench *bench, double marked[][STAGES + 1], double rounds[][STAGES + 1], int count)
 {
-    printf("%u HOTP tokens (SHA-1, 6 digits), mix %u:%u:%u:%u, turns of %u codes in frames of %u, %u codes a round, "
-           "kernel "
-           "%s, %d rounds, one worker\n",
+    printf("%u HOTP tokens (SHA-1, 6 digits), mix %u:%u:%u:%u, turns of %u codes in frames of %u, %u codes a "
+           "round, kernel %s, %d rounds, one worker\n",
            bench->tokens, bench->mix[0], bench->mix[1], bench->mix[2], bench->mix[3], bench->batch, bench->frame,
            bench->items, bench->core.kernel->name, count);
     for (int i = 0; i < STAGES; i++) print_stage(stage_names[i], marked, i, count);
@@ -462,9 +460,8 @@ static void print_json(const struct bench *bench, double marked[][STAGES + 1], d
 static int usage(void)
 {
     fputs("usage: core_bench [OPTIONS] [TOKENS [CODES-OF-A-TURN (1 to 4096) [ROUNDS (1 to 64)]]]\n"
-          "  --frame N      codes of a frame, a divisor of those of a turn (default: as many); smaller ones come from "
-          "256\n"
-          "                 sessions of 16 slots\n"
+          "  --frame N      codes of a frame, a divisor of those of a turn (default: as many); smaller ones come\n"
+          "                 from 256 sessions of 16 slots\n"
           "  --items N      codes a round (default: as many as tokens, at most 2000000)\n"
           "  --mix R:N:W:P  shares of right, near, wrong and replayed codes (default: 1:0:0:0)\n"
           "  --json         one JSON object instead of text\n",

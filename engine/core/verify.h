@@ -334,7 +334,7 @@ enum session_admit sessions_offer(struct sessions *sessions, const struct otprin
 void sessions_settle(struct sessions *sessions, struct session **hold, const struct session_ticket *ticket,
                      const struct otpring_wire_answer *answers, int64_t now_ms, bool release);
 void sessions_let_go(struct session **hold);
-/* Asks memory for the session and the beginning of the slot: to be called some frames before the frame is settled. */
+/* Asks memory for the beginnings of session and slot: to be called some frames before the frame is settled. */
 void sessions_prefetch(const struct sessions *sessions, const struct session_ticket *ticket);
 /* No longer in flight; without settle before, the slot stands as it stood. */
 void sessions_release(struct sessions *sessions, const struct session_ticket *ticket);
