@@ -3,6 +3,8 @@
 #ifndef OTPRING_KERNEL_HMAC_H
 #define OTPRING_KERNEL_HMAC_H
 
+#include <stdbool.h>
+
 #include "base/bytes.h"
 #include "kernel/kernel.h"
 
@@ -58,6 +60,24 @@ static inline void give(const struct kernel_match *match, uint32_t *ret_truncate
 KERNEL_INLINE void prefetch_one(const void *address)
 {
     __builtin_prefetch(address, 1);
+}
+
+/* Where true, what is to be loaded is asked for in bursts before rounds, else a load every few rounds. Spread is what
+ * Intel does best; on Zen 3 a load of a page that the TLB does not hold keeps all behind it from retiring, rounds too,
+ * until the page is found (some 80 ns in a virtual machine), and such waits of one burst are one wait. There, twelve to
+ * eighteen at once were the best of 6 to 128. Set by dispatch.c before anyone sees a kernel. */
+extern bool prefetch_in_bursts;
+enum { PREFETCH_BURST = 16 };
+
+/* Where loads go in bursts: asks for what the batch's members before `end` have to be loaded, if it was not yet, and
+ * for a burst at least. `asked` counts the members that were. */
+KERNEL_INLINE void prefetch_through(const struct kernel_match *match, size_t end, size_t *asked)
+{
+    if (!match->prefetch || !prefetch_in_bursts || end <= *asked) return;
+    if (end < *asked + PREFETCH_BURST / 2) end = *asked + PREFETCH_BURST / 2;
+    if (end > match->count) end = match->count;
+    for (size_t i = 2 * *asked; i < 2 * end; i++) prefetch_one(match->prefetch[i]);
+    *asked = end;
 }
 
 #endif

@@ -23,7 +23,7 @@ enum block_kind {
     BLOCK_OUTER, /* an inner digest and padding */
 };
 
-/* Where there is nothing to prefetch, this list is. */
+/* Where there is nothing to spread, this list is. */
 static const void *const nothing[2 * SHA_NI_STREAMS] = {nothing, nothing, nothing, nothing, nothing, nothing};
 
 /* What goes on beside a batch of streams: a swap and two prefetches each, spread over so many groups of rounds. */
@@ -35,7 +35,8 @@ struct spread {
 KERNEL_INLINE struct spread spread_of(const struct kernel_match *match, struct kernel_swaps *swaps, size_t first,
                                       int streams, unsigned parts)
 {
-    return (struct spread){.beside = {match->prefetch ? match->prefetch + 2 * first : nothing, swaps},
+    bool spread = match->prefetch && !prefetch_in_bursts;
+    return (struct spread){.beside = {spread ? match->prefetch + 2 * first : nothing, swaps},
                            .streams = (unsigned)streams,
                            .parts = parts};
 }
@@ -398,14 +399,21 @@ void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
 
 /* ---- batches ---- */
 
+#define RUN_STREAMS(batch, streams)                                                                                    \
+    do {                                                                                                               \
+        prefetch_through(match, i + (streams), &asked);                                                                \
+        batch(match, swaps, ret_truncated, i, streams);                                                                \
+        i += (streams);                                                                                                \
+    } while (0)
+
 #define RUN(function, batch)                                                                                           \
     void function(const struct kernel_match *match, uint32_t *ret_truncated)                                           \
     {                                                                                                                  \
         struct kernel_swaps none = {0}, *swaps = match->swaps ? match->swaps : &none;                                  \
-        size_t i = 0;                                                                                                  \
-        for (; i + 3 <= by_three(match->count); i += 3) batch(match, swaps, ret_truncated, i, 3);                      \
-        for (; i + 2 <= match->count; i += 2) batch(match, swaps, ret_truncated, i, 2);                                \
-        if (i < match->count) batch(match, swaps, ret_truncated, i, 1);                                                \
+        size_t i = 0, asked = 0;                                                                                       \
+        while (i + 3 <= by_three(match->count)) RUN_STREAMS(batch, 3);                                                 \
+        while (i + 2 <= match->count) RUN_STREAMS(batch, 2);                                                           \
+        if (i < match->count) RUN_STREAMS(batch, 1);                                                                   \
     }
 
 RUN(sha_ni_sha1, sha1_batch)

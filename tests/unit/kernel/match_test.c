@@ -66,8 +66,10 @@ static void codes_fill(struct codes *codes, const struct batch *batch, uint64_t 
     memset(codes->fits, CANARY, sizeof codes->fits);
 }
 
+enum loads { NO_LOADS, LOADS_SPREAD, LOADS_IN_BURSTS, LOADS_COUNT };
+
 static void check_match(const struct kernel *kernel, int algorithm, const struct batch *batch, struct codes *codes,
-                        size_t count, bool prefetch)
+                        size_t count, enum loads loads)
 {
     memset(codes->fits, CANARY, sizeof codes->fits);
     const struct kernel_match match = {.count = count,
@@ -76,8 +78,11 @@ static void check_match(const struct kernel *kernel, int algorithm, const struct
                                        .codes = codes->codes,
                                        .digits = codes->digits,
                                        .ret_fits = codes->fits,
-                                       .prefetch = prefetch ? codes->prefetch : NULL};
+                                       .prefetch = loads == NO_LOADS ? NULL : codes->prefetch};
+    const bool as_found = prefetch_in_bursts;
+    prefetch_in_bursts = loads == LOADS_IN_BURSTS;
     kernel->match[algorithm](&match);
+    prefetch_in_bursts = as_found;
     assert_memory_equal(codes->fits, codes->expected, count);
     for (size_t i = count; i <= BATCH_MAX; i++) assert_int_equal(codes->fits[i], CANARY);
 }
@@ -95,8 +100,8 @@ static void every_batch_size_finds_the_codes_that_fit_and_writes_nothing_beyond(
             for (size_t count = 0; count <= 2 * kernels[k]->lanes[a] + 1; count++) {
                 batch_fill(&batch, (enum kernel_algorithm)a, &random, count);
                 codes_fill(&codes, &batch, &random, count);
-                check_match(kernels[k], a, &batch, &codes, count, false);
-                check_match(kernels[k], a, &batch, &codes, count, true);
+                for (int loads = 0; loads < LOADS_COUNT; loads++)
+                    check_match(kernels[k], a, &batch, &codes, count, (enum loads)loads);
             }
 }
 
@@ -117,10 +122,38 @@ static void random_codes_fit_on_every_kernel_just_where_the_remainder_is_the_cod
         codes_fill(&codes, &batch, &random, count);
         for (size_t k = 0; k < kernel_count; k++)
             if (k == 0 || kernels[k]->match[a] != kernels[0]->match[a])
-                check_match(kernels[k], a, &batch, &codes, count, turn % 2 == 0);
+                check_match(kernels[k], a, &batch, &codes, count, (enum loads)(turn % LOADS_COUNT));
         done += count;
     }
     print_message("%zu random codes, %zu kernels\n", cases, kernel_count);
+}
+
+/* ---- loads in bursts ---- */
+
+static void a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least(void **state)
+{
+    (void)state;
+    static const void *const nothing[2 * BATCH_MAX];
+    const bool as_found = prefetch_in_bursts;
+    prefetch_in_bursts = true;
+    for (size_t count = 0; count <= BATCH_MAX; count++) {
+        const struct kernel_match match = {.count = count, .prefetch = nothing};
+        for (size_t lanes = 1; lanes <= 16; lanes++) {
+            size_t asked = 0;
+            for (size_t end = lanes; end < count + lanes; end += lanes) {
+                size_t before = asked;
+                prefetch_through(&match, end, &asked);
+                assert_true(asked >= end || asked == count);
+                assert_true(asked <= count);
+                if (before >= end || before == count)
+                    assert_int_equal(asked, before);
+                else
+                    assert_true(2 * (asked - before) >= PREFETCH_BURST || asked == count);
+            }
+            assert_int_equal(asked, count);
+        }
+    }
+    prefetch_in_bursts = as_found;
 }
 
 /* ---- swaps beside the hash ---- */
@@ -294,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(swaps_are_done_in_order_by_the_end_of_every_batch),
+        cmocka_unit_test(a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least),
         cmocka_unit_test(every_batch_size_finds_the_codes_that_fit_and_writes_nothing_beyond),
         cmocka_unit_test(random_codes_fit_on_every_kernel_just_where_the_remainder_is_the_code),
         cmocka_unit_test(the_comparison_is_right_at_every_edge_of_the_truncated_value),
