@@ -271,7 +271,7 @@ static void routes_set(const struct cpu *cpu)
 
 static struct compressions compressions = {.sha1 = sha1_compress, .sha256 = sha256_compress};
 
-bool prefetch_in_bursts;
+bool kernel_prefetch_in_bursts;
 
 static void kernels_find(void)
 {
@@ -282,7 +282,7 @@ static void kernels_find(void)
 #ifdef OTPRING_X86
     struct cpu cpu = cpu_look();
     routes_set(&cpu);
-    prefetch_in_bursts = cpu.amd;
+    kernel_prefetch_in_bursts = cpu.amd;
     if (cpu.sha) kernels_here[kernels_here_count++] = &sha_ni;
     if (cpu.sha) compressions = (struct compressions){.sha1 = sha_ni_sha1_compress, .sha256 = sha_ni_sha256_compress};
     if (cpu.avx2) kernels_here[kernels_here_count++] = &avx2;

@@ -64,8 +64,8 @@ struct kernel_match {
     const uint32_t *codes; /* as numbers, each below 10^digits */
     const uint8_t *digits; /* 6, 7 or 8 */
     uint8_t *ret_fits;     /* 1 where the truncated value modulo 10^digits equals the code, else 0 */
-    /* NULL, or 2 * count addresses to be loaded into the cache for writing: spread evenly through the rounds, or in
-     * bursts between them, as the CPU does it best. Any address will do: one that is not mapped is passed over. */
+    /* NULL, or 2 * count addresses to be loaded into the cache for writing, spread evenly through the rounds or in
+     * bursts before them: hmac.h says when. Any address will do: one that is not mapped is passed over. */
     const void *const *prefetch;
     struct kernel_swaps *swaps; /* NULL, or what is swapped meanwhile */
 };

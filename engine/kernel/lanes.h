@@ -31,16 +31,16 @@ struct batch {
     uint32_t *ret_truncated;
     size_t lanes;
     size_t group_count;
-    size_t tail_count; /* members of the last group when it is not full, else 0 */
-    bool spread;       /* there are loads to be spread through the rounds */
-    size_t asked;      /* members whose loads were asked for in bursts */
-    struct group tail; /* points into what follows */
+    size_t tail_count;          /* members of the last group when it is not full, else 0 */
+    const void *const *between; /* loads asked for between rounds, or NULL */
+    size_t asked;               /* members whose loads were asked for in bursts */
+    struct group tail;          /* points into what follows */
     const void *midstates[LANES_MAX];
     uint64_t counters[LANES_MAX];
     uint32_t codes[LANES_MAX];
     uint8_t digits[LANES_MAX];
     struct kernel_swaps no_swaps;
-    const void *prefetch[2 * LANES_MAX]; /* of the last group, or of every group when none are spread */
+    const void *prefetch[2 * LANES_MAX]; /* of the last group, or of every group when there is nothing to ask for */
     uint8_t fits[LANES_MAX];
     uint32_t truncated[LANES_MAX];
 };
@@ -57,8 +57,8 @@ KERNEL_INLINE void batch_fill_tail(struct batch *batch)
         batch->codes[i] = match->codes[from];
         batch->digits[i] = match->digits[from];
     }
-    if (batch->spread)
-        for (size_t i = 0; i < 2 * batch->tail_count; i++) batch->prefetch[i] = match->prefetch[2 * first + i];
+    if (batch->between)
+        for (size_t i = 0; i < 2 * batch->tail_count; i++) batch->prefetch[i] = batch->between[2 * first + i];
 }
 
 KERNEL_INLINE void batch_cut(struct batch *batch, const struct kernel_match *match, uint32_t *ret_truncated,
@@ -69,7 +69,7 @@ KERNEL_INLINE void batch_cut(struct batch *batch, const struct kernel_match *mat
     batch->lanes = lanes;
     batch->group_count = (match->count + lanes - 1) / lanes;
     batch->tail_count = match->count % lanes;
-    batch->spread = match->prefetch && !prefetch_in_bursts;
+    batch->between = prefetch_between(match);
     batch->asked = 0;
     batch->no_swaps = (struct kernel_swaps){0};
     batch->tail = (struct group){.midstates = batch->midstates,
@@ -79,7 +79,8 @@ KERNEL_INLINE void batch_cut(struct batch *batch, const struct kernel_match *mat
                                  .beside = {batch->prefetch, match->swaps ? match->swaps : &batch->no_swaps},
                                  .ret_fits = batch->fits,
                                  .ret_truncated = ret_truncated ? batch->truncated : NULL};
-    /* Where there is nothing to spread, this thread's own stack is: cheaper than a second copy of the rounds. */
+    /* Where there is nothing to ask for between rounds, this thread's own stack is: cheaper than a second copy of the
+     * rounds. */
     for (size_t i = 0; i < 2 * lanes; i++) batch->prefetch[i] = batch;
     if (batch->tail_count) batch_fill_tail(batch);
 }
@@ -87,13 +88,13 @@ KERNEL_INLINE void batch_cut(struct batch *batch, const struct kernel_match *mat
 KERNEL_INLINE struct group batch_group(struct batch *batch, size_t index)
 {
     const struct kernel_match *match = batch->match;
-    prefetch_through(match, (index + 1) * batch->lanes, &batch->asked);
+    prefetch_before(match, (index + 1) * batch->lanes, &batch->asked);
     if (batch->tail_count && index == batch->group_count - 1) return batch->tail;
     size_t first = index * batch->lanes;
     struct group group = {
         .midstates = match->midstates + first,
         .counters = match->counters + first,
-        .beside = {batch->spread ? match->prefetch + 2 * first : batch->prefetch, batch->tail.beside.swaps}};
+        .beside = {batch->between ? batch->between + 2 * first : batch->prefetch, batch->tail.beside.swaps}};
     if (batch->ret_truncated) {
         group.ret_truncated = batch->ret_truncated + first;
     } else {

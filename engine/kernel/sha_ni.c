@@ -23,7 +23,7 @@ enum block_kind {
     BLOCK_OUTER, /* an inner digest and padding */
 };
 
-/* Where there is nothing to spread, this list is. */
+/* Where there is nothing to ask for between rounds, this list is. */
 static const void *const nothing[2 * SHA_NI_STREAMS] = {nothing, nothing, nothing, nothing, nothing, nothing};
 
 /* What goes on beside a batch of streams: a swap and two prefetches each, spread over so many groups of rounds. */
@@ -35,10 +35,9 @@ struct spread {
 KERNEL_INLINE struct spread spread_of(const struct kernel_match *match, struct kernel_swaps *swaps, size_t first,
                                       int streams, unsigned parts)
 {
-    bool spread = match->prefetch && !prefetch_in_bursts;
-    return (struct spread){.beside = {spread ? match->prefetch + 2 * first : nothing, swaps},
-                           .streams = (unsigned)streams,
-                           .parts = parts};
+    const void *const *between = prefetch_between(match);
+    return (struct spread){
+        .beside = {between ? between + 2 * first : nothing, swaps}, .streams = (unsigned)streams, .parts = parts};
 }
 
 KERNEL_INLINE void spread_part(const struct spread *spread, unsigned group)
@@ -401,7 +400,7 @@ void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
 
 #define RUN_STREAMS(batch, streams)                                                                                    \
     do {                                                                                                               \
-        prefetch_through(match, i + (streams), &asked);                                                                \
+        prefetch_before(match, i + (streams), &asked);                                                                 \
         batch(match, swaps, ret_truncated, i, streams);                                                                \
         i += (streams);                                                                                                \
     } while (0)
@@ -410,8 +409,8 @@ void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
     void function(const struct kernel_match *match, uint32_t *ret_truncated)                                           \
     {                                                                                                                  \
         struct kernel_swaps none = {0}, *swaps = match->swaps ? match->swaps : &none;                                  \
-        size_t i = 0, asked = 0;                                                                                       \
-        while (i + 3 <= by_three(match->count)) RUN_STREAMS(batch, 3);                                                 \
+        size_t i = 0, asked = 0, threes = by_three(match->count);                                                      \
+        while (i + 3 <= threes) RUN_STREAMS(batch, 3);                                                                 \
         while (i + 2 <= match->count) RUN_STREAMS(batch, 2);                                                           \
         if (i < match->count) RUN_STREAMS(batch, 1);                                                                   \
     }
