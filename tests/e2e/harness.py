@@ -184,8 +184,9 @@ class Store:
         return json.loads(done.stdout) if want_json else done.stdout
 
     def start(self, *flags, wait_s=60, env=None):
-        # Small segments, unless a test says otherwise: a store begins with four, written through.
-        self.daemon = subprocess.Popen([str(PROGRAMS / "otpringd"), "--store", str(self.path), "--segment-size", "4M", *self.flags, *flags],
+        # Small segments, unless a test says otherwise: a store begins with four, written through. And room for few questions: it is locked
+        # memory, cleared at each start.
+        self.daemon = subprocess.Popen([str(PROGRAMS / "otpringd"), "--store", str(self.path), "--segment-size", "4M", "--challenges-max", "8K", *self.flags, *flags],
                                        stdout=subprocess.DEVNULL, stderr=open(self.base / "daemon.log", "ab"),
                                        env={**os.environ, **(env or {})})
         end = time.monotonic() + wait_s
