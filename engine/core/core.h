@@ -264,6 +264,9 @@ struct result core_keep_journal(struct core_worker *worker, bool *ret_more) MUST
 /* Store: what an act could not finish, memory that nobody can hold any more, a piece of a checkpoint when one is due;
  * waits for the acts of others. ret_more: a checkpoint is under way, call again in CORE_CHECKPOINT_PAUSE_MS. */
 struct result core_keep_store(struct core_worker *worker, bool *ret_more) MUST_USE;
+/* After core_keep_journal: nothing is left but what has time for a second, sessions that expire among them. Should
+ * anything be written to the log until the next step, the worker's os is woken. */
+bool core_keep_rest(struct core_worker *worker);
 /* Both, for who is alone; ret_more is the journal's. */
 struct result core_keep(struct core_worker *worker, bool *ret_more) MUST_USE;
 /* A whole checkpoint now; core_keep_store makes its own in pieces, with pauses. */

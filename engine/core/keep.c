@@ -61,6 +61,11 @@ static struct result keep_checkpoint(struct core_worker *worker)
     return retry ? result_ok() : result;
 }
 
+bool core_keep_rest(struct core_worker *worker)
+{
+    return journal_keep_rest(worker->core->journal, worker->writer);
+}
+
 struct result core_keep_store(struct core_worker *worker, bool *ret_more)
 {
     struct core *core = worker->core;

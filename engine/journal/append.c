@@ -137,6 +137,7 @@ void journal_writer_destroy(struct journal_writer *writer)
     lock(journal);
     journal->writers[writer->index] = NULL;
     if (writer->wanting) journal->wanting_count--;
+    if (journal->resting == writer) journal->resting = NULL;
     unlock(journal);
     while (atomic_load(&writer->wakers) > 0) sched_yield();
     writer_free(writer);
@@ -413,6 +414,7 @@ void journal_append(struct journal_block *block, uint32_t slot_count, int64_t ti
     struct journal_writer *writer = block->writer;
     struct journal *journal = writer->journal;
     struct segment *rotated = NULL;
+    struct wake_list list = {.listed = 0};
     CHECK(own->state == BLOCK_BEGUN && slot_count > 0 && format_block_size(slot_count) <= own->reserved);
     prepare(journal, own, slot_count);
     lock(journal);
@@ -421,8 +423,11 @@ void journal_append(struct journal_block *block, uint32_t slot_count, int64_t ti
     if (!poisoned) {
         if (journal->offset + own->size > journal->current->size) rotated = rotate(journal, writer);
         assign(journal, own, time_ms);
+        if (journal->resting) wake_add(&list, journal->resting);
+        journal->resting = NULL;
     }
     unlock(journal);
+    wake_all(&list, writer);
     writer->queue[(writer->queue_head + writer->queue_count++) % writer->options.block_count] = block->index;
     own->state = poisoned ? BLOCK_REFUSED : BLOCK_WRITING;
     if (poisoned) return; /* settles in the next journal_poll */

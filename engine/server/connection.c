@@ -396,25 +396,28 @@ static void sweep_sending(struct connection *connection)
     connection_close(connection);
 }
 
-void connection_sweep(struct connection *connection)
+bool connection_sweep(struct connection *connection)
 {
     struct server_worker *worker = connection->worker;
-    if (connection->state != CONNECTION_OPEN && connection->state != CONNECTION_ENDING) return;
+    if (connection->state != CONNECTION_OPEN && connection->state != CONNECTION_ENDING) return false;
     if (connection->sending) {
         sweep_sending(connection);
-        if (connection->state == CONNECTION_CLOSING) return;
+        if (connection->state == CONNECTION_CLOSING) return false;
     }
     uint32_t timeout_ms = worker->options.frame_timeout_ms;
     if (connection->state == CONNECTION_ENDING) {
         if (passed(worker->now_ms, connection->ending_since_ms, worker->options.write_timeout_ms))
             connection_close(connection);
-        return;
+        return true;
     }
     bool greeted = connection->hello_done || connection->hello_pending;
-    bool half = connection->half_since_ms && intake_half(&connection->intake) &&
-                passed(worker->now_ms, connection->half_since_ms, timeout_ms);
-    if (half || (!greeted && !connection->unanswered && passed(worker->now_ms, connection->opened_ms, timeout_ms))) {
+    bool half = connection->half_since_ms && intake_half(&connection->intake);
+    bool silent = !greeted && !connection->unanswered;
+    if ((half && passed(worker->now_ms, connection->half_since_ms, timeout_ms)) ||
+        (silent && passed(worker->now_ms, connection->opened_ms, timeout_ms))) {
         struct wire_fault fault = {.code = OTPRING_ERROR_TIMEOUT};
         connection_end(connection, 0, &fault);
+        return true;
     }
+    return half || silent || connection->sending;
 }

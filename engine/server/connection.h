@@ -84,6 +84,7 @@ struct server_worker {
     bool accepting, accept_canceling;
     uint64_t now_ms;
     uint64_t swept_ms;
+    bool timed;        /* a time-out ran at the last sweep, or something happened since */
     uint32_t deferred; /* connections whose frame was put off in this turn */
     bool core_full;
     bool offered; /* core took something since the last core_turn */
@@ -123,8 +124,8 @@ void connection_rearm(struct connection *connection);
 void connection_end(struct connection *connection, uint64_t tag, const struct wire_fault *fault);
 /* At once. */
 void connection_close(struct connection *connection);
-/* Time-outs. */
-void connection_sweep(struct connection *connection);
+/* Time-outs. True while one of them runs. */
+bool connection_sweep(struct connection *connection);
 
 /* For handlers. Room for an answer of that many bytes; TAKEN when it is promised. */
 enum server_taken connection_reserve(struct connection *connection, uint32_t size);

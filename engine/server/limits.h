@@ -23,7 +23,7 @@ enum {
     SERVER_WRITE_TIMEOUT_MS = 10000, /* nothing of an answer read for so long: close */
     SERVER_HOLD_TIMEOUT_MS = 1000,   /* the same while its unread frames hold buffers that others need */
     SERVER_DRAIN_TIMEOUT_MS = 5000,  /* at a stop: answers in flight leave within this */
-    SERVER_SWEEP_MS = 100,           /* time-outs are looked at so often */
+    SERVER_SWEEP_MS = 100,           /* time-outs are looked at so often while one runs */
     SERVER_DEFERRED_WAIT_MS = 1,     /* longest wait while a frame waits to be offered again */
     SERVER_IDLE_WAIT_MS = 1000,
 };

@@ -222,13 +222,16 @@ static void sweep(struct server_worker *worker)
 {
     if (worker->now_ms - worker->swept_ms < SERVER_SWEEP_MS) return;
     worker->swept_ms = worker->now_ms;
-    for (uint32_t i = 0; i < worker->slot_count; i++) connection_sweep(&worker->connections[i]);
+    worker->timed = worker->queues[LIST_FLUSH].first != NULL;
+    for (uint32_t i = 0; i < worker->slot_count; i++) worker->timed |= connection_sweep(&worker->connections[i]);
     accept_arm(worker);
 }
 
 struct result server_worker_turn(struct server_worker *worker, uint64_t wait_ns)
 {
-    TRY(os_step(worker->os, wait_ns, NULL));
+    unsigned completed = 0;
+    TRY(os_step(worker->os, wait_ns, &completed));
+    worker->timed |= completed > 0;
     clock_read(worker);
     if (worker->core_worker) core_poll(worker->core_worker);
     clients_follow(worker);
@@ -244,7 +247,7 @@ struct result server_worker_turn(struct server_worker *worker, uint64_t wait_ns)
 
 static uint64_t wait_for(const struct server_worker *worker)
 {
-    uint64_t wait_ms = worker->open_count ? SERVER_SWEEP_MS : SERVER_IDLE_WAIT_MS;
+    uint64_t wait_ms = worker->timed ? SERVER_SWEEP_MS : SERVER_IDLE_WAIT_MS;
     bool core_waits = worker->core_worker && core_waiting(worker->core_worker) > 0;
     if (worker->deferred || core_waits || worker->draining) wait_ms = SERVER_DEFERRED_WAIT_MS;
     /* Something was listed by the passes themselves: no wait at all. */
@@ -288,6 +291,7 @@ struct result server_worker_adopt(struct server_worker *worker, int file)
         return result_of(FULL);
     }
     connection_open(worker, file);
+    worker->timed = true;
     return result_ok();
 }
 

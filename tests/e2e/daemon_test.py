@@ -228,6 +228,32 @@ def verify_threads_have_processors_of_their_own(store, seeds):
     store.stop()
 
 
+def sleeps_of(process):
+    sleeps = {}
+    for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+        lines = (task / "status").read_text().splitlines()
+        name = lines[0].split()[1]
+        if not name.startswith("iou-wrk"):
+            sleeps[name] = sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+    return sleeps
+
+
+def an_idle_daemon_rests(store):
+    store.start()
+    wire = store.wire()
+    deadline, seconds, most = time.monotonic() + 30, 4, 48
+    while True:
+        before = sleeps_of(store.daemon)
+        time.sleep(seconds)
+        sleeps = {name: count - before.get(name, 0) for name, count in sleeps_of(store.daemon).items()}
+        if sum(sleeps.values()) <= most or time.monotonic() > deadline:
+            break
+    assert sum(sleeps.values()) <= most, f"sleeps in {seconds} s: {sleeps}"
+    print(f"measured: threads of an idle daemon slept {sum(sleeps.values())} times in {seconds} s")
+    wire.close()
+    store.stop()
+
+
 def main():
     with Store() as store:
         seeds = seeds_for(1000, seed=21)
@@ -242,6 +268,7 @@ def main():
         strangers_are_refused(store)
         the_running_daemon_is_filtered_and_has_no_dumps(store)
         verify_threads_have_processors_of_their_own(store, seeds)
+        an_idle_daemon_rests(store)
 
 
 main()

@@ -14,6 +14,7 @@
 
 enum {
     KEEP_WAIT_MS = 100,
+    KEEP_REST_MS = 1000,
     KEEP_HURRY_MS = 5,
     KEEP_STRETCH_NS = 150000,
     KEEP_PAUSE_NS = 20000,
@@ -52,6 +53,13 @@ void *thread_ended(struct daemon_thread *thread, struct result result)
     pthread_mutex_unlock(&daemon->mutex);
     pthread_kill(daemon->main, SIGUSR1);
     return NULL;
+}
+
+static void thread_wake(struct daemon *daemon, struct daemon_thread *thread)
+{
+    pthread_mutex_lock(&daemon->mutex);
+    if (thread->os) os_wake(thread->os);
+    pthread_mutex_unlock(&daemon->mutex);
 }
 
 /* ---- verify workers ---- */
@@ -235,12 +243,20 @@ static void *admin_main(void *argument)
 
 /* ---- the housekeeper ---- */
 
-static uint64_t keep_wait_ns(struct core *core)
+/* Once nothing more is written both threads that keep rest, until something is: the log wakes the housekeeper, which
+ * wakes the checkpointer. */
+static void keep_resting(struct daemon *daemon, bool rests)
+{
+    if (atomic_exchange(&daemon->resting, rests) && !rests) thread_wake(daemon, &daemon->checkpointer);
+}
+
+static uint64_t keep_wait_ns(struct daemon *daemon)
 {
     struct core_status status;
-    core_status(core, &status);
+    core_status(daemon->engine->core, &status);
     bool hurry = status.journal.held_back || (status.journal.spares < SPARES_LOW && !status.journal.no_room);
-    return (hurry ? KEEP_HURRY_MS : KEEP_WAIT_MS) * 1000000ULL;
+    unsigned wait_ms = hurry ? KEEP_HURRY_MS : atomic_load(&daemon->resting) ? KEEP_REST_MS : KEEP_WAIT_MS;
+    return wait_ms * 1000000ULL;
 }
 
 /* A thread that never sleeps is switched away from only at the scheduler's tick, 4 ms on many systems, whatever slice
@@ -294,7 +310,8 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
         struct result result = core_keep_journal(worker, &more);
         keep_report(thread, result, &said);
         more = more && !result_failed(result);
-        TRY(os_step(os, more ? stretch_wait_ns(core, os, &stretch_ns) : keep_wait_ns(core), NULL));
+        keep_resting(daemon, !more && core_keep_rest(worker));
+        TRY(os_step(os, more ? stretch_wait_ns(core, os, &stretch_ns) : keep_wait_ns(daemon), NULL));
         if (!more) stretch_ns = 0;
         core_poll(worker);
     }
@@ -337,7 +354,8 @@ static struct result checkpoint(struct daemon_thread *thread, struct os *os)
         bool more = false;
         clients_name(daemon, worker);
         keep_report(thread, core_keep_store(worker, &more), &said);
-        TRY(os_step(os, (more ? CORE_CHECKPOINT_PAUSE_MS : KEEP_WAIT_MS) * 1000000ULL, NULL));
+        uint64_t wait_ms = atomic_load(&daemon->resting) ? KEEP_REST_MS : KEEP_WAIT_MS;
+        TRY(os_step(os, (more ? CORE_CHECKPOINT_PAUSE_MS : wait_ms) * 1000000ULL, NULL));
     }
     thread_leaving(thread);
     core_worker_destroy(worker);
@@ -366,7 +384,9 @@ static int thread_make(struct daemon_thread *thread, void *(*main)(void *), cons
 static bool thread_start(struct daemon *daemon, struct daemon_thread *thread, const char *name, void *(*main)(void *),
                          const cpu_set_t *cpus)
 {
+    pthread_mutex_lock(&daemon->mutex);
     *thread = (struct daemon_thread){.daemon = daemon, .name = name, .state = THREAD_STARTING};
+    pthread_mutex_unlock(&daemon->mutex);
     int error = thread_make(thread, main, cpus);
     if (error) {
         thread->state = THREAD_NONE;
@@ -422,9 +442,7 @@ static bool keeping_end(struct daemon_thread *thread)
 {
     if (!thread_made(thread)) return true;
     atomic_store(&thread->finish, true);
-    pthread_mutex_lock(&thread->daemon->mutex);
-    if (thread->os) os_wake(thread->os);
-    pthread_mutex_unlock(&thread->daemon->mutex);
+    thread_wake(thread->daemon, thread);
     return thread_join(thread);
 }
 

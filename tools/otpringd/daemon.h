@@ -62,6 +62,7 @@ struct daemon {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     pthread_t main;
+    _Atomic bool resting;   /* nothing is written, and nothing is left to be kept */
     _Atomic bool names_due; /* clients whose names the journal may not have yet */
 };
 

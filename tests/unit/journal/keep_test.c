@@ -89,6 +89,65 @@ static void what_is_not_released_stays_however_old_or_unwanted(void **state)
     rig_destroy(&rig);
 }
 
+/* ---- rest ---- */
+
+enum { REST_NS = 1000000000 };
+
+static bool rests(struct rig *rig)
+{
+    return journal_keep_rest(rig->journal, rig->writers[RIG_KEEPER]);
+}
+
+static bool sleeps_through(struct rig *rig)
+{
+    struct os *os = rig->os[RIG_KEEPER];
+    uint64_t begun_ns = os_monotonic_ns(os);
+    assert_ok(os_step(os, REST_NS, NULL));
+    return os_monotonic_ns(os) - begun_ns >= REST_NS;
+}
+
+static void the_keeper_rests_once_all_is_sealed_and_the_next_block_wakes_it(void **state)
+{
+    (void)state;
+    struct rig rig;
+    create(&rig);
+    assert_ok(rig_ready(&rig, 0));
+    assert_ok(rig_keep(&rig));
+    assert_true(rests(&rig));
+    assert_true(sleeps_through(&rig));
+    assert_true(rig_append(&rig, 0, 10, NULL));
+    assert_false(sleeps_through(&rig));
+    assert_true(rig_append(&rig, 1, 10, NULL)); /* it is awake */
+    assert_true(sleeps_through(&rig));
+    assert_false(rests(&rig)); /* not durable */
+    assert_true(rig_drain(&rig));
+    assert_false(rests(&rig)); /* not sealed */
+    rig.now_ms += 2000;
+    assert_ok(rig_keep(&rig));
+    assert_true(rests(&rig));
+    rig_close(&rig); /* asleep */
+    rig_destroy(&rig);
+}
+
+static void the_keeper_does_not_rest_while_a_spare_is_missing(void **state)
+{
+    (void)state;
+    struct rig rig;
+    create(&rig);
+    assert_ok(rig_ready(&rig, 0));
+    while (journal_status(rig.journal).spares == rig.options.spare_count)
+        if (!rig_append(&rig, 0, 100, NULL)) assert_true(rig_step(&rig));
+    assert_true(rig_drain(&rig));
+    assert_false(rests(&rig));
+    for (int i = 0; i < 2; i++) { /* the closed segment's seal, and that of what came after */
+        rig.now_ms += 2000;
+        assert_ok(rig_keep(&rig));
+    }
+    assert_true(rests(&rig));
+    rig_close(&rig);
+    rig_destroy(&rig);
+}
+
 /* ---- files that are used again ---- */
 
 struct files {
@@ -343,6 +402,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_go_when_their_last_record_is_too_old),
         cmocka_unit_test(segments_go_when_asked_for_and_no_further_than_asked),
+        cmocka_unit_test(the_keeper_rests_once_all_is_sealed_and_the_next_block_wakes_it),
+        cmocka_unit_test(the_keeper_does_not_rest_while_a_spare_is_missing),
         cmocka_unit_test(what_is_not_released_stays_however_old_or_unwanted),
         cmocka_unit_test(files_that_load_will_want_again_are_kept_and_go_when_it_has_gone),
         cmocka_unit_test(spares_that_somebody_removed_stop_nothing),
