@@ -30,9 +30,7 @@ static struct result lists_create(struct work_lists *lists)
 
 static uint32_t journal_now_s(struct approvals *approvals)
 {
-    struct core_status status;
-    core_status(approvals->admin.core, &status);
-    return (uint32_t)(status.journal_ms / 1000);
+    return (uint32_t)(core_time_ms(approvals->admin.core, approvals->options.os) / 1000);
 }
 
 static void expired(void *context, const struct challenge_entry *entry)

@@ -262,7 +262,8 @@ enum { CORE_CHECKPOINT_PAUSE_MS = 20 };
  * Journal: segments, spares, seals, and sessions that expired. ret_more: call again at once. */
 struct result core_keep_journal(struct core_worker *worker, bool *ret_more) MUST_USE;
 /* Store: what an act could not finish, memory that nobody can hold any more, a piece of a checkpoint when one is due;
- * waits for the acts of others. ret_more: a checkpoint is under way, call again in CORE_CHECKPOINT_PAUSE_MS. */
+ * waits for the acts of others. ret_more: a checkpoint is under way, or midstates are to be wiped: call again in
+ * CORE_CHECKPOINT_PAUSE_MS. */
 struct result core_keep_store(struct core_worker *worker, bool *ret_more) MUST_USE;
 /* After core_keep_journal: nothing is left but what has time for a second, sessions that expire among them. Should
  * anything be written to the log until the next step, the worker's os is woken. */

@@ -75,7 +75,7 @@ struct result core_keep_store(struct core_worker *worker, bool *ret_more)
     if (!result_failed(result)) {
         quiesce_try(core);
         result = keep_checkpoint(worker);
-        *ret_more = core->state->checkpoint.begun;
+        *ret_more = core->state->checkpoint.begun || table_wipes(core->table);
     } else if (result_class(result) == RESULT_RETRY) {
         result = result_ok(); /* tried again with the next step; core_status tells */
     }

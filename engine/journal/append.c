@@ -137,7 +137,7 @@ void journal_writer_destroy(struct journal_writer *writer)
     lock(journal);
     journal->writers[writer->index] = NULL;
     if (writer->wanting) journal->wanting_count--;
-    if (journal->resting == writer) journal->resting = NULL;
+    if (journal->wake_keeper == writer) journal->wake_keeper = NULL;
     unlock(journal);
     while (atomic_load(&writer->wakers) > 0) sched_yield();
     writer_free(writer);
@@ -270,6 +270,8 @@ static void advance(struct journal *journal, struct wake_list *list)
     }
     if (count == 0) return;
     atomic_store_explicit(&journal->durable_through, durable, memory_order_release);
+    if (journal->wake_keeper) wake_add(list, journal->wake_keeper);
+    journal->wake_keeper = NULL;
     release_depth(journal, count, list);
 }
 
@@ -414,7 +416,6 @@ void journal_append(struct journal_block *block, uint32_t slot_count, int64_t ti
     struct journal_writer *writer = block->writer;
     struct journal *journal = writer->journal;
     struct segment *rotated = NULL;
-    struct wake_list list = {.listed = 0};
     CHECK(own->state == BLOCK_BEGUN && slot_count > 0 && format_block_size(slot_count) <= own->reserved);
     prepare(journal, own, slot_count);
     lock(journal);
@@ -423,11 +424,8 @@ void journal_append(struct journal_block *block, uint32_t slot_count, int64_t ti
     if (!poisoned) {
         if (journal->offset + own->size > journal->current->size) rotated = rotate(journal, writer);
         assign(journal, own, time_ms);
-        if (journal->resting) wake_add(&list, journal->resting);
-        journal->resting = NULL;
     }
     unlock(journal);
-    wake_all(&list, writer);
     writer->queue[(writer->queue_head + writer->queue_count++) % writer->options.block_count] = block->index;
     own->state = poisoned ? BLOCK_REFUSED : BLOCK_WRITING;
     if (poisoned) return; /* settles in the next journal_poll */

@@ -178,6 +178,12 @@ static const struct segment *candidate(struct journal *journal)
     return at && at->number <= journal->keeper.seals.closed_segment ? at : NULL;
 }
 
+bool index_keep_pending(struct journal *journal)
+{
+    const struct index_keep *keep = journal->keeper.indexes;
+    return keep && (!keep->begun || keep->builder || candidate(journal));
+}
+
 static bool may_step(struct index_keep *keep, int64_t now_ms)
 {
     if (now_ms / TICK_MS != keep->tick) keep->tick_steps = 0;

@@ -131,9 +131,9 @@ struct journal {
     uint64_t bytes_appended;
     uint64_t read_back; /* of bytes_appended, what the seals count as read: see journal_read_back */
     uint32_t rotations;
-    uint64_t user_position;         /* of the last block that is not the journal's own */
-    struct journal_writer *resting; /* the keeper's, to be woken by the next block; else NULL */
-    struct seal_state closed;       /* the keeper's when it last closed a segment, for headers */
+    uint64_t user_position;             /* of the last block that is not the journal's own */
+    struct journal_writer *wake_keeper; /* its writer, while it rests: the next durable block wakes it; else NULL */
+    struct seal_state closed;           /* the keeper's when it last closed a segment, for headers */
 
     /* written under mutex, read anywhere */
     _Atomic uint64_t durable_through;

@@ -184,12 +184,11 @@ struct result journal_keep(struct journal *journal, struct journal_writer *keepe
 
 bool journal_keep_rest(struct journal *journal, struct journal_writer *keeper)
 {
-    const struct keeper *kept = &journal->keeper;
-    if (kept->own != OWN_NONE || kept->target || kept->keys_dirty) return false;
+    if (index_keep_pending(journal)) return false;
     CHECK(pthread_mutex_lock(&journal->mutex) == 0);
-    bool rests = journal->block_count == 0 && journal->user_position <= kept->seals.sealed_through &&
+    bool rests = journal->block_count == 0 && journal->user_position <= journal->keeper.seals.sealed_through &&
                  journal->armed_count >= journal->options.spare_count;
-    journal->resting = rests ? keeper : NULL;
+    journal->wake_keeper = rests ? keeper : NULL;
     CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
     return rests;
 }

@@ -222,7 +222,7 @@ static void sweep(struct server_worker *worker)
 {
     if (worker->now_ms - worker->swept_ms < SERVER_SWEEP_MS) return;
     worker->swept_ms = worker->now_ms;
-    worker->timed = worker->queues[LIST_FLUSH].first != NULL;
+    worker->timed = worker->queues[LIST_FLUSH].first != NULL; /* the send that follows has a time-out */
     for (uint32_t i = 0; i < worker->slot_count; i++) worker->timed |= connection_sweep(&worker->connections[i]);
     accept_arm(worker);
 }
@@ -250,8 +250,10 @@ static uint64_t wait_for(const struct server_worker *worker)
     uint64_t wait_ms = worker->timed ? SERVER_SWEEP_MS : SERVER_IDLE_WAIT_MS;
     bool core_waits = worker->core_worker && core_waiting(worker->core_worker) > 0;
     if (worker->deferred || core_waits || worker->draining) wait_ms = SERVER_DEFERRED_WAIT_MS;
-    /* Something was listed by the passes themselves: no wait at all. */
-    if (worker->queues[LIST_FLUSH].first) wait_ms = 0;
+    /* Listed by the passes themselves, or come while a tick had the ring step: no wait at all. */
+    bool ready = worker->queues[LIST_READY].first && !worker->deferred;
+    bool stops = atomic_load_explicit(&worker->stop, memory_order_acquire) && !worker->draining;
+    if (worker->queues[LIST_FLUSH].first || ready || stops) wait_ms = 0;
     return wait_ms * 1000000;
 }
 

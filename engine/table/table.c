@@ -385,6 +385,11 @@ static void indexes_quiesce(struct table *table)
     table->index_seen = index;
 }
 
+bool table_wipes(const struct table *table)
+{
+    return table->pending_count > 0;
+}
+
 void table_quiesce(struct table *table)
 {
     indexes_quiesce(table);

@@ -200,6 +200,9 @@ void table_remove(struct table *table, uint32_t ordinal);
  * (midstates of removed lines, indexes that were grown out of). Lines themselves stay. Writer only. */
 void table_quiesce(struct table *table);
 
+/* Midstates of removed lines wait for table_quiesce. Writer only. */
+bool table_wipes(const struct table *table);
+
 /* Number of lines so far of an algorithm (the greatest used line + 1), and of live tokens in all. */
 uint32_t table_line_count(const struct table *table, enum kernel_algorithm algorithm);
 uint64_t table_token_count(const struct table *table);

@@ -229,27 +229,37 @@ def verify_threads_have_processors_of_their_own(store, seeds):
 
 
 def sleeps_of(process):
+    """How often each thread of ours has gone to sleep so far; sanitizers and the ring have threads of their own."""
     sleeps = {}
     for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
-        lines = (task / "status").read_text().splitlines()
+        try:
+            lines = (task / "status").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
         name = lines[0].split()[1]
-        if not name.startswith("iou-wrk"):
-            sleeps[name] = sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+        if name in ("housekeeper", "checkpointer", "verify", "asking", "admin"):
+            sleeps[f"{name} {task.name}"] = sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
     return sleeps
 
 
-def an_idle_daemon_rests(store):
+def the_threads_of_an_idle_daemon_rest(store, seeds):
     store.start()
     wire = store.wire()
-    deadline, seconds, most = time.monotonic() + 30, 4, 48
+    user = next(iter(seeds))
+    assert wire.ask(0, 1, [query(COMPANY, user, hotp(seeds[user], 6))])[0][0] == ACCEPTED
+    deadline, seconds, most = time.monotonic() + 30, 4, 12
     while True:
         before = sleeps_of(store.daemon)
         time.sleep(seconds)
         sleeps = {name: count - before.get(name, 0) for name, count in sleeps_of(store.daemon).items()}
-        if sum(sleeps.values()) <= most or time.monotonic() > deadline:
+        if max(sleeps.values()) <= most or time.monotonic() > deadline:
             break
-    assert sum(sleeps.values()) <= most, f"sleeps in {seconds} s: {sleeps}"
-    print(f"measured: threads of an idle daemon slept {sum(sleeps.values())} times in {seconds} s")
+    assert max(sleeps.values()) <= most, f"sleeps in {seconds} s: {sleeps}"
+    print(f"measured: threads of an idle daemon slept {max(sleeps.values())} times in {seconds} s")
+    # And what was written meanwhile is sealed, so somebody was woken.
+    assert wire.ask(0, 2, [query(COMPANY, user, hotp(seeds[user], 7))])[0][0] == ACCEPTED
+    position = store.tool("status", want_json=True)["positions"]["durable"]
+    wait_for("the seal", lambda: store.tool("status", want_json=True)["positions"]["sealed"] >= position - 1)
     wire.close()
     store.stop()
 
@@ -268,7 +278,7 @@ def main():
         strangers_are_refused(store)
         the_running_daemon_is_filtered_and_has_no_dumps(store)
         verify_threads_have_processors_of_their_own(store, seeds)
-        an_idle_daemon_rests(store)
+        the_threads_of_an_idle_daemon_rest(store, seeds)
 
 
 main()

@@ -55,6 +55,7 @@ void *thread_ended(struct daemon_thread *thread, struct result result)
     return NULL;
 }
 
+/* One that was not started yet has no daemon. */
 static void thread_wake(struct daemon *daemon, struct daemon_thread *thread)
 {
     pthread_mutex_lock(&daemon->mutex);
@@ -311,7 +312,8 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
         keep_report(thread, result, &said);
         more = more && !result_failed(result);
         keep_resting(daemon, !more && core_keep_rest(worker));
-        TRY(os_step(os, more ? stretch_wait_ns(core, os, &stretch_ns) : keep_wait_ns(daemon), NULL));
+        uint64_t wait_ns = more ? stretch_wait_ns(core, os, &stretch_ns) : keep_wait_ns(daemon);
+        TRY(os_step(os, atomic_load(&thread->finish) ? 0 : wait_ns, NULL)); /* its wake may have come within a step */
         if (!more) stretch_ns = 0;
         core_poll(worker);
     }
@@ -355,7 +357,8 @@ static struct result checkpoint(struct daemon_thread *thread, struct os *os)
         clients_name(daemon, worker);
         keep_report(thread, core_keep_store(worker, &more), &said);
         uint64_t wait_ms = atomic_load(&daemon->resting) ? KEEP_REST_MS : KEEP_WAIT_MS;
-        TRY(os_step(os, (more ? CORE_CHECKPOINT_PAUSE_MS : wait_ms) * 1000000ULL, NULL));
+        if (more) wait_ms = CORE_CHECKPOINT_PAUSE_MS;
+        TRY(os_step(os, atomic_load(&thread->finish) ? 0 : wait_ms * 1000000, NULL));
     }
     thread_leaving(thread);
     core_worker_destroy(worker);
@@ -523,6 +526,7 @@ struct result daemon_reload_clients(struct daemon *daemon, const struct config *
     daemon->config.client_count = config->client_count;
     pthread_mutex_unlock(&daemon->mutex);
     atomic_store(&daemon->names_due, true);
+    thread_wake(daemon, &daemon->checkpointer);
     for (uint32_t i = 0; i < daemon->worker_count; i++) thread_tell(&daemon->verify[i], server_worker_reload);
     thread_tell(&daemon->asking, server_worker_reload);
     thread_tell(&daemon->admin, server_worker_reload);

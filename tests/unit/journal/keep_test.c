@@ -106,7 +106,24 @@ static bool sleeps_through(struct rig *rig)
     return os_monotonic_ns(os) - begun_ns >= REST_NS;
 }
 
-static void the_keeper_rests_once_all_is_sealed_and_the_next_block_wakes_it(void **state)
+/* Writer 0's part alone: the keeper's os must not be stepped. */
+static void make_durable(struct rig *rig)
+{
+    while (journal_in_flight(rig->writers[0]) > 0) {
+        assert_ok(os_step(rig->os[0], 20000, NULL));
+        journal_poll(rig->writers[0]);
+    }
+}
+
+static void seal_all(struct rig *rig)
+{
+    for (int i = 0; i < 2; i++) { /* a closed segment's seal, and that of what came after */
+        rig->now_ms += 2000;
+        assert_ok(rig_keep(rig));
+    }
+}
+
+static void the_keeper_rests_once_all_is_sealed_and_the_next_durable_block_wakes_it(void **state)
 {
     (void)state;
     struct rig rig;
@@ -116,16 +133,36 @@ static void the_keeper_rests_once_all_is_sealed_and_the_next_block_wakes_it(void
     assert_true(rests(&rig));
     assert_true(sleeps_through(&rig));
     assert_true(rig_append(&rig, 0, 10, NULL));
+    assert_true(sleeps_through(&rig)); /* nothing to be sealed yet */
+    make_durable(&rig);
     assert_false(sleeps_through(&rig));
-    assert_true(rig_append(&rig, 1, 10, NULL)); /* it is awake */
-    assert_true(sleeps_through(&rig));
-    assert_false(rests(&rig)); /* not durable */
-    assert_true(rig_drain(&rig));
-    assert_false(rests(&rig)); /* not sealed */
-    rig.now_ms += 2000;
-    assert_ok(rig_keep(&rig));
+    assert_true(rig_append(&rig, 0, 10, NULL));
+    assert_false(rests(&rig)); /* in flight */
+    make_durable(&rig);
+    assert_true(sleeps_through(&rig)); /* it did not rest, and looks by itself */
+    assert_false(rests(&rig));         /* not sealed */
+    seal_all(&rig);
     assert_true(rests(&rig));
     rig_close(&rig); /* asleep */
+    rig_destroy(&rig);
+}
+
+static void a_block_after_a_rest_is_sealed_with_the_first_seal(void **state)
+{
+    (void)state;
+    struct rig rig;
+    create(&rig);
+    assert_ok(rig_ready(&rig, 0));
+    seal_all(&rig);
+    assert_true(rests(&rig));
+    rig.now_ms += 60000;
+    assert_true(rig_append(&rig, 0, 10, NULL));
+    make_durable(&rig);
+    uint64_t position = rig.blocks[rig.block_count - 1].position;
+    assert_ok(rig_keep(&rig));
+    assert_int_equal(journal_status(rig.journal).sealed_through, position);
+    assert_int_equal(journal_status(rig.journal).position_next, position + 2); /* one seal */
+    rig_close(&rig);
     rig_destroy(&rig);
 }
 
@@ -134,16 +171,61 @@ static void the_keeper_does_not_rest_while_a_spare_is_missing(void **state)
     (void)state;
     struct rig rig;
     create(&rig);
+    rig.release_position = 0; /* no segment becomes a spare */
     assert_ok(rig_ready(&rig, 0));
     while (journal_status(rig.journal).spares == rig.options.spare_count)
-        if (!rig_append(&rig, 0, 100, NULL)) assert_true(rig_step(&rig));
+        if (!rig_append(&rig, 0, 100, NULL)) make_durable(&rig);
     assert_true(rig_drain(&rig));
-    assert_false(rests(&rig));
-    for (int i = 0; i < 2; i++) { /* the closed segment's seal, and that of what came after */
+    for (int i = 0; i < 2; i++) { /* as seal_all, and each time there is no room for a spare */
+        os_sim_faults_set(rig.world, &(struct os_sim_faults){.no_space_at = 1});
         rig.now_ms += 2000;
         assert_ok(rig_keep(&rig));
     }
+    struct journal_status status = journal_status(rig.journal);
+    assert_true(status.no_room && status.spares < rig.options.spare_count);
+    assert_true(status.sealed_through >= rig.blocks[rig.block_count - 1].position);
+    assert_false(rests(&rig));
+    os_sim_faults_set(rig.world, &(struct os_sim_faults){0});
+    seal_all(&rig);
+    assert_int_equal(journal_status(rig.journal).spares, rig.options.spare_count);
     assert_true(rests(&rig));
+    rig_close(&rig);
+    rig_destroy(&rig);
+}
+
+static void count_index(void *context, const char *name, uint64_t size)
+{
+    unsigned *count = context;
+    (void)size;
+    *count += strstr(name, ".idx") != NULL;
+}
+
+static void the_keeper_does_not_rest_while_an_index_is_missing(void **state)
+{
+    (void)state;
+    struct rig rig;
+    create(&rig);
+    rig.options.index = true;
+    rig.options.keep_size = 64 << 20;
+    assert_ok(rig_ready(&rig, 0));
+    /* Time stands nearly still, so that the steps of a tenth of a second do not do them all. */
+    for (int i = 0; i < 200; i++) {
+        while (!rig_append(&rig, i % 3, 250, NULL)) {
+            assert_true(rig_step(&rig));
+            assert_ok(rig_keep(&rig));
+        }
+    }
+    assert_true(rig_drain(&rig));
+    unsigned waits = 0, indexes = 0;
+    for (;; waits++) {
+        assert_ok(rig_keep(&rig));
+        if (rests(&rig)) break;
+        assert_true(waits < 1000);
+        rig.now_ms += 100;
+    }
+    assert_ok(os_list(rig.main_os, "/j", count_index, &indexes));
+    assert_int_equal(indexes, journal_status(rig.journal).segment - 1);
+    assert_true(indexes > 20 && waits > 1);
     rig_close(&rig);
     rig_destroy(&rig);
 }
@@ -402,8 +484,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_go_when_their_last_record_is_too_old),
         cmocka_unit_test(segments_go_when_asked_for_and_no_further_than_asked),
-        cmocka_unit_test(the_keeper_rests_once_all_is_sealed_and_the_next_block_wakes_it),
+        cmocka_unit_test(the_keeper_rests_once_all_is_sealed_and_the_next_durable_block_wakes_it),
+        cmocka_unit_test(a_block_after_a_rest_is_sealed_with_the_first_seal),
         cmocka_unit_test(the_keeper_does_not_rest_while_a_spare_is_missing),
+        cmocka_unit_test(the_keeper_does_not_rest_while_an_index_is_missing),
         cmocka_unit_test(what_is_not_released_stays_however_old_or_unwanted),
         cmocka_unit_test(files_that_load_will_want_again_are_kept_and_go_when_it_has_gone),
         cmocka_unit_test(spares_that_somebody_removed_stop_nothing),

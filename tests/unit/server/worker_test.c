@@ -424,6 +424,22 @@ static void a_peer_that_says_nothing_is_dropped(void **state)
     close(other);
 }
 
+/* Looked at ten times a second while it runs. Once a second, none of them would be told so soon. */
+static void a_time_out_is_not_waited_for_as_an_idle_worker_waits(void **state)
+{
+    (void)state;
+    server.options.frame_timeout_ms = 100;
+    begin();
+    bool soon = false;
+    for (int i = 0; i < 20 && !soon; i++) {
+        int file = peer_open();
+        uint64_t begun_ms = now_ms();
+        assert_error(file, OTPRING_ERROR_TIMEOUT, 0);
+        soon = now_ms() - begun_ms < 600;
+    }
+    assert_true(soon);
+}
+
 /* Writes frames without reading until the socket takes no more for a while, or is gone. */
 static bool flood(int file, unsigned *ret_frames)
 {
@@ -788,6 +804,7 @@ int main(void)
         TEST(errors_that_core_finds_are_told_and_earlier_answers_leave_first),
         TEST(half_a_frame_is_waited_for_and_then_dropped_alone),
         TEST(a_peer_that_says_nothing_is_dropped),
+        TEST(a_time_out_is_not_waited_for_as_an_idle_worker_waits),
         TEST(a_peer_that_stops_reading_is_dropped_and_others_go_on),
         TEST(frames_of_4096_items_in_every_slot_come_back_whole),
         TEST(frames_cut_anywhere_come_through),

@@ -319,8 +319,10 @@ static void midstates_of_a_removed_line_are_wiped_at_the_second_quiesce_and_no_s
     assert_true(table_line(table, table_ordinal(KERNEL_SHA512, 1), &second));
     assert_true(table_line(table, table_ordinal(KERNEL_SHA512, 2), &kept));
     table_quiesce(table);
+    assert_false(table_wipes(table));
     table_remove(table, first.ordinal);
     table_quiesce(table);
+    assert_true(table_wipes(table));
     assert_true(midstates_are(&first, first.ordinal));
     table_remove(table, second.ordinal);
     table_quiesce(table);
@@ -330,6 +332,7 @@ static void midstates_of_a_removed_line_are_wiped_at_the_second_quiesce_and_no_s
     table_quiesce(table);
     assert_memory_equal(second.midstates, zeros, sizeof(zeros));
     assert_true(midstates_are(&kept, kept.ordinal));
+    assert_false(table_wipes(table));
     table_quiesce(table);
     table_destroy(table);
 }
