@@ -181,7 +181,7 @@ static const struct segment *candidate(struct journal *journal)
 bool index_keep_pending(struct journal *journal)
 {
     const struct index_keep *keep = journal->keeper.indexes;
-    return keep && (!keep->begun || keep->builder || candidate(journal));
+    return keep && (keep->builder || candidate(journal));
 }
 
 static bool may_step(struct index_keep *keep, int64_t now_ms)

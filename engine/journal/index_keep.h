@@ -11,7 +11,7 @@ struct index_keep *index_keep_create(void);
 void index_keep_destroy(struct index_keep *keep, struct os *os);
 /* One short step of whatever is to be done; ret_more is set when there is more to do at once. */
 void index_keep_step(struct journal *journal, struct os *os, int64_t now_ms, bool *ret_more);
-/* Some closed segment has no index yet, or leftovers of a run before were not looked for. */
+/* Some closed segment has no index yet. */
 bool index_keep_pending(struct journal *journal);
 /* A segment goes: so does its index. */
 void index_keep_recycled(struct journal *journal, struct os *os, uint64_t segment);
