@@ -32,7 +32,9 @@ int run_init(struct invocation *invocation)
     if (status) return status;
     arena_allow_unlocked(invocation->insecure_memory);
     struct result result = engine_init(invocation->store, path);
-    if (result_failed(result)) return refused(invocation->store, result);
+    /* Of a store that went, the key file may be left: it may be the only one that opens a backup. */
+    bool key_is_there = result.code == OS_EXISTS && access(path, F_OK) == 0;
+    if (result_failed(result)) return refused(key_is_there ? path : invocation->store, result);
     printf("Made a store in ");
     print_escaped(invocation->store);
     printf("\nKey file: ");
