@@ -133,9 +133,9 @@ void journal_poison(struct journal *journal);
  * more to do at once. */
 struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
                            uint64_t release_position, bool *ret_more) MUST_USE;
-/* After a step that left nothing to do at once. True when nothing is being written, all that others wrote is sealed,
- * and all spares and indexes are there: then there is no hurry (what is left goes by age, by being asked for, or is
- * tried again), and the keeper's os is woken when the next block of anyone is durable. */
+/* After a step that left nothing to do at once. True when all that others wrote is sealed, and all spares and indexes
+ * are there: then there is no hurry (what is left goes by age, by being asked for, or is tried again), and the keeper's
+ * os is woken when the next block of anyone is durable. */
 bool journal_keep_rest(struct journal *journal, struct journal_writer *keeper);
 /* Segments wholly at or below this position go with the next steps, whatever keep_size says, as soon as they may: rule
  * K1 holds for them as for any other. Any thread; never lowered again. */

@@ -186,7 +186,7 @@ bool journal_keep_rest(struct journal *journal, struct journal_writer *keeper)
 {
     if (index_keep_pending(journal)) return false;
     CHECK(pthread_mutex_lock(&journal->mutex) == 0);
-    bool rests = journal->block_count == 0 && journal->user_position <= journal->keeper.seals.sealed_through &&
+    bool rests = journal->user_position <= journal->keeper.seals.sealed_through &&
                  journal->armed_count >= journal->options.spare_count;
     journal->wake_keeper = rests ? keeper : NULL;
     CHECK(pthread_mutex_unlock(&journal->mutex) == 0);

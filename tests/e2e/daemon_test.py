@@ -256,7 +256,7 @@ def the_threads_of_an_idle_daemon_rest(store, seeds):
             break
     assert max(sleeps.values()) <= most, f"sleeps in {seconds} s: {sleeps}"
     print(f"measured: threads of an idle daemon slept {max(sleeps.values())} times in {seconds} s")
-    # And what was written meanwhile is sealed, so somebody was woken.
+    # A daemon that has rested goes on sealing.
     assert wire.ask(0, 2, [query(COMPANY, user, hotp(seeds[user], 7))])[0][0] == ACCEPTED
     position = store.tool("status", want_json=True)["positions"]["durable"]
     wait_for("the seal", lambda: store.tool("status", want_json=True)["positions"]["sealed"] >= position - 1)

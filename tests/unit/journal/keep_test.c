@@ -166,6 +166,24 @@ static void a_block_after_a_rest_is_sealed_with_the_first_seal(void **state)
     rig_destroy(&rig);
 }
 
+/* Nobody is woken who is no longer there; a sanitizer sees who tries. */
+static void a_keeper_may_go_while_it_rests(void **state)
+{
+    (void)state;
+    struct rig rig;
+    create(&rig);
+    assert_ok(rig_ready(&rig, 0));
+    assert_ok(rig_keep(&rig));
+    assert_true(rests(&rig));
+    journal_writer_destroy(rig.writers[RIG_KEEPER]);
+    assert_true(rig_append(&rig, 0, 10, NULL));
+    make_durable(&rig);
+    struct journal_writer_options options = {.block_count = 2, .slots_per_block = 255};
+    assert_ok(journal_writer_create(rig.journal, rig.os[RIG_KEEPER], &options, &rig.writers[RIG_KEEPER]));
+    rig_close(&rig);
+    rig_destroy(&rig);
+}
+
 static void the_keeper_does_not_rest_while_a_spare_is_missing(void **state)
 {
     (void)state;
@@ -486,6 +504,7 @@ int main(void)
         cmocka_unit_test(segments_go_when_asked_for_and_no_further_than_asked),
         cmocka_unit_test(the_keeper_rests_once_all_is_sealed_and_the_next_durable_block_wakes_it),
         cmocka_unit_test(a_block_after_a_rest_is_sealed_with_the_first_seal),
+        cmocka_unit_test(a_keeper_may_go_while_it_rests),
         cmocka_unit_test(the_keeper_does_not_rest_while_a_spare_is_missing),
         cmocka_unit_test(the_keeper_does_not_rest_while_an_index_is_missing),
         cmocka_unit_test(what_is_not_released_stays_however_old_or_unwanted),
