@@ -77,14 +77,14 @@ static uint8_t *segment(struct forgery *forgery, uint64_t *ret_number, uint64_t 
     return NULL;
 }
 
-/* A block of a segment, drawn; NULL: it holds none. */
+/* A block of a segment, drawn, that lies whole in it (forged ones may say otherwise); NULL: it holds none. */
 static struct journal_block_header *block_in(uint8_t *bytes, uint64_t size)
 {
     struct journal_block_header *found = NULL;
     uint64_t skip = draw(20);
     for (uint64_t at = SEGMENT_HEADER_SIZE; at < size;) {
         uint32_t block = format_block_begins(bytes + at);
-        if (block == 0) break;
+        if (block == 0 || block > size - at) break;
         found = (struct journal_block_header *)(void *)(bytes + at);
         if (skip-- == 0) break;
         at += block;

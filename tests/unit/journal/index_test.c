@@ -114,6 +114,32 @@ static void every_account_and_company_is_found_in_its_group_and_few_are_found_el
     free(file);
 }
 
+/* An intact block may hold what no record begins with: what comes before it is found. */
+static void a_block_is_indexed_as_far_as_it_holds_records(void **state)
+{
+    (void)state;
+    struct segment_header segment = segment_header(64 << 20);
+    struct index_builder *builder;
+    static _Alignas(4096) uint8_t bytes[8 * 4096];
+    uint32_t size = block_make(bytes, segment.first_position, 0, 20);
+    const struct journal_block_view view = {
+        .header = (void *)bytes, .slots = bytes + 64, .offset = SEGMENT_HEADER_SIZE};
+    bytes[64 + 11 * 64 + 63] = 0; /* the kind of the eleventh name's record */
+    assert_ok(index_builder_create(&segment, &builder));
+    assert_ok(index_builder_block(builder, &view, size));
+    const uint8_t *file;
+    size_t file_size;
+    bool done = false;
+    while (!done) assert_ok(index_builder_finish(builder, &done, &file, &file_size));
+    for (uint32_t i = 0; i < 10; i++) {
+        uint8_t name[16];
+        name_of(i, name);
+        assert_true(can(file, 0, index_key(name, 16)));
+    }
+    assert_int_equal(((const struct index_header *)(const void *)file)->record_count, 10);
+    index_builder_destroy(builder);
+}
+
 static void an_index_with_any_byte_changed_is_none_or_says_the_same(void **state)
 {
     (void)state;
@@ -289,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_account_and_company_is_found_in_its_group_and_few_are_found_elsewhere),
+        cmocka_unit_test(a_block_is_indexed_as_far_as_it_holds_records),
         cmocka_unit_test(an_index_with_any_byte_changed_is_none_or_says_the_same),
         cmocka_unit_test(an_index_of_another_segment_or_cut_short_is_none),
         cmocka_unit_test(every_closed_segment_gets_an_index_and_keeps_it_while_it_is_there),

@@ -138,6 +138,29 @@ static void intact_blocks_behind_the_tear_are_shown_as_salvaged(void **state)
     rig_destroy(&rig);
 }
 
+static struct result refuse_salvaged(void *context, const struct journal_block_view *block)
+{
+    unsigned *count = context;
+    *count += block->salvaged;
+    return block->salvaged ? result_of(NO_MEMORY) : result_ok();
+}
+
+static void a_salvaged_block_that_cannot_be_taken_ends_the_start(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct journal *journal;
+    uint64_t bad_position;
+    unsigned count = 0;
+    rig_fill(&rig, 10);
+    for (uint64_t position = 8; position <= 10; position++) rig_claim_committed(&rig, position, 7);
+    rig_block_bytes(&rig, 8)[64] ^= 1;
+    assert_code(journal_open(rig.main_os, &rig.options, rig.vault, 0, refuse_salvaged, &count, &journal, &bad_position),
+                NO_MEMORY);
+    assert_int_equal(count, 1);
+    rig_destroy(&rig);
+}
+
 static void a_block_of_the_right_position_that_does_not_follow_is_corruption(void **state)
 {
     (void)state;
@@ -311,6 +334,7 @@ int main(void)
         cmocka_unit_test(damage_in_the_last_block_is_a_torn_tail),
         cmocka_unit_test(a_valid_block_d_or_more_behind_a_bad_one_proves_corruption),
         cmocka_unit_test(intact_blocks_behind_the_tear_are_shown_as_salvaged),
+        cmocka_unit_test(a_salvaged_block_that_cannot_be_taken_ends_the_start),
         cmocka_unit_test(a_block_of_the_right_position_that_does_not_follow_is_corruption),
         cmocka_unit_test(padding_that_is_not_zero_makes_a_block_bad),
         cmocka_unit_test(a_damaged_segment_header_is_corruption_when_its_blocks_were_committed),

@@ -160,7 +160,7 @@ static void no_code_is_farther_ahead_than_the_profile_looks(void **state)
 static void a_code_that_two_steps_share_is_not_sent(void **state)
 {
     (void)state;
-    enum { ACCOUNTS = 200, REACH = 2, SHARED = 123456 };
+    enum { ACCOUNTS = 200, REACH = 2, SHARED = 1000000 /* no real code of six digits */ };
     static struct otpring_wire_query queries[ACCOUNTS];
     static struct plan_item items[ACCOUNTS];
     static uint8_t expected[ACCOUNTS];
