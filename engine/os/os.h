@@ -95,6 +95,8 @@ struct os_functions {
 /* First member of each implementation's own struct. */
 struct os {
     const struct os_functions *functions;
+    bool (*idle)(void *context); /* see os_while_waiting */
+    void *idle_context;
 };
 
 /* Queues one operation; it reaches the kernel with the next os_step. Never fails: failures come to `done`. */
@@ -153,6 +155,15 @@ static inline void os_destroy(struct os *os)
 /* Runs one operation to its end by stepping this os; for start, tools, and threads that may wait. Other operations of
  * the os complete meanwhile. Gives what `done` would get. */
 int64_t os_run(struct os *os, struct os_op *op);
+
+/* From now on os_run calls `idle` while it waits, again and again, with a pause each time: a short one after it did
+ * something (true), a longer one where there was nothing to do. It must not run operations of this os. NULL: no more.
+ */
+static inline void os_while_waiting(struct os *os, bool (*idle)(void *context), void *context)
+{
+    os->idle = idle;
+    os->idle_context = context;
+}
 
 /* -errno of an operation as a result: -ENOSPC OS_NO_SPACE, -ENOENT OS_NOT_FOUND, -EEXIST OS_EXISTS, -EACCES/-EPERM
  * OS_PERMISSION, OS_READ_ONLY, all else OS_FAILED; values >= 0 are OK. */

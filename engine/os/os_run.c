@@ -4,6 +4,9 @@
 #include "base/check.h"
 #include "os/os.h"
 
+/* Between calls of `idle`: a thread that never sleeps keeps others from its processor until the scheduler's tick. */
+enum { BUSY_PAUSE_NS = 20000, IDLE_PAUSE_NS = 5000000 };
+
 struct run {
     bool ended;
     int64_t result;
@@ -22,8 +25,10 @@ int64_t os_run(struct os *os, struct os_op *op)
     op->done = run_done;
     op->owner = &run;
     os_submit(os, op);
+    uint64_t wait_ns = os->idle ? 0 : UINT64_MAX;
     while (!run.ended) {
-        if (result_failed(os_step(os, UINT64_MAX, NULL))) return -EIO;
+        if (result_failed(os_step(os, wait_ns, NULL))) return -EIO;
+        if (os->idle && !run.ended) wait_ns = os->idle(os->idle_context) ? BUSY_PAUSE_NS : IDLE_PAUSE_NS;
     }
     return run.result;
 }

@@ -305,9 +305,30 @@ static void errno_values_become_results(void **state)
     assert_code(os_result(-EIO), OS_FAILED);
 }
 
+static bool each_wait(void *context)
+{
+    unsigned *count = context;
+    return ++*count % 2;
+}
+
+static void whoever_waits_is_called_again_and_again_and_no_longer(void **state)
+{
+    struct fixture *f = *state;
+    unsigned count = 0;
+    for (int idle = 1; idle >= 0; idle--) {
+        struct os_op timer = {.kind = OS_TIMER, .timeout_ns = 40000000};
+        unsigned before = count;
+        os_while_waiting(f->os, idle ? each_wait : NULL, &count);
+        (void)os_run(f->os, &timer);
+        if (idle) assert_true(count > before + 3);
+        if (!idle) assert_int_equal(count, before);
+    }
+}
+
 #define CONTRACT(setup)                                                                                                \
     cmocka_unit_test_setup_teardown(what_was_written_is_read_back, setup, teardown),                                   \
         cmocka_unit_test_setup_teardown(reads_are_short_at_the_end_of_the_file, setup, teardown),                      \
+        cmocka_unit_test_setup_teardown(whoever_waits_is_called_again_and_again_and_no_longer, setup, teardown),       \
         cmocka_unit_test_setup_teardown(allocated_room_reads_as_zeros, setup, teardown),                               \
         cmocka_unit_test_setup_teardown(opening_refuses_what_it_must, setup, teardown),                                \
         cmocka_unit_test_setup_teardown(direct_files_refuse_unaligned_sizes_and_offsets, setup, teardown),             \
