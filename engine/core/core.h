@@ -150,6 +150,7 @@ struct core_worker_options {
     struct os *os;
     uint32_t turn_count; /* turns in flight; 0: 4 */
     uint32_t items_max;  /* of one turn; 0: as many as a frame may have */
+    uint32_t kept_count; /* of journal_writer_options */
     void (*answered)(void *context, const struct core_answer *answer);
     void (*hello_answered)(void *context, const struct core_hello_answer *answer);
     void *context;

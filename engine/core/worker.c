@@ -182,8 +182,10 @@ static struct result worker_fill(struct core_worker *worker)
     TRY(block_mac_take(worker->core->vault, &turns->block_mac));
     if (!turns_take(turns, worker)) return result_of(NO_MEMORY);
     TRY(take_place(worker->core, worker));
-    struct journal_writer_options options = {
-        .block_count = turns->turn_count + 1, .slots_per_block = turns->slots_max, .settled = block_settled};
+    struct journal_writer_options options = {.block_count = turns->turn_count + 1,
+                                             .kept_count = worker->options.kept_count,
+                                             .slots_per_block = turns->slots_max,
+                                             .settled = block_settled};
     struct result result = journal_writer_create(worker->core->journal, worker->os, &options, &worker->writer);
     if (result_failed(result)) atomic_store(&worker->core->progress[worker->index].used, false);
     return result;

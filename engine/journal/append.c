@@ -61,7 +61,7 @@ static void wake_all(struct wake_list *list, const struct journal_writer *self)
 
 static void writer_free(struct journal_writer *writer)
 {
-    for (uint32_t i = 0; writer->blocks && i < writer->options.block_count; i++) free(writer->blocks[i].bytes);
+    free(writer->memory);
     free(writer->blocks);
     free(writer->queue);
     free(writer);
@@ -69,15 +69,17 @@ static void writer_free(struct journal_writer *writer)
 
 static bool writer_buffers(struct journal_writer *writer)
 {
-    uint32_t size = format_block_size(writer->options.slots_per_block);
-    writer->blocks = calloc(writer->options.block_count, sizeof *writer->blocks);
+    size_t size = format_block_size(writer->options.slots_per_block);
+    writer->buffer_count = writer->options.block_count + writer->options.kept_count + 1;
+    writer->blocks = calloc(writer->buffer_count, sizeof *writer->blocks);
     writer->queue = calloc(writer->options.block_count, sizeof *writer->queue);
-    if (!writer->blocks || !writer->queue) return false;
-    for (uint32_t i = 0; i < writer->options.block_count; i++) {
+    /* So much comes from the system as it is used, page by page. */
+    writer->memory = calloc(1, writer->buffer_count * size + JOURNAL_BLOCK_ALIGNMENT);
+    if (!writer->blocks || !writer->queue || !writer->memory) return false;
+    uint8_t *aligned = (uint8_t *)writer->memory + (-(uintptr_t)writer->memory & (JOURNAL_BLOCK_ALIGNMENT - 1));
+    for (uint32_t i = 0; i < writer->buffer_count; i++) {
         struct writer_block *own = &writer->blocks[i];
-        own->bytes = aligned_alloc(JOURNAL_BLOCK_ALIGNMENT, size);
-        if (!own->bytes) return false;
-        memset(own->bytes, 0, size);
+        own->bytes = aligned + i * size;
         own->block = (struct journal_block){.slots = own->bytes + sizeof(struct journal_block_header),
                                             .slot_capacity = writer->options.slots_per_block,
                                             .writer = writer,
@@ -132,7 +134,7 @@ void journal_writer_destroy(struct journal_writer *writer)
     if (!writer) return;
     struct journal *journal = writer->journal;
     CHECK(journal_in_flight(writer) == 0);
-    for (uint32_t i = 0; i < writer->options.block_count; i++) CHECK(writer->blocks[i].state == BLOCK_FREE);
+    CHECK(writer->used_count == 0);
     if (writer->keeps) source_refresh(&journal->keeper.source); /* what is read ahead is read by this writer's os */
     lock(journal);
     journal->writers[writer->index] = NULL;
@@ -140,6 +142,7 @@ void journal_writer_destroy(struct journal_writer *writer)
     if (journal->wake_keeper == writer) journal->wake_keeper = NULL;
     unlock(journal);
     while (atomic_load(&writer->wakers) > 0) sched_yield();
+    recent_forget(writer);
     writer_free(writer);
 }
 
@@ -150,12 +153,22 @@ uint32_t journal_in_flight(const struct journal_writer *writer)
 
 /* ---- begin ---- */
 
-void journal_read_back(struct journal *journal, uint64_t size)
+static void count(struct journal *journal, uint64_t *counted, uint64_t size)
 {
     lock(journal);
-    uint64_t left = journal->bytes_appended - journal->read_back;
-    journal->read_back += size < left ? size : left;
+    uint64_t left = journal->bytes_appended - *counted;
+    *counted += size < left ? size : left;
     unlock(journal);
+}
+
+void journal_hashed(struct journal *journal, uint64_t size)
+{
+    count(journal, &journal->bytes_hashed, size);
+}
+
+void journal_sealed(struct journal *journal, uint64_t size)
+{
+    count(journal, &journal->bytes_sealed, size);
 }
 
 /* Bytes that can be appended in any order of sizes: at each change of segment less than one largest block is wasted.
@@ -172,7 +185,7 @@ static uint64_t room_left(const struct journal *journal)
  * end, the more so as each segment is then a new one. The journal's own records are not. */
 static bool outruns_seals(const struct journal *journal)
 {
-    return journal->vault && journal->bytes_appended - journal->read_back > journal->options.unsealed_max;
+    return journal->vault && journal->bytes_appended - journal->bytes_hashed > journal->options.unsealed_max;
 }
 
 static struct result admit(struct journal_writer *writer, uint32_t size, bool own)
@@ -192,18 +205,10 @@ static struct result admit(struct journal_writer *writer, uint32_t size, bool ow
     return result_ok();
 }
 
-static struct writer_block *free_block(struct journal_writer *writer)
-{
-    for (uint32_t i = 0; i < writer->options.block_count; i++)
-        if (writer->blocks[i].state == BLOCK_FREE) return &writer->blocks[i];
-    return NULL;
-}
-
 struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, bool own,
                            struct journal_block **ret_block)
 {
-    struct writer_block *block = free_block(writer);
-    if (!block) {
+    if (writer->used_count == writer->options.block_count) {
         bool poisoned = atomic_load(&writer->journal->poisoned);
         return result_of(poisoned ? JOURNAL_POISONED : FULL);
     }
@@ -212,6 +217,8 @@ struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, b
     struct result result = admit(writer, size, own);
     unlock(writer->journal);
     TRY(result);
+    struct writer_block *block = recent_free(writer);
+    writer->used_count++;
     block->state = BLOCK_BEGUN;
     block->reserved = size;
     block->own = own;
@@ -249,6 +256,7 @@ void journal_abandon(struct journal_block *block)
     release_depth(journal, 1, &list);
     unlock(journal);
     own->state = BLOCK_FREE;
+    own->block.writer->used_count--;
     wake_all(&list, NULL);
 }
 
@@ -270,8 +278,10 @@ static void advance(struct journal *journal, struct wake_list *list)
     }
     if (count == 0) return;
     atomic_store_explicit(&journal->durable_through, durable, memory_order_release);
-    if (journal->wake_keeper) wake_add(list, journal->wake_keeper);
-    journal->wake_keeper = NULL;
+    if (journal->wake_keeper && durable >= journal->wake_at) {
+        wake_add(list, journal->wake_keeper);
+        journal->wake_keeper = NULL;
+    }
     release_depth(journal, count, list);
 }
 
@@ -393,6 +403,7 @@ static void assign(struct journal *journal, struct writer_block *own, int64_t ti
     if (!own->own) journal->user_position = header->position;
     struct flight *flight = &journal->flights[header->position % journal->options.depth_max];
     *flight = (struct flight){.writer = own->block.writer, .segment = journal->current};
+    recent_enter(journal, own);
 }
 
 static void prepare(struct journal *journal, struct writer_block *own, uint32_t slot_count)
@@ -467,6 +478,7 @@ void journal_poll(struct journal_writer *writer)
         else
             writer->options.settled(&own->block, result);
         own->state = BLOCK_FREE;
+        writer->used_count--;
     }
     writer->polling = false;
 }
@@ -499,7 +511,7 @@ struct journal_status journal_status(const struct journal *journal)
         .segment = journal->current->number,
         .segment_oldest = journal->oldest->number,
         .bytes_appended = journal->bytes_appended,
-        .unsealed_bytes = journal->vault ? journal->bytes_appended - journal->read_back : 0,
+        .unsealed_bytes = journal->vault ? journal->bytes_appended - journal->bytes_sealed : 0,
         .held_back = outruns_seals(journal),
         .spares = journal->armed_count,
         .rotations = journal->rotations,

@@ -1,6 +1,7 @@
 /* The housekeeper's part: closed segments get their index, one after the other, in steps of some 0.1 ms, only when
- * nothing else is due, and no more than some mebibytes in a tenth of a second, since the workers need disk and
- * processor more. Whatever fails here costs that segment its index and nothing else. */
+ * nothing else is due, and no more than some mebibytes in a tenth of a second, one where much is written, since the
+ * workers need disk and processor more. Whatever fails here costs that segment its index and nothing else, but for a
+ * block that is not on the disk: what was sealed from memory is read back here for the first time. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 enum {
     STEP_BYTES = 128 << 10, /* read, or written */
     WINDOW_SIZE = 2 << 20,
-    TICK_MS = 100,
     TICK_STEPS = 40,
+    TICK_STEPS_BUSY = 8,
 };
 
 struct index_keep {
@@ -184,11 +185,12 @@ bool index_keep_pending(struct journal *journal)
     return keep && (keep->builder || candidate(journal));
 }
 
-static bool may_step(struct index_keep *keep, int64_t now_ms)
+static bool may_step(struct journal *journal, int64_t now_ms)
 {
-    if (now_ms / TICK_MS != keep->tick) keep->tick_steps = 0;
-    keep->tick = now_ms / TICK_MS;
-    return keep->tick_steps++ < TICK_STEPS;
+    struct index_keep *keep = journal->keeper.indexes;
+    if (now_ms / JOURNAL_TICK_MS != keep->tick) keep->tick_steps = 0;
+    keep->tick = now_ms / JOURNAL_TICK_MS;
+    return keep->tick_steps++ < (journal->keeper.busy ? TICK_STEPS_BUSY : TICK_STEPS);
 }
 
 static void clear_leftovers(struct journal *journal, struct os *os)
@@ -197,10 +199,11 @@ static void clear_leftovers(struct journal *journal, struct os *os)
     (void)!result_failed(os_list(os, journal->folder, each_name, &leftovers));
 }
 
-void index_keep_step(struct journal *journal, struct os *os, int64_t now_ms, bool *ret_more)
+struct result index_keep_step(struct journal *journal, struct os *os, int64_t now_ms, uint64_t release_position,
+                              bool *ret_more)
 {
     struct index_keep *keep = journal->keeper.indexes;
-    if (!keep || !may_step(keep, now_ms)) return;
+    if (!keep || !may_step(journal, now_ms)) return result_ok();
     struct result result = result_ok();
     bool done = false;
     *ret_more = true;
@@ -210,8 +213,9 @@ void index_keep_step(struct journal *journal, struct os *os, int64_t now_ms, boo
     } else if (!keep->builder) {
         const struct segment *segment = candidate(journal);
         *ret_more = segment != NULL;
-        if (!segment) return;
+        if (!segment) return result_ok();
         keep->next = segment->number + 1;
+        keep->position = segment->first;
         keep->last = segment->last;
         result = begin(keep, os, journal->folder, segment->number);
     } else if (!is_segment(journal, keep->segment)) {
@@ -220,6 +224,10 @@ void index_keep_step(struct journal *journal, struct os *os, int64_t now_ms, boo
         result = go_on(keep, os, journal->folder, &done);
     }
     if (done || result_failed(result)) drop(keep, os);
+    if (result.code != JOURNAL_CORRUPT) return result_ok();
+    /* 0: a store that is being opened, and nobody has said what is released. */
+    if (release_position > 0 && keep->position > release_position) journal_poison(journal);
+    return result;
 }
 
 void index_keep_recycled(struct journal *journal, struct os *os, uint64_t segment)

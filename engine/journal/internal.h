@@ -1,6 +1,6 @@
 /* What the files of this room share; nobody else includes it.
- * Bytes: format.c merkle.c. Reading: file.c folder.c walk.c reader.c check.c. Writing: open.c append.c. Housekeeping:
- * spare.c seal.c keep.c, index_build.c index_keep.c. For tools: index.c index_file.c scan.c scan_take.c.
+ * Bytes: format.c merkle.c. Reading: file.c folder.c walk.c reader.c check.c. Writing: open.c append.c recent.c.
+ * Housekeeping: spare.c seal.c keep.c, index_build.c index_keep.c. For tools: index.c index_file.c scan.c scan_take.c.
  *
  * Threads. `mutex` is the one lock of the commit path; what it guards says so. The keeper's part belongs to the thread
  * that calls journal_keep (and, before and after, to those of journal_open, journal_finish and journal_close). */
@@ -22,6 +22,10 @@ enum {
     /* Room that only the journal's own records may take, so that a full journal can still close, seal and recycle
        segments. */
     JOURNAL_OWN_RESERVE = 8 * JOURNAL_BLOCK_ALIGNMENT,
+    /* Newest positions that may be found in memory. */
+    JOURNAL_RECENT_MAX = 1024,
+    /* The keeper looks so often how much is written. */
+    JOURNAL_TICK_MS = 100,
 };
 
 /* A segment file that has its number: armed ahead, being written, or behind. Segments form a list by number; the keeper
@@ -49,6 +53,11 @@ struct flight {
     bool done;
 };
 
+struct recent {
+    uint64_t position;
+    struct writer_block *block;
+};
+
 /* What seals and checkpoints have come to; recovered from a segment header and the records behind it. */
 struct seal_state {
     uint64_t closed_segment;
@@ -67,21 +76,33 @@ struct seal_state {
 
 enum own_record { OWN_NONE, OWN_SEAL, OWN_CHECKPOINT, OWN_REMOVAL };
 
+/* Where a block begins. */
+struct seal_place {
+    struct segment *segment; /* NULL: not known */
+    uint64_t offset;
+    uint64_t position;
+};
+
 /* The housekeeper's state: no lock. */
 struct keeper {
+    int64_t tick; /* of journal time */
+    uint64_t tick_appended;
+    bool busy; /* see journal_options.busy_bytes */
     struct seal_state seals;
     bool keys_dirty; /* the vault is ahead of the key row at rest */
     int64_t sealed_ms;
-    /* a seal being made: leaves of [sealed_through + 1, target] */
-    struct source source;
-    struct segment *read_segment;
-    uint64_t read_offset;
-    uint64_t read_position; /* next to be read */
-    const uint8_t *block;   /* in the source's window: what is left of the block being hashed */
-    uint32_t block_left;
-    uint64_t target; /* 0: none */
+    /* the next seal's tree: leaves of [sealed_through + 1, hash_position) */
+    bool hashing;
     struct page_tree leaves;
-    bool last_seal; /* journal_finish: the closing seal of the segment being written was begun */
+    uint64_t leaves_size; /* bytes */
+    uint64_t hash_position;
+    uint64_t target; /* of the seal that is due; 0: none */
+    bool last_seal;  /* journal_finish: the closing seal of the segment being written was begun */
+    /* where the disk is read, when memory has a block no more */
+    struct seal_place place;
+    struct source source;
+    struct segment *source_segment; /* whose file the source reads */
+    uint64_t source_through;        /* durable when the source last began anew: no older than that is what it has */
     /* the own record in flight */
     enum own_record own;
     bool own_settled;
@@ -128,11 +149,14 @@ struct journal {
     uint32_t wanting_count;                     /* writers that were told FULL for want of depth */
     struct flight flights[JOURNAL_DEPTH_LIMIT]; /* by position % depth_max */
     struct journal_writer *writers[JOURNAL_WRITERS_MAX];
+    struct recent recent[JOURNAL_RECENT_MAX]; /* by position */
     uint64_t bytes_appended;
-    uint64_t read_back; /* of bytes_appended, what the seals count as read: see journal_read_back */
+    uint64_t bytes_hashed; /* of these, what the seals count as hashed: see journal_hashed */
+    uint64_t bytes_sealed; /* and what durable seals cover */
     uint32_t rotations;
     uint64_t user_position;             /* of the last block that is not the journal's own */
-    struct journal_writer *wake_keeper; /* its writer, while it rests: the next durable block wakes it; else NULL */
+    struct journal_writer *wake_keeper; /* its writer, while it waits to be woken; NULL: it does not */
+    uint64_t wake_at;                   /* by the block that makes this position durable */
     struct seal_state closed;           /* the keeper's when it last closed a segment, for headers */
 
     /* written under mutex, read anywhere */
@@ -142,10 +166,15 @@ struct journal {
     _Atomic bool no_room;
     _Atomic uint64_t prune_through; /* asked for by journal_prune */
 
+    _Atomic uint64_t hashed_through; /* written by the keeper */
     struct keeper keeper;
 };
 
 enum block_state { BLOCK_FREE, BLOCK_BEGUN, BLOCK_WRITING, BLOCK_WRITTEN, BLOCK_REFUSED };
+
+/* What the seals want of a buffer, from append on. A free one that is WANTED may be taken for another block (the seals
+ * read the disk then), one that is WANTED_READ may not. */
+enum wanted { WANTED_NO, WANTED, WANTED_READ };
 
 struct writer_block {
     struct journal_block block; /* first: the caller's pointer */
@@ -154,7 +183,10 @@ struct writer_block {
     uint32_t size;
     uint32_t reserved;
     enum block_state state;
-    bool own; /* the journal's own record: settles with the keeper */
+    bool own;                /* the journal's own record: settles with the keeper */
+    _Atomic uint8_t wanted;  /* enum wanted */
+    uint64_t appended;       /* under the journal's mutex: the position that its bytes are of */
+    struct segment *segment; /* the same: where that lies */
 };
 
 struct journal_writer {
@@ -162,8 +194,11 @@ struct journal_writer {
     struct os *os;
     struct journal_writer_options options;
     uint32_t index;
+    void *memory; /* of all buffers */
     struct writer_block *blocks;
-    uint32_t *queue; /* ring of blocks in flight, by position */
+    uint32_t buffer_count; /* of blocks: what may be in flight, kept ones, and one that may be read */
+    uint32_t used_count;   /* begun or in flight */
+    uint32_t *queue;       /* ring of blocks in flight, by position */
     uint32_t queue_head;
     uint32_t queue_count;
     uint32_t headers; /* segment headers in flight that this writer wrote */
@@ -176,10 +211,24 @@ struct journal_writer {
 /* append.c */
 struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, bool own,
                            struct journal_block **ret_block) MUST_USE;
-/* The seals have read that many bytes more: of this run, or of ones before, which nobody appended in this one; never
- * more than all. UINT64_MAX: they cannot read, and count as done. */
-void journal_read_back(struct journal *journal, uint64_t size);
+/* The seals have hashed that many bytes more: of this run, or of ones before, which nobody appended in this one; never
+ * more than all. UINT64_MAX: they cannot, and count as done. */
+void journal_hashed(struct journal *journal, uint64_t size);
+/* The same of what a durable seal covers. */
+void journal_sealed(struct journal *journal, uint64_t size);
 void journal_header_fill(const struct journal *journal, struct segment *segment);
+
+/* recent.c: blocks that are still in their writers' buffers. */
+/* Appended; under the mutex. */
+void recent_enter(struct journal *journal, struct writer_block *block);
+/* The block of that position, whose buffer stays as it is until recent_leave; NULL: not in memory any more. */
+struct writer_block *recent_take(struct journal *journal, uint64_t position);
+/* It is not wanted any more. */
+void recent_leave(struct writer_block *block);
+/* A buffer that is neither in flight nor read; it is not wanted from now on. */
+struct writer_block *recent_free(struct journal_writer *writer);
+/* The writer goes, and nothing of it is in flight: returns once none of its blocks is read. */
+void recent_forget(struct journal_writer *writer);
 
 /* open.c */
 struct segment *segment_new(uint64_t number, uint64_t size);
@@ -192,8 +241,14 @@ struct result spare_keep(struct journal *journal, struct os *os, int64_t now_ms,
 /* A segment's file becomes a spare, or goes. */
 struct result spare_recycle(struct journal *journal, struct os *os, struct segment *segment) MUST_USE;
 
-/* seal.c: leaves are read back from the disk. */
+/* seal.c */
 struct segment *seal_segment(struct journal *journal);
+/* Hashes some of what is in memory; false: there is nothing. The context is the journal. */
+bool seal_while_waiting(void *context);
+/* The seal in flight is durable. */
+void seal_made(struct journal *journal);
+/* A segment that is sealed goes: nothing of it is read from now on. */
+void seal_forget(struct journal *journal, const struct segment *segment);
 struct result seal_step(struct journal *journal, struct journal_writer *writer, int64_t now_ms, bool force,
                         bool *ret_more) MUST_USE;
 

@@ -28,7 +28,10 @@ struct journal_options {
     uint64_t keep_size;    /* closed segments kept before recycling; 0: 4 GiB */
     int64_t keep_age_ms;   /* and none whose last record is older than this; 0: whatever their age */
     uint32_t spare_count;  /* spares kept ready; 0: 4 */
-    uint64_t unsealed_max; /* bytes appended before the seals have read them back; 0: 256 MiB and all spares */
+    /* Where more bytes are written in a tenth of a second, seals are made of the buffers that blocks were written from
+     * (journal_writer_options.kept_count), and of what the disk has else; 0: 1 MiB. */
+    uint64_t busy_bytes;
+    uint64_t unsealed_max; /* bytes appended before the seals have hashed them; 0: 256 MiB and all spares */
     uint32_t depth_max; /* blocks begun or in flight in all: D of the torn-tail rule; 0: 8, at most 64; recorded in each
                            segment's header */
     uint32_t writer_count_max; /* 0: 64, the most there may be */
@@ -79,7 +82,8 @@ struct journal_block {
  * journal is poisoned. The block is free for reuse after the call. Runs inside os_step or journal_poll of the writer's
  * thread. */
 struct journal_writer_options {
-    uint32_t block_count;     /* buffers: at most this many begun or in flight; 0: 4 */
+    uint32_t block_count;     /* at most this many begun or in flight; 0: 4 */
+    uint32_t kept_count;      /* buffers more, in which what was written stays for the seals: see busy_bytes */
     uint32_t slots_per_block; /* 0: JOURNAL_SLOTS_MAX */
     void (*settled)(struct journal_block *block, struct result result);
 };
@@ -112,7 +116,7 @@ struct journal_status {
     uint64_t segment; /* being written */
     uint64_t segment_oldest;
     uint64_t bytes_appended; /* in this run */
-    uint64_t unsealed_bytes; /* of those, what the seals have not yet read back */
+    uint64_t unsealed_bytes; /* of those, what no durable seal covers */
     uint32_t spares;
     uint32_t rotations; /* in this run */
     bool poisoned;
@@ -135,7 +139,9 @@ struct result journal_keep(struct journal *journal, struct journal_writer *keepe
                            uint64_t release_position, bool *ret_more) MUST_USE;
 /* After a step that left nothing to do at once. True when all that others wrote is sealed, and all spares and indexes
  * are there: then there is no hurry (what is left goes by age, by being asked for, or is tried again), and the keeper's
- * os is woken when the next block of anyone is durable. */
+ * os is woken when the next block of anyone is durable. Else, where much is written, it is woken once some blocks are,
+ * so that the seals hash them while they are in memory. Not for after a step that failed, which would be tried again at
+ * once. */
 bool journal_keep_rest(struct journal *journal, struct journal_writer *keeper);
 /* Segments wholly at or below this position go with the next steps, whatever keep_size says, as soon as they may: rule
  * K1 holds for them as for any other. Any thread; never lowered again. */

@@ -6,7 +6,7 @@
 #include "journal/index_keep.h"
 #include "journal/internal.h"
 
-enum { FINISH_WAIT_NS = 1000000 };
+enum { FINISH_WAIT_NS = 1000000, WAKE_BLOCKS = 8 };
 
 void keeper_append(struct journal *journal, struct journal_writer *writer, enum own_record kind, uint32_t slot_count)
 {
@@ -64,7 +64,8 @@ static void close_files(struct journal *journal, struct os *os)
     uint64_t closed_segment;
     const struct segment *current = current_segment(journal, &closed_segment);
     for (struct segment *segment = journal->oldest; segment != current; segment = segment->next) {
-        if (segment->number > journal->keeper.seals.closed_segment || segment == journal->keeper.read_segment) continue;
+        if (segment->number > journal->keeper.seals.closed_segment || segment == journal->keeper.source_segment)
+            continue;
         file_close(os, segment->file);
         segment->file = -1;
     }
@@ -74,10 +75,7 @@ static struct result remove_oldest(struct journal *journal, struct os *os)
 {
     struct segment *segment = journal->oldest;
     CHECK(segment->number == journal->keeper.record.removal.segment);
-    if (journal->keeper.read_segment == segment) {
-        source_refresh(&journal->keeper.source); /* nothing is read ahead of its end any more */
-        journal->keeper.read_segment = NULL;
-    }
+    seal_forget(journal, segment);
     index_keep_recycled(journal, os, segment->number);
     TRY(spare_recycle(journal, os, segment));
     CHECK(pthread_mutex_lock(&journal->mutex) == 0);
@@ -98,9 +96,7 @@ static struct result own_step(struct journal *journal, struct os *os, bool *ret_
     *ret_more = true;
     switch (own) {
     case OWN_SEAL:
-        seal_state_seal(&keeper->seals, &keeper->record.seal);
-        keeper->target = 0;
-        atomic_store(&journal->sealed_through, keeper->seals.sealed_through);
+        seal_made(journal);
         return result_ok();
     case OWN_CHECKPOINT:
         seal_state_checkpoint(&keeper->seals, &keeper->record.checkpoint);
@@ -161,8 +157,38 @@ static struct result recycle_step(struct journal *journal, struct journal_writer
 static struct result seal_some(struct journal *journal, struct journal_writer *writer, int64_t now_ms, bool *ret_more)
 {
     struct result result = seal_step(journal, writer, now_ms, false, ret_more);
-    if (result_failed(result)) journal_read_back(journal, UINT64_MAX);
+    if (result_failed(result)) journal_hashed(journal, UINT64_MAX);
     return result;
+}
+
+/* Reading blocks back shows that the disk has them, so that is done as long as little is written. */
+static void look_at_load(struct journal *journal, int64_t now_ms)
+{
+    struct keeper *keeper = &journal->keeper;
+    int64_t ticks = now_ms / JOURNAL_TICK_MS - keeper->tick;
+    if (ticks == 0) return;
+    CHECK(pthread_mutex_lock(&journal->mutex) == 0);
+    uint64_t appended = journal->bytes_appended;
+    CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
+    keeper->busy = ticks > 0 && (appended - keeper->tick_appended) / (uint64_t)ticks > journal->options.busy_bytes;
+    keeper->tick_appended = appended;
+    keeper->tick += ticks;
+}
+
+static struct result keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
+                          uint64_t release_position, bool *ret_more)
+{
+    journal_poll(keeper);
+    look_at_load(journal, now_ms);
+    TRY(save_keys(journal));
+    TRY(own_step(journal, keeper->os, ret_more));
+    TRY(spare_keep(journal, keeper->os, now_ms, ret_more));
+    /* One thing at a time. */
+    if (journal->keeper.own == OWN_NONE) TRY(seal_some(journal, keeper, now_ms, ret_more));
+    if (journal->keeper.own == OWN_NONE) TRY(recycle_step(journal, keeper, now_ms, release_position));
+    if (journal->keeper.own == OWN_NONE && !*ret_more)
+        TRY(index_keep_step(journal, keeper->os, now_ms, release_position, ret_more));
+    return result_ok();
 }
 
 struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
@@ -171,24 +197,21 @@ struct result journal_keep(struct journal *journal, struct journal_writer *keepe
     *ret_more = false;
     keeper->keeps = true;
     if (atomic_load(&journal->poisoned)) return result_of(JOURNAL_POISONED);
-    journal_poll(keeper);
-    TRY(save_keys(journal));
-    TRY(own_step(journal, keeper->os, ret_more));
-    TRY(spare_keep(journal, keeper->os, now_ms, ret_more));
-    /* A leaf reader that waits for its record's turn must not be disturbed: one thing at a time. */
-    if (journal->keeper.own == OWN_NONE) TRY(seal_some(journal, keeper, now_ms, ret_more));
-    if (journal->keeper.own == OWN_NONE) TRY(recycle_step(journal, keeper, now_ms, release_position));
-    if (journal->keeper.own == OWN_NONE && !*ret_more) index_keep_step(journal, keeper->os, now_ms, ret_more);
-    return result_ok();
+    /* What waits for the disk in os_run hashes blocks meanwhile, before memory forgets them. */
+    os_while_waiting(keeper->os, seal_while_waiting, journal);
+    struct result result = keep(journal, keeper, now_ms, release_position, ret_more);
+    os_while_waiting(keeper->os, NULL, NULL);
+    return result;
 }
 
 bool journal_keep_rest(struct journal *journal, struct journal_writer *keeper)
 {
-    if (index_keep_pending(journal)) return false;
+    bool indexed = !index_keep_pending(journal);
     CHECK(pthread_mutex_lock(&journal->mutex) == 0);
-    bool rests = journal->user_position <= journal->keeper.seals.sealed_through &&
+    bool rests = indexed && journal->user_position <= journal->keeper.seals.sealed_through &&
                  journal->armed_count >= journal->options.spare_count;
-    journal->wake_keeper = rests ? keeper : NULL;
+    journal->wake_keeper = rests || journal->keeper.busy ? keeper : NULL;
+    journal->wake_at = rests ? 0 : atomic_load(&journal->durable_through) + WAKE_BLOCKS;
     CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
     return rests;
 }

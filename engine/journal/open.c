@@ -300,6 +300,7 @@ static struct result set_options(struct journal *journal, const struct journal_o
     if (own->keep_size == 0) own->keep_size = 4ULL << 30;
     if (own->spare_count == 0) own->spare_count = 4;
     if (own->unsealed_max == 0) own->unsealed_max = (256ULL << 20) + own->spare_count * own->segment_size;
+    if (own->busy_bytes == 0) own->busy_bytes = 1 << 20;
     if (own->depth_max == 0) own->depth_max = 8;
     if (own->writer_count_max == 0) own->writer_count_max = JOURNAL_WRITERS_MAX;
     if (own->segment_size < SEGMENT_SIZE_MIN || own->segment_size % JOURNAL_BLOCK_ALIGNMENT != 0 ||

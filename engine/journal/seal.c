@@ -1,12 +1,13 @@
-/* Sealing: reads durable blocks back from the disk, hashes them into a tree, appends the seal; closes segments with a
- * signed checkpoint. Everything here is the keeper's; workers see none of it but the blocks it appends. */
+/* Sealing: hashes durable blocks into a tree, as they come, appends the seal; closes segments with a signed checkpoint.
+ * Blocks are read back from the disk, or where much is written taken from memory (recent.c), as far as they are there
+ * still. Everything here is the keeper's; workers see none of it but the blocks it appends. */
 #include <string.h>
 
 #include "base/check.h"
 #include "journal/internal.h"
 
-/* A step is short (some 0.1 ms), since between steps the thread lets others run, and reads are small, since the device
- * serves them in turn with the workers' blocks; what comes next is read while this is hashed. */
+/* A step is short (some 0.1 ms, or one block), since between steps the thread lets others run, and reads are small,
+ * since the device serves them in turn with the workers' blocks; what comes next is read while this is hashed. */
 enum { STEP_BYTES = 64 << 10, READ_SIZE = 256 << 10, WINDOW_SIZE = 1 << 20, SEAL_PAUSE_MS = 1000 };
 
 /* What workers may change about a segment, read together. */
@@ -25,7 +26,7 @@ static struct progress look(struct journal *journal, const struct segment *segme
                                 .last = segment->last,
                                 .durable_through = atomic_load(&journal->durable_through),
                                 .user_position = journal->user_position,
-                                .unsealed = journal->bytes_appended - journal->read_back};
+                                .unsealed = journal->bytes_appended - journal->bytes_sealed};
     CHECK(pthread_mutex_unlock(&journal->mutex) == 0);
     return progress;
 }
@@ -46,11 +47,12 @@ struct segment *seal_segment(struct journal *journal)
     return segment && in_use(journal, segment) ? segment : NULL;
 }
 
-/* ---- reading back ---- */
+/* ---- the disk, for what memory has no more ---- */
 
-static struct result read_from(struct journal *journal, struct os *os, struct segment *segment)
+static struct result source_at(struct journal *journal, struct os *os, struct segment *segment)
 {
     struct keeper *keeper = &journal->keeper;
+    if (keeper->source_segment == segment) return result_ok();
     if (segment->file < 0) {
         char name[FILE_NAME_SIZE];
         file_segment_name(segment->number, name);
@@ -60,85 +62,169 @@ static struct result read_from(struct journal *journal, struct os *os, struct se
     keeper->source.os = os;
     if (!keeper->source.rooms[0]) TRY(source_read_ahead(&keeper->source, WINDOW_SIZE, READ_SIZE));
     source_set(&keeper->source, segment->file, segment->size);
-    keeper->read_segment = segment;
-    keeper->read_offset = SEGMENT_HEADER_SIZE;
-    keeper->block_left = 0;
-    keeper->read_position = segment->first;
+    keeper->source_segment = segment;
     return result_ok();
 }
 
-/* To the segment that holds `position`: once a run; afterwards each seal goes on where the one before ended. */
-static struct result seek(struct journal *journal, struct os *os, uint64_t position)
+/* NULL: it is not there. A backup, or somebody, may have left it out; the one being written has no last position yet.
+ */
+static struct segment *segment_of(struct journal *journal, uint64_t position)
 {
     struct segment *segment = journal->oldest;
-    while (segment && !(segment->counts && segment->first <= position && position <= look(journal, segment).last))
-        segment = segment->next;
-    return segment ? read_from(journal, os, segment) : result_of(JOURNAL_MISSING);
+    while (!segment->counts || look(journal, segment).last < position) segment = segment->next;
+    return segment->first <= position ? segment : NULL;
 }
 
-static bool block_at(struct keeper *keeper, const uint8_t *bytes)
+/* To the block at hash_position, or to one before it in its segment: blocks tell their sizes alone. */
+static struct result find_place(struct journal *journal, struct os *os)
+{
+    struct keeper *keeper = &journal->keeper;
+    struct seal_place *place = &keeper->place;
+    if (!place->segment || place->position > look(journal, place->segment).last) {
+        struct segment *segment = segment_of(journal, keeper->hash_position);
+        if (!segment) return result_of(JOURNAL_MISSING);
+        *place = (struct seal_place){segment, SEGMENT_HEADER_SIZE, segment->first};
+    }
+    TRY(source_at(journal, os, place->segment));
+    keeper->source.os = os;
+    if (keeper->hash_position > keeper->source_through) {
+        /* What was read ahead may be older than blocks that are durable now. */
+        keeper->source_through = journal_durable_through(journal);
+        source_refresh(&keeper->source);
+    }
+    return result_ok();
+}
+
+static bool block_at(const uint8_t *bytes, uint64_t position)
 {
     struct journal_block_header header;
     memcpy(&header, bytes, sizeof header);
-    return header.position == keeper->read_position;
+    return header.position == position;
 }
 
-/* The next block as the disk has it. It is durable: when it is not there, it rotted. */
+/* The block at keeper->place as the disk has it. It is durable: when it is not there, it rotted. */
 static struct result read_block(struct keeper *keeper, const uint8_t **ret_bytes, uint32_t *ret_size)
 {
     const uint8_t *bytes;
-    TRY(source_get(&keeper->source, keeper->read_offset, JOURNAL_BLOCK_ALIGNMENT, &bytes));
+    TRY(source_get(&keeper->source, keeper->place.offset, JOURNAL_BLOCK_ALIGNMENT, &bytes));
     uint32_t size = bytes ? format_block_begins(bytes) : 0;
     if (size == 0) return result_of(JOURNAL_CORRUPT);
-    TRY(source_get(&keeper->source, keeper->read_offset, size, &bytes));
-    bool there = bytes && block_at(keeper, bytes) && format_block_intact(bytes, size);
+    TRY(source_get(&keeper->source, keeper->place.offset, size, &bytes));
+    bool there = bytes && block_at(bytes, keeper->place.position) && format_block_intact(bytes, size);
     if (!there) return result_of(JOURNAL_CORRUPT);
     *ret_bytes = bytes;
     *ret_size = size;
     return result_ok();
 }
 
-static struct result next_segment(struct journal *journal, struct os *os)
+/* ---- hashing ---- */
+
+static void hash_begin(struct keeper *keeper)
 {
-    struct keeper *keeper = &journal->keeper;
-    if (keeper->read_position <= look(journal, keeper->read_segment).last) return result_ok();
-    struct segment *next = keeper->read_segment->next;
-    while (next && (!next->counts || look(journal, next).last < keeper->read_position)) next = next->next;
-    CHECK(next && next->first == keeper->read_position);
-    return read_from(journal, os, next);
+    if (keeper->hashing) return;
+    page_tree_start(&keeper->leaves);
+    keeper->hashing = true;
+    keeper->hash_position = keeper->seals.sealed_through + 1;
+    keeper->leaves_size = 0;
 }
 
-/* The next block, or what is left of the one that the last step began. */
-static struct result more_to_hash(struct journal *journal, struct os *os)
+static void hash_block(struct journal *journal, const uint8_t *bytes, uint32_t size, const struct seal_place *end)
 {
     struct keeper *keeper = &journal->keeper;
-    if (keeper->block_left > 0) return result_ok();
-    TRY(next_segment(journal, os));
-    TRY(read_block(keeper, &keeper->block, &keeper->block_left));
-    keeper->read_offset += keeper->block_left;
-    return result_ok();
+    page_tree_add(&keeper->leaves, bytes, size);
+    keeper->leaves_size += size;
+    keeper->place = *end;
+    atomic_store(&journal->hashed_through, keeper->hash_position++);
 }
 
-static struct result read_leaves(struct journal *journal, struct os *os, bool *ret_done)
+/* From the buffer that it was written from. 0: it is not there any more; or it is not what was written, and a seal over
+ * it would accuse the log. */
+static uint32_t hash_recent(struct journal *journal)
 {
     struct keeper *keeper = &journal->keeper;
-    uint64_t first = keeper->seals.sealed_through + 1;
-    if (!keeper->read_segment) TRY(seek(journal, os, first));
-    keeper->source.os = os;
-    uint32_t added = 0;
-    for (uint32_t read = 0; keeper->read_position <= keeper->target && read < STEP_BYTES;) {
-        TRY(more_to_hash(journal, os));
-        uint32_t size = keeper->block_left < STEP_BYTES - read ? keeper->block_left : STEP_BYTES - read;
-        if (keeper->read_position >= first) page_tree_add(&keeper->leaves, keeper->block, size);
-        if (keeper->read_position >= first) added += size;
-        keeper->block += size;
-        keeper->block_left -= size;
-        keeper->read_position += keeper->block_left == 0;
-        read += size;
+    uint64_t position = keeper->hash_position;
+    struct writer_block *block = keeper->busy ? recent_take(journal, position) : NULL;
+    if (!block) return 0;
+    const uint8_t *bytes = block->bytes;
+    uint32_t size = block->size;
+    bool good = format_block_begins(bytes) == size && format_block_intact(bytes, size);
+    if (good) {
+        struct seal_place end = {block->segment, block->op.offset + size, position + 1};
+        hash_block(journal, bytes, size, &end);
     }
-    journal_read_back(journal, added);
-    *ret_done = keeper->read_position > keeper->target;
+    recent_leave(block);
+    return good ? size : 0;
+}
+
+/* From the disk: the block at hash_position, or one on the way there, of which nothing is hashed. */
+static struct result hash_read(struct journal *journal, struct os *os, uint32_t *ret_read, uint32_t *ret_hashed)
+{
+    struct keeper *keeper = &journal->keeper;
+    const uint8_t *bytes;
+    TRY(find_place(journal, os));
+    TRY(read_block(keeper, &bytes, ret_read));
+    struct seal_place end = {keeper->place.segment, keeper->place.offset + *ret_read, keeper->place.position + 1};
+    bool there = keeper->place.position == keeper->hash_position;
+    if (there)
+        hash_block(journal, bytes, *ret_read, &end);
+    else
+        keeper->place = end;
+    *ret_hashed = there ? *ret_read : 0;
     return result_ok();
+}
+
+/* A step towards leaves of everything up to `through`, in whole blocks. */
+static struct result hash_step(struct journal *journal, struct os *os, uint64_t through)
+{
+    struct keeper *keeper = &journal->keeper;
+    struct result result = result_ok();
+    uint32_t added = 0;
+    hash_begin(keeper);
+    for (uint32_t done = 0; keeper->hash_position <= through && done < STEP_BYTES;) {
+        uint32_t read = hash_recent(journal), hashed = read;
+        if (read == 0) result = hash_read(journal, os, &read, &hashed);
+        if (result_failed(result)) break;
+        done += read;
+        added += hashed;
+    }
+    journal_hashed(journal, added);
+    if (result.code == JOURNAL_CORRUPT) journal_poison(journal); /* what was acknowledged is gone from the disk */
+    return result;
+}
+
+/* What there is to hash for the next seal, or for the one that is due or in flight: behind that begins another tree. */
+static uint64_t hash_through(const struct keeper *keeper, const struct progress *progress)
+{
+    if (keeper->target) return keeper->target;
+    return progress->last < progress->durable_through ? progress->last : progress->durable_through;
+}
+
+bool seal_while_waiting(void *context)
+{
+    struct journal *journal = context;
+    struct keeper *keeper = &journal->keeper;
+    struct segment *segment = seal_segment(journal);
+    if (!journal->vault || !segment || !keeper->busy) return false;
+    struct progress progress = look(journal, segment);
+    uint64_t through = hash_through(keeper, &progress);
+    uint32_t added = 0, hashed = 1;
+    hash_begin(keeper);
+    while (keeper->hash_position <= through && added < STEP_BYTES && hashed > 0) {
+        hashed = hash_recent(journal);
+        added += hashed;
+    }
+    journal_hashed(journal, added);
+    return added > 0;
+}
+
+void seal_forget(struct journal *journal, const struct segment *segment)
+{
+    struct keeper *keeper = &journal->keeper;
+    if (keeper->source_segment == segment) {
+        source_refresh(&keeper->source); /* nothing is read ahead of its end any more */
+        keeper->source_segment = NULL;
+    }
+    if (keeper->place.segment == segment) keeper->place.segment = NULL;
 }
 
 /* ---- records ---- */
@@ -178,28 +264,38 @@ static struct result make_checkpoint(struct journal *journal, const struct segme
     return vault_sign(journal->vault, bytes, sizeof bytes, checkpoint->signature);
 }
 
-static void start_seal(struct keeper *keeper, uint64_t target, int64_t now_ms)
+void seal_made(struct journal *journal)
 {
-    keeper->target = target;
-    keeper->sealed_ms = now_ms;
-    /* What was read ahead of the seal before may be older than blocks that are durable now. */
-    source_refresh(&keeper->source);
-    page_tree_start(&keeper->leaves);
+    struct keeper *keeper = &journal->keeper;
+    seal_state_seal(&keeper->seals, &keeper->record.seal);
+    keeper->target = 0;
+    keeper->hashing = false;
+    journal_sealed(journal, keeper->leaves_size);
+    atomic_store(&journal->sealed_through, keeper->seals.sealed_through);
 }
 
 static struct result make_leaves(struct journal *journal, struct journal_writer *writer, const struct segment *segment,
                                  bool *ret_more)
 {
-    bool done;
-    struct result result = read_leaves(journal, writer->os, &done);
-    if (result.code == JOURNAL_CORRUPT) journal_poison(journal); /* what was acknowledged is gone from the disk */
-    TRY(result);
-    if (!done) {
+    struct keeper *keeper = &journal->keeper;
+    TRY(hash_step(journal, writer->os, keeper->target));
+    if (keeper->hash_position <= keeper->target) {
         *ret_more = true;
         return result_ok();
     }
     make_seal(journal, segment);
     keeper_append(journal, writer, OWN_SEAL, 3);
+    return result_ok();
+}
+
+/* Where much is written, what is durable is hashed before its seal is due, while it is in memory. */
+static struct result hash_ahead(struct journal *journal, struct os *os, const struct progress *progress, bool *ret_more)
+{
+    struct keeper *keeper = &journal->keeper;
+    uint64_t through = hash_through(keeper, progress);
+    if (!keeper->busy) return result_ok();
+    TRY(hash_step(journal, os, through));
+    if (keeper->hash_position <= through) *ret_more = true;
     return result_ok();
 }
 
@@ -222,17 +318,18 @@ struct result seal_step(struct journal *journal, struct journal_writer *writer, 
     }
     if (keeper->target) return make_leaves(journal, writer, segment, ret_more);
     uint64_t target = progress.current ? progress.durable_through : progress.last;
-    if (!progress.current && !ended) return result_ok();
+    if (!progress.current && !ended) return hash_ahead(journal, writer->os, &progress, ret_more);
     bool behind = keeper->seals.sealed_through < target;
     int64_t since_ms = now_ms - keeper->sealed_ms;
     bool due = since_ms >= SEAL_PAUSE_MS || since_ms < 0 || progress.unsealed > journal->options.unsealed_max / 2;
     /* Seals of nothing but seals would follow each other for ever. */
     if (progress.current && !force && !(due && progress.user_position > keeper->seals.sealed_through))
-        return result_ok();
+        return hash_ahead(journal, writer->os, &progress, ret_more);
     if (behind && !keeper->last_seal) {
         *ret_more = true;
         keeper->last_seal = progress.current && force;
-        start_seal(keeper, target, now_ms);
+        keeper->target = target;
+        keeper->sealed_ms = now_ms;
         return result_ok();
     }
     if (progress.current && !force) return result_ok();

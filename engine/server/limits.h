@@ -14,6 +14,8 @@ enum {
     SERVER_HELD_BUFFERS_MAX = 4, /* of one connection, unread, before its receiving is paused */
     SERVER_PIECES_EXTRA = 32,    /* buffers for frames put together, beyond one a connection */
 
+    SERVER_KEPT_BLOCKS = 120, /* of the log, in memory for the seals, all workers together: at most some 60 MiB */
+
     SERVER_OUTPUT_BLOCK_SIZE = 32768,
     SERVER_OUTPUT_BLOCKS_EXTRA = 512, /* beyond two a connection */
     SERVER_OUTPUT_MAX = 2 << 20,      /* answers of one connection, promised or not yet sent, bytes */

@@ -94,6 +94,7 @@ static struct result core_worker_make(struct server_worker *worker)
     struct core_worker_options options = {.os = worker->os,
                                           .turn_count = worker->options.turn_count,
                                           .items_max = worker->options.items_max,
+                                          .kept_count = worker->options.kept_count,
                                           .answered = server_answered,
                                           .hello_answered = server_hello_answered,
                                           .context = worker};

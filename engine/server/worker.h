@@ -77,6 +77,7 @@ struct server_worker_options {
     uint32_t output_max;     /* bytes; 0: SERVER_OUTPUT_MAX */
     uint32_t turn_count;     /* of core_worker_options */
     uint32_t items_max;
+    uint32_t kept_count;
     uint32_t frame_timeout_ms; /* 0: the ones of limits.h */
     uint32_t write_timeout_ms;
     uint32_t hold_timeout_ms;

@@ -95,6 +95,7 @@ static struct result open_parts(struct machine *machine, const struct machine_sh
                     .keep_size = shape->keep_size,
                     .spare_count = 3,
                     .depth_max = shape->depth_max,
+                    .busy_bytes = shape->busy_bytes,
                     .index = shape->index},
         .tokens_max = TOKENS_MAX,
         .workers_max = MACHINE_WORKERS + 1,
@@ -135,6 +136,7 @@ static struct result worker_make(struct machine *machine, struct os **ret_os, co
     struct core_worker_options options = {.os = *ret_os,
                                           .turn_count = 3,
                                           .items_max = MACHINE_ITEMS_MAX,
+                                          .kept_count = MACHINE_KEPT_BLOCKS,
                                           .answered = callbacks->answered,
                                           .hello_answered = callbacks->hello_answered,
                                           .context = callbacks->context};

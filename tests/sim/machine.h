@@ -5,7 +5,7 @@
 #include "core/core.h"
 #include "os/os_sim.h"
 
-enum { MACHINE_WORKERS = 2, MACHINE_ITEMS_MAX = 48 };
+enum { MACHINE_WORKERS = 2, MACHINE_ITEMS_MAX = 48, MACHINE_KEPT_BLOCKS = 2 };
 
 /* What a run may vary of the configuration. */
 struct machine_shape {
@@ -15,6 +15,7 @@ struct machine_shape {
     uint64_t checkpoint_bytes;
     uint32_t checkpoint_blocks;
     bool index;
+    uint64_t busy_bytes;
 };
 
 struct machine {

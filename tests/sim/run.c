@@ -595,6 +595,8 @@ static void shape_draw(struct run *run)
     schedule_shares(one_in(run, 3) ? 48 : 6, one_in(run, 3) ? 224 : 96);
     run->shape.checkpoint_bytes = one_in(run, 2) ? 32 << 10 : 1 << 20;
     run->shape.checkpoint_blocks = one_in(run, 2) ? 1 : 0; /* a piece an algorithm */
+    /* Seals from memory, in a third of the worlds; what a disk lies about is found by reading it back. */
+    run->shape.busy_bytes = run->options->seed % 3 == 0 && run->fault != RUN_LIES ? 1 : 0;
 }
 
 static void settle_poisoned(struct run *run)

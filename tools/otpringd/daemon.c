@@ -76,7 +76,8 @@ static struct result verify_serve(struct daemon_thread *thread, struct os *os)
                                             .clients = daemon->clients,
                                             .connections_max = daemon->config.connections_max,
                                             .receive_buffer_count = SERVER_RECEIVE_BUFFER_COUNT,
-                                            .receive_buffer_size = SERVER_RECEIVE_BUFFER_SIZE};
+                                            .receive_buffer_size = SERVER_RECEIVE_BUFFER_SIZE,
+                                            .kept_count = SERVER_KEPT_BLOCKS / daemon->worker_count};
     struct server_worker *server;
     TRY(server_worker_create(&options, &server));
     thread_serving(thread, os, server);
@@ -310,8 +311,9 @@ static struct result keep(struct daemon_thread *thread, struct os *os)
         bool more = false;
         struct result result = core_keep_journal(worker, &more);
         keep_report(thread, result, &said);
-        more = more && !result_failed(result);
-        keep_resting(daemon, !more && core_keep_rest(worker));
+        bool failed = result_failed(result);
+        more = more && !failed;
+        keep_resting(daemon, !more && !failed && core_keep_rest(worker));
         uint64_t wait_ns = more ? stretch_wait_ns(core, os, &stretch_ns) : keep_wait_ns(daemon);
         TRY(os_step(os, atomic_load(&thread->finish) ? 0 : wait_ns, NULL)); /* its wake may have come within a step */
         if (!more) stretch_ns = 0;

@@ -17,9 +17,11 @@ void rig_create(struct rig *rig, uint64_t seed)
     for (int i = 0; i < RIG_WRITERS; i++) rig->os[i] = os_sim_create(rig->world);
     rig->options = (struct journal_options){.folder = "/j", .segment_size = 64 << 10, .spare_count = 2, .depth_max = 4};
     rig->options.keep_size = 1 << 30;
+    rig->options.busy_bytes = UINT64_MAX;
     memset(rig->options.store_id, 7, sizeof rig->options.store_id);
     rig->blocks = calloc(RIG_BLOCKS_MAX, sizeof *rig->blocks);
     rig->visited = calloc(RIG_BLOCKS_MAX * 2, sizeof *rig->visited);
+    rig->slots_per_block = 255;
     rig->now_ms = 1700000000000;
     rig->release_position = UINT64_MAX;
 }
@@ -106,7 +108,10 @@ struct result rig_ready(struct rig *rig, uint64_t after_position)
 struct result rig_writers(struct rig *rig)
 {
     for (int i = 0; i < RIG_WRITERS; i++) {
-        struct journal_writer_options options = {.block_count = 2, .slots_per_block = 255, .settled = settled};
+        struct journal_writer_options options = {.block_count = 2,
+                                                 .kept_count = rig->kept_count,
+                                                 .slots_per_block = rig->slots_per_block,
+                                                 .settled = settled};
         TRY(journal_writer_create(rig->journal, rig->os[i], &options, &rig->writers[i]));
         rig->writer_last[i] = 0;
     }
@@ -120,8 +125,7 @@ void rig_kill(struct rig *rig)
     for (int i = 0; i < RIG_WRITERS; i++) {
         struct journal_writer *writer = rig->writers[i];
         if (!writer) continue;
-        writer->queue_count = writer->headers = 0;
-        for (uint32_t b = 0; b < writer->options.block_count; b++) writer->blocks[b].state = BLOCK_FREE;
+        writer->queue_count = writer->headers = writer->used_count = 0;
         journal_writer_destroy(writer);
         rig->writers[i] = NULL;
     }

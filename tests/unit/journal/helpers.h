@@ -29,6 +29,7 @@ struct rig {
     struct journal_writer *writers[RIG_WRITERS]; /* the last one is the keeper's */
     struct journal_options options;
     struct vault *vault;
+    uint32_t slots_per_block, kept_count; /* of writers */
     int64_t now_ms;
     uint64_t release_position;
     /* what was appended, in order of id */
@@ -46,7 +47,8 @@ struct rig {
     bool gap;
 };
 
-/* Segments of 64 KiB, two spares, depth 4, unless changed in rig->options before rig_open. */
+/* Segments of 64 KiB, two spares, depth 4, blocks of 255 slots, no buffers kept, never busy, unless changed before
+ * rig_open. */
 void rig_create(struct rig *rig, uint64_t seed);
 void rig_destroy(struct rig *rig);
 struct result rig_open(struct rig *rig, uint64_t after_position);

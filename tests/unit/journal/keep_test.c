@@ -254,6 +254,38 @@ struct files {
     unsigned segments, spares;
 };
 
+/* Megabytes in no time: a fifth of the steps; then time goes on and nothing is written: all of them. */
+static void indexes_are_made_slowly_while_much_is_written(void **state)
+{
+    (void)state;
+    struct rig rig;
+    create(&rig);
+    rig.options.index = true;
+    rig.options.keep_size = 64 << 20;
+    rig.options.busy_bytes = 4 << 20;
+    unsigned made[2] = {0};
+    assert_ok(rig_ready(&rig, 0));
+    for (int i = 0; i < 320; i++) {
+        while (!rig_append(&rig, i % 3, 250, NULL)) {
+            assert_true(rig_step(&rig));
+            assert_ok(rig_keep(&rig));
+        }
+    }
+    assert_true(rig_drain(&rig));
+    unsigned before = 0;
+    assert_ok(os_list(rig.main_os, "/j", count_index, &before));
+    for (int tick = 0; tick < 2; tick++) {
+        rig.now_ms += 100;
+        assert_ok(rig_keep(&rig));
+        assert_ok(os_list(rig.main_os, "/j", count_index, &made[tick]));
+    }
+    made[1] -= made[0];
+    made[0] -= before;
+    assert_in_range(made[0], 1, made[1] / 3);
+    rig_close(&rig);
+    rig_destroy(&rig);
+}
+
 static void count_file(void *context, const char *name, uint64_t size)
 {
     struct files *files = context;
@@ -507,6 +539,7 @@ int main(void)
         cmocka_unit_test(a_keeper_may_go_while_it_rests),
         cmocka_unit_test(the_keeper_does_not_rest_while_a_spare_is_missing),
         cmocka_unit_test(the_keeper_does_not_rest_while_an_index_is_missing),
+        cmocka_unit_test(indexes_are_made_slowly_while_much_is_written),
         cmocka_unit_test(what_is_not_released_stays_however_old_or_unwanted),
         cmocka_unit_test(files_that_load_will_want_again_are_kept_and_go_when_it_has_gone),
         cmocka_unit_test(spares_that_somebody_removed_stop_nothing),

@@ -47,8 +47,9 @@ static void *work(void *context)
     struct os *os;
     struct journal_writer *writer;
     assert_ok(os_uring_create(&(struct os_uring_options){.entries = 64}, &os));
-    assert_ok(journal_writer_create(
-        worker->journal, os, &(struct journal_writer_options){.slots_per_block = 255, .settled = settled}, &writer));
+    struct journal_writer_options options = {
+        .kept_count = 8 * worker->number, .slots_per_block = 255, .settled = settled};
+    assert_ok(journal_writer_create(worker->journal, os, &options, &writer));
     uint32_t appended = 0;
     while (worker->settled < BLOCKS_EACH && !worker->wrong) {
         struct journal_block *block;
