@@ -282,8 +282,10 @@ struct result core_backup(struct core_worker *worker, const struct core_actor *a
     if (!result_failed(result)) result = checkpoint_locked(worker);
     if (!result_failed(result)) result = store_backup(core->store, folder);
     if (!result_failed(result)) {
-        result =
-            copy_segments(context, atomic_load(&core->checkpoint_position), journal_durable_through(core->journal));
+        /* From where either ends, the checkpoint or the seals, which the copy's engine goes on with. */
+        struct journal_status status = journal_status(core->journal);
+        uint64_t checkpoint = atomic_load(&core->checkpoint_position), unsealed = status.sealed_through + 1;
+        result = copy_segments(context, unsealed < checkpoint ? unsealed : checkpoint, status.durable_through);
     }
     act_leave(core);
     return result;

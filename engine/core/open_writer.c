@@ -66,7 +66,7 @@ static struct result room_make(struct open_writer *writer, struct journal_block 
         }
         if (begun.code != JOURNAL_NO_ROOM || i >= ROOM_ATTEMPTS) return begun;
         bool more = false;
-        TRY(journal_keep(writer->core->journal, writer->writer, core_now_ms(writer->core), 0, &more));
+        TRY(journal_make_room(writer->core->journal, writer->writer, core_now_ms(writer->core), &more));
     }
 }
 

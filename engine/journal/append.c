@@ -1,5 +1,6 @@
 /* The commit path: begin, append, completion, settling. The lock's section assigns position, offset, predecessor and
- * committed-through, and hashes one 56-byte header (the next block names it), and nothing else. */
+ * committed-through, hashes one 56-byte header (the next block names it), notes where the seals find the block, and
+ * nothing else. */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>

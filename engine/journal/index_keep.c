@@ -179,6 +179,17 @@ static const struct segment *candidate(struct journal *journal)
     return at && at->number <= journal->keeper.seals.closed_segment ? at : NULL;
 }
 
+/* Steps R2 and K1 of FORMAT.md: a start reads from the segment behind the closed one that the newest durable header
+ * names, or from the one that holds the position behind the checkpoint's. */
+static bool needed(struct journal *journal, uint64_t number, uint64_t release_position)
+{
+    uint64_t closed_segment;
+    (void)keeper_current(journal, &closed_segment);
+    const struct segment *next = journal->oldest;
+    while (next->number <= number) next = next->next;
+    return number > closed_segment || next->first - 1 > release_position;
+}
+
 bool index_keep_pending(struct journal *journal)
 {
     const struct index_keep *keep = journal->keeper.indexes;
@@ -215,7 +226,7 @@ struct result index_keep_step(struct journal *journal, struct os *os, int64_t no
         *ret_more = segment != NULL;
         if (!segment) return result_ok();
         keep->next = segment->number + 1;
-        keep->position = segment->first;
+        keep->segment = segment->number;
         keep->last = segment->last;
         result = begin(keep, os, journal->folder, segment->number);
     } else if (!is_segment(journal, keep->segment)) {
@@ -225,8 +236,7 @@ struct result index_keep_step(struct journal *journal, struct os *os, int64_t no
     }
     if (done || result_failed(result)) drop(keep, os);
     if (result.code != JOURNAL_CORRUPT) return result_ok();
-    /* 0: a store that is being opened, and nobody has said what is released. */
-    if (release_position > 0 && keep->position > release_position) journal_poison(journal);
+    if (needed(journal, keep->segment, release_position)) journal_poison(journal);
     return result;
 }
 

@@ -94,7 +94,7 @@ struct keeper {
     /* the next seal's tree: leaves of [sealed_through + 1, hash_position) */
     bool hashing;
     struct page_tree leaves;
-    uint64_t leaves_size; /* bytes */
+    uint64_t leaves_size; /* bytes, of this run's blocks */
     uint64_t hash_position;
     uint64_t target; /* of the seal that is due; 0: none */
     bool last_seal;  /* journal_finish: the closing seal of the segment being written was begun */
@@ -132,6 +132,7 @@ struct journal {
     char *folder;
     struct vault *vault;
     uint64_t incarnation;
+    uint64_t run_first; /* position: the first of this run */
 
     pthread_mutex_t mutex;
     /* under mutex */
@@ -185,7 +186,7 @@ struct writer_block {
     enum block_state state;
     bool own;                /* the journal's own record: settles with the keeper */
     _Atomic uint8_t wanted;  /* enum wanted */
-    uint64_t appended;       /* under the journal's mutex: the position that its bytes are of */
+    uint64_t appended;       /* the position that its bytes are of; changed under the journal's mutex */
     struct segment *segment; /* the same: where that lies */
 };
 
@@ -211,8 +212,7 @@ struct journal_writer {
 /* append.c */
 struct result writer_begin(struct journal_writer *writer, uint32_t slot_count, bool own,
                            struct journal_block **ret_block) MUST_USE;
-/* The seals have hashed that many bytes more: of this run, or of ones before, which nobody appended in this one; never
- * more than all. UINT64_MAX: they cannot, and count as done. */
+/* The seals have hashed that many bytes more of this run. UINT64_MAX: they cannot, and all counts as done. */
 void journal_hashed(struct journal *journal, uint64_t size);
 /* The same of what a durable seal covers. */
 void journal_sealed(struct journal *journal, uint64_t size);
@@ -268,6 +268,8 @@ void keeper_settled(struct journal *journal, struct result result);
 /* Appends keeper.record; when there is neither buffer nor room nothing happens and it is tried again in a later step.
  */
 void keeper_append(struct journal *journal, struct journal_writer *writer, enum own_record kind, uint32_t slot_count);
+/* The segment being written, and up to which one its header calls them closed: 0, while that is not durable. */
+struct segment *keeper_current(struct journal *journal, uint64_t *ret_closed_segment);
 /* After closed_segment moved: headers made from now on say so. */
 void keeper_publish(struct journal *journal);
 

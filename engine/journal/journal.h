@@ -93,7 +93,7 @@ struct result journal_writer_create(struct journal *journal, struct os *os,
 /* On the writer's own thread, its os still there: a keeper's may be reading, and that is waited for. */
 void journal_writer_destroy(struct journal_writer *writer);
 
-/* A buffer, with room in the journal reserved for all of slots_per_block. FULL (all buffers in use, or depth reached;
+/* A buffer, with room in the journal reserved for all of slots_per_block. FULL (block_count in use, or depth reached;
  * after the latter this writer's os is woken when a block leaves), JOURNAL_NO_ROOM, JOURNAL_POISONED. */
 struct result journal_begin(struct journal_writer *writer, struct journal_block **ret_block) MUST_USE;
 /* Gives an unused buffer and its reservation back. */
@@ -134,9 +134,13 @@ void journal_poison(struct journal *journal);
  * threads' blocks. Makes spares, seals what is durable and unsealed (at most once a second by now_ms, always when a
  * segment was closed), signs closed segments, recycles or removes segments wholly at or below release_position beyond
  * keep_size (the removal is itself a record). May take long; bounded steps: returns with ret_more set when there is
- * more to do at once. */
+ * more to do at once. JOURNAL_CORRUPT: what was acknowledged is not on the disk, as a seal or an index found; poisoned,
+ * where a start would miss it. */
 struct result journal_keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
                            uint64_t release_position, bool *ret_more) MUST_USE;
+/* The part of it for a store that is being opened, when nobody has said yet what is released: spares and seals. */
+struct result journal_make_room(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
+                                bool *ret_more) MUST_USE;
 /* After a step that left nothing to do at once. True when all that others wrote is sealed, and all spares and indexes
  * are there: then there is no hurry (what is left goes by age, by being asked for, or is tried again), and the keeper's
  * os is woken when the next block of anyone is durable. Else, where much is written, it is woken once some blocks are,

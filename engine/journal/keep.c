@@ -36,7 +36,7 @@ void keeper_publish(struct journal *journal)
     atomic_store(&journal->sealed_through, journal->keeper.seals.sealed_through);
 }
 
-static struct segment *current_segment(struct journal *journal, uint64_t *ret_closed_segment)
+struct segment *keeper_current(struct journal *journal, uint64_t *ret_closed_segment)
 {
     CHECK(pthread_mutex_lock(&journal->mutex) == 0);
     struct segment *segment = journal->current;
@@ -62,7 +62,7 @@ static struct result save_keys(struct journal *journal)
 static void close_files(struct journal *journal, struct os *os)
 {
     uint64_t closed_segment;
-    const struct segment *current = current_segment(journal, &closed_segment);
+    const struct segment *current = keeper_current(journal, &closed_segment);
     for (struct segment *segment = journal->oldest; segment != current; segment = segment->next) {
         if (segment->number > journal->keeper.seals.closed_segment || segment == journal->keeper.source_segment)
             continue;
@@ -124,7 +124,7 @@ static bool too_old(const struct journal *journal, const struct segment *segment
 static bool removable(struct journal *journal, const struct segment *segment, int64_t now_ms, uint64_t release_position)
 {
     uint64_t closed_segment;
-    const struct segment *current = current_segment(journal, &closed_segment);
+    const struct segment *current = keeper_current(journal, &closed_segment);
     if (segment == current || segment->last > release_position) return false;
     if (segment->number > closed_segment || segment->last > journal->keeper.seals.sealed_through) return false;
     if (segment->last <= atomic_load(&journal->prune_through) || too_old(journal, segment, now_ms)) return true;
@@ -175,8 +175,7 @@ static void look_at_load(struct journal *journal, int64_t now_ms)
     keeper->tick += ticks;
 }
 
-static struct result keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
-                          uint64_t release_position, bool *ret_more)
+static struct result make_room(struct journal *journal, struct journal_writer *keeper, int64_t now_ms, bool *ret_more)
 {
     journal_poll(keeper);
     look_at_load(journal, now_ms);
@@ -185,6 +184,13 @@ static struct result keep(struct journal *journal, struct journal_writer *keeper
     TRY(spare_keep(journal, keeper->os, now_ms, ret_more));
     /* One thing at a time. */
     if (journal->keeper.own == OWN_NONE) TRY(seal_some(journal, keeper, now_ms, ret_more));
+    return result_ok();
+}
+
+static struct result keep(struct journal *journal, struct journal_writer *keeper, int64_t now_ms,
+                          uint64_t release_position, bool *ret_more)
+{
+    TRY(make_room(journal, keeper, now_ms, ret_more));
     if (journal->keeper.own == OWN_NONE) TRY(recycle_step(journal, keeper, now_ms, release_position));
     if (journal->keeper.own == OWN_NONE && !*ret_more)
         TRY(index_keep_step(journal, keeper->os, now_ms, release_position, ret_more));
@@ -202,6 +208,14 @@ struct result journal_keep(struct journal *journal, struct journal_writer *keepe
     struct result result = keep(journal, keeper, now_ms, release_position, ret_more);
     os_while_waiting(keeper->os, NULL, NULL);
     return result;
+}
+
+struct result journal_make_room(struct journal *journal, struct journal_writer *keeper, int64_t now_ms, bool *ret_more)
+{
+    *ret_more = false;
+    keeper->keeps = true;
+    if (atomic_load(&journal->poisoned)) return result_of(JOURNAL_POISONED);
+    return make_room(journal, keeper, now_ms, ret_more);
 }
 
 bool journal_keep_rest(struct journal *journal, struct journal_writer *keeper)

@@ -279,7 +279,7 @@ static struct result begin_run(struct os *os, struct recovery *recovery)
     struct journal *journal = recovery->journal;
     const struct folder_file *newest = folder_newest(&recovery->folder);
     journal->incarnation = newest ? newest->header->incarnation + 1 : 1;
-    journal->position_next = recovery->position;
+    journal->position_next = journal->run_first = recovery->position;
     atomic_store(&journal->durable_through, recovery->position - 1);
     TRY(list_segments(recovery));
     journal->closed = journal->keeper.seals;

@@ -132,7 +132,7 @@ static void hash_block(struct journal *journal, const uint8_t *bytes, uint32_t s
 {
     struct keeper *keeper = &journal->keeper;
     page_tree_add(&keeper->leaves, bytes, size);
-    keeper->leaves_size += size;
+    if (keeper->hash_position >= journal->run_first) keeper->leaves_size += size;
     keeper->place = *end;
     atomic_store(&journal->hashed_through, keeper->hash_position++);
 }
@@ -156,20 +156,21 @@ static uint32_t hash_recent(struct journal *journal)
     return good ? size : 0;
 }
 
-/* From the disk: the block at hash_position, or one on the way there, of which nothing is hashed. */
-static struct result hash_read(struct journal *journal, struct os *os, uint32_t *ret_read, uint32_t *ret_hashed)
+/* From the disk: the block at hash_position, or one on the way there, of which nothing is hashed. Memory does not have
+ * the former, and never will again, so what hashes while this waits has nothing to do. */
+static struct result hash_read(struct journal *journal, struct os *os, uint32_t *ret_read)
 {
     struct keeper *keeper = &journal->keeper;
+    uint64_t position = keeper->hash_position;
     const uint8_t *bytes;
     TRY(find_place(journal, os));
     TRY(read_block(keeper, &bytes, ret_read));
+    CHECK(keeper->hash_position == position);
     struct seal_place end = {keeper->place.segment, keeper->place.offset + *ret_read, keeper->place.position + 1};
-    bool there = keeper->place.position == keeper->hash_position;
-    if (there)
+    if (keeper->place.position == position)
         hash_block(journal, bytes, *ret_read, &end);
     else
         keeper->place = end;
-    *ret_hashed = there ? *ret_read : 0;
     return result_ok();
 }
 
@@ -178,16 +179,15 @@ static struct result hash_step(struct journal *journal, struct os *os, uint64_t 
 {
     struct keeper *keeper = &journal->keeper;
     struct result result = result_ok();
-    uint32_t added = 0;
     hash_begin(keeper);
+    uint64_t before = keeper->leaves_size;
     for (uint32_t done = 0; keeper->hash_position <= through && done < STEP_BYTES;) {
-        uint32_t read = hash_recent(journal), hashed = read;
-        if (read == 0) result = hash_read(journal, os, &read, &hashed);
+        uint32_t read = hash_recent(journal);
+        if (read == 0) result = hash_read(journal, os, &read);
         if (result_failed(result)) break;
         done += read;
-        added += hashed;
     }
-    journal_hashed(journal, added);
+    journal_hashed(journal, keeper->leaves_size - before);
     if (result.code == JOURNAL_CORRUPT) journal_poison(journal); /* what was acknowledged is gone from the disk */
     return result;
 }
@@ -207,14 +207,15 @@ bool seal_while_waiting(void *context)
     if (!journal->vault || !segment || !keeper->busy) return false;
     struct progress progress = look(journal, segment);
     uint64_t through = hash_through(keeper, &progress);
-    uint32_t added = 0, hashed = 1;
+    uint32_t done = 0, hashed = 1;
     hash_begin(keeper);
-    while (keeper->hash_position <= through && added < STEP_BYTES && hashed > 0) {
+    uint64_t before = keeper->leaves_size;
+    while (keeper->hash_position <= through && done < STEP_BYTES && hashed > 0) {
         hashed = hash_recent(journal);
-        added += hashed;
+        done += hashed;
     }
-    journal_hashed(journal, added);
-    return added > 0;
+    journal_hashed(journal, keeper->leaves_size - before);
+    return done > 0;
 }
 
 void seal_forget(struct journal *journal, const struct segment *segment)

@@ -116,8 +116,8 @@ def sighup_reloads_clients_and_says_what_needs_a_restart(store):
     wire = store.wire()
     config.write_text(f"[otpringd]\nworkers = 2\n[client here]\nuid = {os.geteuid()}\nrights = ask\n")
     store.daemon.send_signal(signal.SIGHUP)
-    wait_for("the reload", lambda: "reloaded" in store.log_tail())
-    assert "only a restart makes it so: workers" in store.log_tail()
+    wait_for("the reload", lambda: "only a restart makes it so: workers" in store.log_tail())
+    assert "reloaded: 1 clients" in store.log_tail()
     fresh = store.wire()
     assert not fresh.kinds & 1 << 3, "a client without the right verifies"
     fresh.close()
