@@ -270,6 +270,14 @@ struct result core_checkpoint(struct core_worker *worker)
     return result;
 }
 
+/* Where the checkpoint ends, or the seals, which the copy's engine goes on with. */
+static uint64_t backup_from(const struct core *core)
+{
+    uint64_t checkpoint = atomic_load(&core->checkpoint_position);
+    uint64_t unsealed = journal_status(core->journal).sealed_through + 1;
+    return unsealed < checkpoint ? unsealed : checkpoint;
+}
+
 struct result core_backup(struct core_worker *worker, const struct core_actor *actor, const char *folder,
                           struct result (*copy_segments)(void *context, uint64_t from_position, uint64_t to_position),
                           void *context)
@@ -281,12 +289,8 @@ struct result core_backup(struct core_worker *worker, const struct core_actor *a
     if (!result_failed(result) && atomic_load(&core->state->pending)) result = result_of(STORE_PENDING);
     if (!result_failed(result)) result = checkpoint_locked(worker);
     if (!result_failed(result)) result = store_backup(core->store, folder);
-    if (!result_failed(result)) {
-        /* From where either ends, the checkpoint or the seals, which the copy's engine goes on with. */
-        struct journal_status status = journal_status(core->journal);
-        uint64_t checkpoint = atomic_load(&core->checkpoint_position), unsealed = status.sealed_through + 1;
-        result = copy_segments(context, unsealed < checkpoint ? unsealed : checkpoint, status.durable_through);
-    }
+    if (!result_failed(result))
+        result = copy_segments(context, backup_from(core), journal_durable_through(core->journal));
     act_leave(core);
     return result;
 }

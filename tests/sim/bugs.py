@@ -97,11 +97,10 @@ BUGS = [
     dict(name="store-copied-behind-its-journal", file="engine/core/checkpoint.c", seeds=200, fault="restore",
          old="    if (!result_failed(result)) result = checkpoint_locked(worker);\n"
              "    if (!result_failed(result)) result = store_backup(core->store, folder);\n"
-             "    if (!result_failed(result)) {\n        result =\n"
-             "            copy_segments(context, atomic_load(&core->checkpoint_position), journal_durable_through(core->journal));\n"
-             "    }\n",
-         new="    if (!result_failed(result))\n        result =\n"
-             "            copy_segments(context, atomic_load(&core->checkpoint_position), journal_durable_through(core->journal));\n"
+             "    if (!result_failed(result))\n"
+             "        result = copy_segments(context, backup_from(core), journal_durable_through(core->journal));\n",
+         new="    if (!result_failed(result))\n"
+             "        result = copy_segments(context, backup_from(core), journal_durable_through(core->journal));\n"
              "    if (!result_failed(result)) result = checkpoint_locked(worker);\n"
              "    if (!result_failed(result)) result = store_backup(core->store, folder);\n"),
     dict(name="restore-forgets-pairs", file="engine/core/restore.c", seeds=600, fault="restore",
