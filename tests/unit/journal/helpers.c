@@ -197,6 +197,14 @@ bool rig_drain(struct rig *rig)
     }
 }
 
+void rig_make_durable(struct rig *rig)
+{
+    while (journal_in_flight(rig->writers[0]) > 0) {
+        assert_ok(os_step(rig->os[0], 20000, NULL));
+        journal_poll(rig->writers[0]);
+    }
+}
+
 struct result rig_keep(struct rig *rig)
 {
     for (int i = 0; i < 10000; i++) {

@@ -68,6 +68,8 @@ bool rig_append(struct rig *rig, uint32_t writer, uint32_t slot_count, struct re
 bool rig_step(struct rig *rig);
 /* Until nothing of these writers is in flight; false when the world died. */
 bool rig_drain(struct rig *rig);
+/* Writer 0's part alone, where the keeper's os must not be stepped. */
+void rig_make_durable(struct rig *rig);
 struct result rig_keep(struct rig *rig);
 struct result rig_finish(struct rig *rig);
 

@@ -106,15 +106,6 @@ static bool sleeps_through(struct rig *rig)
     return os_monotonic_ns(os) - begun_ns >= REST_NS;
 }
 
-/* Writer 0's part alone: the keeper's os must not be stepped. */
-static void make_durable(struct rig *rig)
-{
-    while (journal_in_flight(rig->writers[0]) > 0) {
-        assert_ok(os_step(rig->os[0], 20000, NULL));
-        journal_poll(rig->writers[0]);
-    }
-}
-
 static void seal_all(struct rig *rig)
 {
     for (int i = 0; i < 2; i++) { /* a closed segment's seal, and that of what came after */
@@ -134,11 +125,11 @@ static void the_keeper_rests_once_all_is_sealed_and_the_next_durable_block_wakes
     assert_true(sleeps_through(&rig));
     assert_true(rig_append(&rig, 0, 10, NULL));
     assert_true(sleeps_through(&rig)); /* nothing to be sealed yet */
-    make_durable(&rig);
+    rig_make_durable(&rig);
     assert_false(sleeps_through(&rig));
     assert_true(rig_append(&rig, 0, 10, NULL));
     assert_false(rests(&rig)); /* in flight */
-    make_durable(&rig);
+    rig_make_durable(&rig);
     assert_true(sleeps_through(&rig)); /* it did not rest, and looks by itself */
     assert_false(rests(&rig));         /* not sealed */
     seal_all(&rig);
@@ -157,7 +148,7 @@ static void a_block_after_a_rest_is_sealed_with_the_first_seal(void **state)
     assert_true(rests(&rig));
     rig.now_ms += 60000;
     assert_true(rig_append(&rig, 0, 10, NULL));
-    make_durable(&rig);
+    rig_make_durable(&rig);
     uint64_t position = rig.blocks[rig.block_count - 1].position;
     assert_ok(rig_keep(&rig));
     assert_int_equal(journal_status(rig.journal).sealed_through, position);
@@ -177,7 +168,7 @@ static void a_keeper_may_go_while_it_rests(void **state)
     assert_true(rests(&rig));
     journal_writer_destroy(rig.writers[RIG_KEEPER]);
     assert_true(rig_append(&rig, 0, 10, NULL));
-    make_durable(&rig);
+    rig_make_durable(&rig);
     struct journal_writer_options options = {.block_count = 2, .slots_per_block = 255};
     assert_ok(journal_writer_create(rig.journal, rig.os[RIG_KEEPER], &options, &rig.writers[RIG_KEEPER]));
     rig_close(&rig);
@@ -192,7 +183,7 @@ static void the_keeper_does_not_rest_while_a_spare_is_missing(void **state)
     rig.release_position = 0; /* no segment becomes a spare */
     assert_ok(rig_ready(&rig, 0));
     while (journal_status(rig.journal).spares == rig.options.spare_count)
-        if (!rig_append(&rig, 0, 100, NULL)) make_durable(&rig);
+        if (!rig_append(&rig, 0, 100, NULL)) rig_make_durable(&rig);
     assert_true(rig_drain(&rig));
     for (int i = 0; i < 2; i++) { /* as seal_all, and each time there is no room for a spare */
         os_sim_faults_set(rig.world, &(struct os_sim_faults){.no_space_at = 1});

@@ -26,9 +26,14 @@ static void append(struct rig *rig, unsigned count, uint32_t slots)
     rig->now_ms += 100;
 }
 
-static void reads_fail(struct rig *rig, bool fail)
+/* A seal is due, and the first read fails. */
+static struct result keep_without_reading(struct rig *rig)
 {
-    os_sim_faults_set(rig->world, &(struct os_sim_faults){.fail_read_at = fail});
+    os_sim_faults_set(rig->world, &(struct os_sim_faults){.fail_read_at = 1});
+    rig->now_ms += 2000;
+    struct result result = rig_keep(rig);
+    os_sim_faults_set(rig->world, &(struct os_sim_faults){0});
+    return result;
 }
 
 /* All that was appended is under a seal that is over what the disk has. */
@@ -53,12 +58,9 @@ static void what_is_in_memory_is_sealed_without_the_disk(void **state)
     create(&rig);
     assert_ok(rig_ready(&rig, 0));
     append(&rig, 3, 250);
-    reads_fail(&rig, true);
-    rig.now_ms += 2000;
-    assert_ok(rig_keep(&rig));
+    assert_ok(keep_without_reading(&rig));
     assert_int_equal(journal_status(rig.journal).sealed_through, 3);
     assert_int_equal(journal_status(rig.journal).unsealed_bytes, JOURNAL_BLOCK_ALIGNMENT); /* the seal's own */
-    reads_fail(&rig, false);
     sealed_and_right(&rig);
 }
 
@@ -72,12 +74,9 @@ static void what_memory_has_no_more_is_read(void **state)
         rig.kept_count = kept;
         assert_ok(rig_ready(&rig, 0));
         append(&rig, 5, 100);
-        reads_fail(&rig, true);
-        rig.now_ms += 2000;
-        assert_code(rig_keep(&rig), kept < 2 ? OS_FAILED : OK);
+        assert_code(keep_without_reading(&rig), kept < 2 ? OS_FAILED : OK);
         /* The newest went, so that the seals, which come to the oldest first, find these. */
         if (kept < 2) assert_int_equal(rig.journal->keeper.hash_position, kept + 3);
-        reads_fail(&rig, false);
         sealed_and_right(&rig);
     }
 }
@@ -93,18 +92,13 @@ static void the_oldest_of_very_many_are_read(void **state)
     rig.slots_per_block = 3;
     assert_ok(rig_ready(&rig, 0));
     append(&rig, JOURNAL_RECENT_MAX + 100, 2);
-    reads_fail(&rig, true);
-    rig.now_ms += 2000;
-    assert_code(rig_keep(&rig), OS_FAILED);
-    reads_fail(&rig, false);
-    /* One block of 4 KiB a step, as the clock stands still, until memory has the next one. */
+    assert_code(keep_without_reading(&rig), OS_FAILED);
+    /* The first hundred; memory has the rest. */
     while (rig.journal->keeper.hash_position <= 100) {
         bool more;
         assert_ok(journal_keep(rig.journal, rig.writers[RIG_KEEPER], rig.now_ms, 0, &more));
     }
-    reads_fail(&rig, true);
-    assert_ok(rig_keep(&rig));
-    reads_fail(&rig, false);
+    assert_ok(keep_without_reading(&rig));
     sealed_and_right(&rig);
 }
 
@@ -127,10 +121,7 @@ static bool reads_the_disk(struct rig *rig, bool busy)
     struct journal_options *options = &rig->journal->options;
     options->busy_bytes = busy ? 1 : UINT64_MAX;
     append(rig, 3, 100);
-    reads_fail(rig, true);
-    rig->now_ms += 2000;
-    struct result result = rig_keep(rig);
-    reads_fail(rig, false);
+    struct result result = keep_without_reading(rig);
     assert_ok(rig_keep(rig));
     return result_failed(result);
 }
@@ -156,10 +147,7 @@ static bool sleeps(struct rig *rig)
     assert_false(journal_keep_rest(rig->journal, rig->writers[RIG_KEEPER]));
     for (int i = 0; i < 8; i++) {
         assert_true(rig_append(rig, 0, 10, NULL));
-        while (journal_in_flight(rig->writers[0]) > 0) {
-            assert_ok(os_step(rig->os[0], 20000, NULL));
-            journal_poll(rig->writers[0]);
-        }
+        rig_make_durable(rig);
     }
     assert_ok(os_step(os, NS, NULL));
     return os_monotonic_ns(os) - begun_ns >= NS;
@@ -256,12 +244,9 @@ static void a_writer_may_go_while_its_blocks_are_wanted(void **state)
     assert_ok(rig_ready(&rig, 0));
     append(&rig, 2, 100);
     journal_writer_destroy(rig.writers[0]);
-    reads_fail(&rig, true);
     struct journal_writer_options options = {.slots_per_block = 255};
     assert_ok(journal_writer_create(rig.journal, rig.os[0], &options, &rig.writers[0]));
-    rig.now_ms += 2000;
-    assert_code(rig_keep(&rig), OS_FAILED);
-    reads_fail(&rig, false);
+    assert_code(keep_without_reading(&rig), OS_FAILED);
     sealed_and_right(&rig);
 }
 
