@@ -27,9 +27,15 @@ static const char *const stage_names[STAGES] = {
     "take",         "find",         "first step",    "rest of window", "judge and record",
     "MACs, append", "simulated os", "settle, answer"};
 
+enum { LOADS_COUNT = CORE_LOADS_SPREAD + 1 };
+static const char *const loads_names[LOADS_COUNT] = {
+    [CORE_LOADS_TRIED] = "tried", [CORE_LOADS_IN_BURSTS] = "bursts", [CORE_LOADS_SPREAD] = "spread"};
+
 struct bench {
     struct os_sim_world *world;
     struct os *os;
+    struct os_functions os_functions;
+    enum core_loads loads;
     struct core core;
     struct core_worker *worker;
     struct journal_writer *keeper;
@@ -77,6 +83,12 @@ static uint64_t now_ns(void)
     struct timespec now;
     CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0); /* what else runs on the machine does not count */
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t turn_ns(struct os *os)
+{
+    (void)os;
+    return now_ns();
 }
 
 /* The judge marks its stages often, so their shares are measured on a clock that costs nothing, the time itself is not.
@@ -166,6 +178,10 @@ static void core_make(struct bench *bench)
     arena_allow_unlocked(true);
     must(os_sim_world_create(&world, &bench->world));
     bench->os = os_sim_create(bench->world);
+    /* Simulated time stands still in a turn, whose time the worker tries to find out (core/bursts.h). */
+    bench->os_functions = *bench->os->functions;
+    bench->os_functions.monotonic_ns = turn_ns;
+    bench->os->functions = &bench->os_functions;
     core->vault = vault_make();
     core->options.kept_size = session_count(bench) * (SLOTS * session_stride((uint16_t)bench->frame) + SESSION_UNIT);
     struct table_options table = {.lines_max = {bench->tokens + 1, 1024, 1024}, .names_expected = bench->tokens};
@@ -187,8 +203,11 @@ static void core_make(struct bench *bench)
     core->profiles[0].used = true;
     clock_start(&core->clock, os_time(bench->os), 0, 0);
     journal_make(bench);
-    struct core_worker_options worker = {
-        .os = bench->os, .answered = answered, .hello_answered = hello_answered, .context = bench};
+    struct core_worker_options worker = {.os = bench->os,
+                                         .loads = bench->loads,
+                                         .answered = answered,
+                                         .hello_answered = hello_answered,
+                                         .context = bench};
     must(core_worker_create(core, &worker, &bench->worker));
 }
 
@@ -422,9 +441,10 @@ static double median_total(double rounds[][STAGES + 1], int count, bool without_
 static void print_text(const struct bench *bench, double marked[][STAGES + 1], double rounds[][STAGES + 1], int count)
 {
     printf("%u HOTP tokens (SHA-1, 6 digits), mix %u:%u:%u:%u, turns of %u codes in frames of %u, %u codes a "
-           "round, kernel %s, %d rounds, one worker\n",
+           "round, kernel %s, lines %s (%s), %d rounds, one worker\n",
            bench->tokens, bench->mix[0], bench->mix[1], bench->mix[2], bench->mix[3], bench->batch, bench->frame,
-           bench->items, bench->core.kernel->name, count);
+           bench->items, bench->core.kernel->name, loads_names[core_worker_loads(bench->worker)],
+           loads_names[bench->loads], count);
     for (int i = 0; i < STAGES; i++) print_stage(stage_names[i], marked, i, count);
     double all = median_total(rounds, count, false), core = median_total(rounds, count, true);
     printf("  %-18s %7.1f ns  %.2f million/s; without the simulated os %.1f ns, %.2f million/s\n", "all", all,
@@ -441,12 +461,13 @@ static void print_json(const struct bench *bench, double marked[][STAGES + 1], d
 {
     printf(
         "{\"tokens\": %u, \"batch\": %u, \"frame\": %u, \"items\": %u, \"mix\": [%u, %u, %u, %u], \"kernel\": \"%s\", "
-        "\"bytes_a_token\": %.2f, \"allocations\": %llu, \"answered\": %llu, \"accepted\": %llu, "
+        "\"loads\": \"%s\", \"bytes_a_token\": %.2f, \"allocations\": %llu, \"answered\": %llu, \"accepted\": %llu, "
         "\"unexpected\": %llu",
         bench->tokens, bench->batch, bench->frame, bench->items, bench->mix[0], bench->mix[1], bench->mix[2],
-        bench->mix[3], bench->core.kernel->name, (double)table_memory_size(bench->core.table) / bench->tokens,
-        (unsigned long long)bench->allocations, (unsigned long long)bench->answered,
-        (unsigned long long)bench->accepted, (unsigned long long)bench->unexpected);
+        bench->mix[3], bench->core.kernel->name, loads_names[core_worker_loads(bench->worker)],
+        (double)table_memory_size(bench->core.table) / bench->tokens, (unsigned long long)bench->allocations,
+        (unsigned long long)bench->answered, (unsigned long long)bench->accepted,
+        (unsigned long long)bench->unexpected);
     for (int i = 0; i <= STAGES; i++) {
         printf(i ? ", \"%s\": [" : ", \"stages\": {\"%s\": [", i < STAGES ? stage_names[i] : "all");
         for (int r = 0; r < count; r++) printf("%s%.3f", r ? ", " : "", marked[r][i]);
@@ -463,6 +484,7 @@ static int usage(void)
           "  --frame N      codes of a frame, a divisor of those of a turn (default: as many); smaller ones come\n"
           "                 from 256 sessions of 16 slots\n"
           "  --items N      codes a round (default: as many as tokens, at most 2000000)\n"
+          "  --loads WAY    ask memory for lines in bursts, spread, or as the worker finds out (tried; default)\n"
           "  --mix R:N:W:P  shares of right, near, wrong and replayed codes (default: 1:0:0:0)\n"
           "  --json         one JSON object instead of text\n",
           stderr);
@@ -478,6 +500,11 @@ static bool take_option(struct bench *bench, const char *name, const char *value
     if (strcmp(name, "--frame") == 0) {
         bench->frame = (uint32_t)strtoul(value, NULL, 10);
         return bench->frame > 0;
+    }
+    if (strcmp(name, "--loads") == 0) {
+        for (int i = 0; i < LOADS_COUNT; i++)
+            if (strcmp(value, loads_names[i]) == 0) bench->loads = (enum core_loads)i;
+        return strcmp(value, loads_names[bench->loads]) == 0;
     }
     return strcmp(name, "--mix") == 0 &&
            sscanf(value, "%u:%u:%u:%u", &bench->mix[0], &bench->mix[1], &bench->mix[2], &bench->mix[3]) == KIND_COUNT;

@@ -273,7 +273,8 @@ static void table_turn(const struct kernel *kernel, const struct table *table, s
                                        .codes = guesses,
                                        .digits = sixes,
                                        .ret_fits = found,
-                                       .prefetch = how == BURSTS || how == SPREAD ? ahead : NULL};
+                                       .prefetch = how == BURSTS || how == SPREAD ? ahead : NULL,
+                                       .bursts = how == BURSTS};
     kernel->match[KERNEL_SHA1](&match);
     for (size_t i = 0; i < TURN; i++) {
         uint64_t *word = (uint64_t *)(uintptr_t)((const uint8_t *)table->order[first + i] + KERNEL_SHA1_MIDSTATES);
@@ -284,14 +285,11 @@ static void table_turn(const struct kernel *kernel, const struct table *table, s
 static double table_ns(const struct kernel *kernel, const struct table *table, enum prefetching how)
 {
     double ns[TABLE_ROUNDS];
-    const bool as_found = kernel_prefetch_in_bursts;
-    if (how == BURSTS || how == SPREAD) kernel_prefetch_in_bursts = how == BURSTS;
     for (int round = 0; round < TABLE_ROUNDS; round++) {
         double begin = now_ns();
         for (size_t turn = 0; turn < TABLE_TURNS; turn++) table_turn(kernel, table, turn * TURN, how);
         ns[round] = (now_ns() - begin) / (TABLE_TURNS * TURN);
     }
-    kernel_prefetch_in_bursts = as_found;
     qsort(ns, TABLE_ROUNDS, sizeof *ns, by_value);
     return ns[TABLE_ROUNDS / 2];
 }
@@ -328,10 +326,9 @@ static void print_tables(const struct kernel *kernel)
     const char *text = getenv("OTPRING_BENCH_LINES");
     size_t most = text && *text ? strtoull(text, NULL, 10) : 10000000;
     const size_t counts[] = {8192, 1000000, 10000000, 50000000};
-    printf("\nns a SHA-1 candidate tried by %s, 64-byte lines in random order, turns of %d, a word written back;\n"
-           "the engine lets this CPU's kernels prefetch %s\n%-12s %14s %14s %14s %14s\n",
-           kernel->name, TURN, kernel_prefetch_in_bursts ? "in bursts" : "spread through the rounds", "lines",
-           "no prefetch", "before a turn", "in bursts", "in the rounds");
+    printf("\nns a SHA-1 candidate tried by %s, 64-byte lines in random order, turns of %d, a word written back\n"
+           "%-12s %14s %14s %14s %14s\n",
+           kernel->name, TURN, "lines", "no prefetch", "before a turn", "in bursts", "in the rounds");
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (counts[i] <= most) print_table(kernel, counts[i]);
 }

@@ -2,7 +2,8 @@
  * word moved.
  *
  * A turn's items go through three stages in chunks. While the kernel hashes one chunk it loads the lines of the next
- * one and the index of the one after that, a load every few rounds: a burst of loads would wait for memory instead.
+ * one and the index of the one after that, in small bursts or a load every few rounds (bursts.h); all of them at once
+ * would wait for memory instead.
  *
  *     advance    a                  a + 1              a + 2                              a + 3
  *     chunk      names to hashes    hashes to lines    lines to pairs, kernel, judging    swaps, beside the kernel
@@ -76,6 +77,7 @@ static void batch_run(const struct kernel *kernel, struct group *group, enum ker
                                                     .digits = tries->digits,
                                                     .ret_fits = batch->fits,
                                                     .prefetch = loads ? group->prefetch : NULL,
+                                                    .bursts = group->bursts,
                                                     .swaps = full ? &group->swaps.list : NULL});
     if (loads) group->prefetch_waits = false;
     if (straight == CHUNK_ITEMS)

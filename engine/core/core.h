@@ -146,11 +146,19 @@ struct core_hello_answer {
     struct otpring_wire_hello_answer hello;
 };
 
+/* How a turn asks memory for lines of the table (kernel.h). */
+enum core_loads {
+    CORE_LOADS_TRIED, /* as it was faster in turns of the worker itself, tried now and then */
+    CORE_LOADS_IN_BURSTS,
+    CORE_LOADS_SPREAD,
+};
+
 struct core_worker_options {
     struct os *os;
     uint32_t turn_count; /* turns in flight; 0: 4 */
     uint32_t items_max;  /* of one turn; 0: as many as a frame may have */
     uint32_t kept_count; /* of journal_writer_options */
+    enum core_loads loads;
     void (*answered)(void *context, const struct core_answer *answer);
     void (*hello_answered)(void *context, const struct core_hello_answer *answer);
     void *context;
@@ -191,6 +199,8 @@ void core_turn(struct core_worker *worker);
 void core_poll(struct core_worker *worker);
 /* True when no turn of this worker is in flight and nothing is waiting. */
 bool core_drained(const struct core_worker *worker);
+/* How it asks memory for lines at present: never CORE_LOADS_TRIED. The worker's own thread. */
+enum core_loads core_worker_loads(const struct core_worker *worker);
 /* The number of frames that wait for other workers' turns, so that the caller keeps its waits short (1 ms). */
 uint32_t core_waiting(const struct core_worker *worker);
 

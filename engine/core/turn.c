@@ -330,6 +330,17 @@ static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judg
         frame_gather(turn, frame, judge, group);
 }
 
+static void frames_judge(struct core_worker *worker, struct turn *turn)
+{
+    struct turns *turns = worker->turns;
+    bool measured = bursts_begin(&turns->bursts, turn->answer_count);
+    uint64_t begun_ns = measured ? os_monotonic_ns(worker->os) : 0;
+    turns->group->bursts = turns->bursts.now;
+    for (uint32_t i = 0; i < turn->frame_count; i++) frame_judge(turn, &turn->frames[i], turns->judge, turns->group);
+    while (!group_empty(turns->group)) group_advance(turns->judge, turns->group);
+    if (measured) bursts_took(&turns->bursts, turn->answer_count, os_monotonic_ns(worker->os) - begun_ns);
+}
+
 static void judge_prepare(struct judge *judge, struct core_worker *worker, struct os_time now, int64_t journal_ms,
                           uint32_t items)
 {
@@ -369,8 +380,7 @@ static void turn_judge(struct core_worker *worker, struct turn *turn, struct os_
                           turn->hellos[i].uid);
         turn->slot_count += SESSION_RECORD_SLOTS;
     }
-    for (uint32_t i = 0; i < turn->frame_count; i++) frame_judge(turn, &turn->frames[i], turns->judge, turns->group);
-    while (!group_empty(turns->group)) group_advance(turns->judge, turns->group);
+    frames_judge(worker, turn);
     for (uint32_t i = 0; i < turn->frame_count; i++) needs_others |= turn->frames[i].judged.needs_others;
     turn->others_durable = !needs_others;
     if (needs_others) turn->others_count = progress_snapshot(worker, turn->others);
@@ -417,6 +427,11 @@ void core_poll(struct core_worker *worker)
 bool core_drained(const struct core_worker *worker)
 {
     return !worker->turns->collecting && worker->turns->flying_count == 0;
+}
+
+enum core_loads core_worker_loads(const struct core_worker *worker)
+{
+    return worker->turns->bursts.chosen ? CORE_LOADS_IN_BURSTS : CORE_LOADS_SPREAD;
 }
 
 uint32_t core_waiting(const struct core_worker *worker)

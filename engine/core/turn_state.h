@@ -4,6 +4,7 @@
 #define OTPRING_CORE_TURN_STATE_H
 
 #include "base/checksum.h"
+#include "core/bursts.h"
 #include "core/verify.h"
 #include "vault/block_mac.h"
 
@@ -74,6 +75,7 @@ struct turns {
     struct turn *turns;
     struct otpring_wire_answer *scratch; /* kept answers on their way out */
     struct group *group;
+    struct bursts bursts;
     struct judge *judge;
     struct block_mac *block_mac;                  /* of frames, see frame_mac.c */
     uint8_t content_secret[CHECKSUM_SECRET_SIZE]; /* keys the hash of a frame's content; the same in every run */

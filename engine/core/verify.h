@@ -174,6 +174,7 @@ struct group {
     uint64_t advanced;   /* how often, never wrapping; the chunk being filled is chunks[advanced % CHUNK_STAGES] */
     uint8_t *slots;      /* of the turn's block */
     bool prefetch_waits; /* for the next kernel batch */
+    bool bursts;         /* see bursts.h */
     const void *prefetch[2 * CHUNK_ITEMS];
     struct batch batches[KERNEL_ALGORITHM_COUNT];
     struct chunk chunks[CHUNK_STAGES];

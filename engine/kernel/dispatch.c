@@ -31,6 +31,7 @@ static struct kernel_match part_of(const struct kernel_match *match, size_t firs
                                 .midstates = match->midstates + first,
                                 .counters = match->counters + first,
                                 .prefetch = match->prefetch ? match->prefetch + 2 * first : NULL,
+                                .bursts = match->bursts,
                                 .swaps = match->swaps};
     if (!match->ret_fits) return part;
     part.codes = match->codes + first;
@@ -226,7 +227,7 @@ enum { SAVED_AVX = 0x06, SAVED_AVX512 = 0xe6 };
 
 struct cpu {
     bool sha, avx2, avx512;
-    bool intel, amd;
+    bool intel;
 };
 
 static uint64_t saved_registers(void)
@@ -242,7 +243,6 @@ static struct cpu cpu_look(void)
     unsigned a, b, c, d, ebx7;
     __cpuid(0, a, b, c, d);
     cpu.intel = b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
-    cpu.amd = b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
     if (a < 7) return cpu;
     __cpuid(1, a, b, c, d);
     unsigned ecx1 = c;
@@ -271,8 +271,6 @@ static void routes_set(const struct cpu *cpu)
 
 static struct compressions compressions = {.sha1 = sha1_compress, .sha256 = sha256_compress};
 
-bool kernel_prefetch_in_bursts;
-
 static void kernels_find(void)
 {
     kernels_here[kernels_here_count++] = &portable;
@@ -282,7 +280,6 @@ static void kernels_find(void)
 #ifdef OTPRING_X86
     struct cpu cpu = cpu_look();
     routes_set(&cpu);
-    kernel_prefetch_in_bursts = cpu.amd;
     if (cpu.sha) kernels_here[kernels_here_count++] = &sha_ni;
     if (cpu.sha) compressions = (struct compressions){.sha1 = sha_ni_sha1_compress, .sha256 = sha_ni_sha256_compress};
     if (cpu.avx2) kernels_here[kernels_here_count++] = &avx2;

@@ -1,5 +1,5 @@
 /* The two one-block messages of an HMAC over an 8-byte counter, RFC 4226's truncation, and the comparison with a code.
- * Inline only, but for how to prefetch. */
+ * Inline only. */
 #ifndef OTPRING_KERNEL_HMAC_H
 #define OTPRING_KERNEL_HMAC_H
 
@@ -62,20 +62,14 @@ KERNEL_INLINE void prefetch_one(const void *address)
     __builtin_prefetch(address, 1);
 }
 
-/* Where true, the lanes and streams of a batch ask for what is to be loaded in bursts before their rounds; else it is a
- * load every few rounds. A load of a page that the TLB does not hold may keep all behind it from retiring, rounds too,
- * until the page is found; those of one burst wait together. Measured on Zen 3 in a virtual machine, where 12 to 30 at
- * once were alike and one by one took half as long again. On Intel, where one every few rounds was better than all
- * before them, bursts of this size were not measured, and neither was AMD's AVX-512, whose groups ask for 32 at once.
- * Set by dispatch.c before anyone sees a kernel. */
-extern bool kernel_prefetch_in_bursts;
+/* Zen 3 in a virtual machine: 12 to 30 lines at once were alike. */
 enum { PREFETCH_BURST_MEMBERS = 8 };
 
 /* Asks for the addresses of the members before `end` that were not asked for yet, and for a burst at least. `asked`
  * counts the members that were. */
 KERNEL_INLINE void prefetch_before(const struct kernel_match *match, size_t end, size_t *asked)
 {
-    if (!match->prefetch || !kernel_prefetch_in_bursts || end <= *asked) return;
+    if (!match->prefetch || !match->bursts || end <= *asked) return;
     if (end < *asked + PREFETCH_BURST_MEMBERS) end = *asked + PREFETCH_BURST_MEMBERS;
     if (end > match->count) end = match->count;
     for (size_t i = 2 * *asked; i < 2 * end; i++) prefetch_one(match->prefetch[i]);
@@ -85,7 +79,7 @@ KERNEL_INLINE void prefetch_before(const struct kernel_match *match, size_t end,
 /* What is asked for between rounds, or NULL. */
 KERNEL_INLINE const void *const *prefetch_between(const struct kernel_match *match)
 {
-    return kernel_prefetch_in_bursts ? NULL : match->prefetch;
+    return match->bursts ? NULL : match->prefetch;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #define OTPRING_KERNEL_KERNEL_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -64,9 +65,13 @@ struct kernel_match {
     const uint32_t *codes; /* as numbers, each below 10^digits */
     const uint8_t *digits; /* 6, 7 or 8 */
     uint8_t *ret_fits;     /* 1 where the truncated value modulo 10^digits equals the code, else 0 */
-    /* NULL, or 2 * count addresses to be loaded into the cache for writing, spread evenly through the rounds or in
-     * bursts before them: hmac.h says when. Any address will do: one that is not mapped is passed over. */
+    /* NULL, or 2 * count addresses to be loaded into the cache for writing. Any address will do: one that is not mapped
+     * is passed over. */
     const void *const *prefetch;
+    /* They are asked for in bursts before their group's rounds, else spread evenly through the rounds. Which is faster
+     * depends on the machine: a load of a page that the TLB does not hold may keep all behind it from retiring, rounds
+     * too, until the page is found; those of one burst wait together. */
+    bool bursts;
     struct kernel_swaps *swaps; /* NULL, or what is swapped meanwhile */
 };
 

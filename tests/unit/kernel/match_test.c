@@ -78,11 +78,9 @@ static void check_match(const struct kernel *kernel, int algorithm, const struct
                                        .codes = codes->codes,
                                        .digits = codes->digits,
                                        .ret_fits = codes->fits,
-                                       .prefetch = loads == NO_LOADS ? NULL : codes->prefetch};
-    const bool as_found = kernel_prefetch_in_bursts;
-    kernel_prefetch_in_bursts = loads == LOADS_IN_BURSTS;
+                                       .prefetch = loads == NO_LOADS ? NULL : codes->prefetch,
+                                       .bursts = loads == LOADS_IN_BURSTS};
     kernel->match[algorithm](&match);
-    kernel_prefetch_in_bursts = as_found;
     assert_memory_equal(codes->fits, codes->expected, count);
     for (size_t i = count; i <= BATCH_MAX; i++) assert_int_equal(codes->fits[i], CANARY);
 }
@@ -142,11 +140,9 @@ static size_t group_end(size_t begin, size_t count, size_t lanes)
 static void a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least(void **state)
 {
     (void)state;
-    const bool as_found = kernel_prefetch_in_bursts;
-    kernel_prefetch_in_bursts = true;
     for (size_t count = 1; count <= BATCH_MAX; count++) {
         const void **nothing = calloc(2 * count, sizeof *nothing); /* a sanitizer sees who reads beyond */
-        const struct kernel_match match = {.count = count, .prefetch = nothing};
+        const struct kernel_match match = {.count = count, .prefetch = nothing, .bursts = true};
         for (size_t lanes = 1; lanes <= 16; lanes++) {
             size_t asked = 0;
             for (size_t begin = 0, end; begin < count; begin = end) {
@@ -164,7 +160,6 @@ static void a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least(void *
         }
         free(nothing);
     }
-    kernel_prefetch_in_bursts = as_found;
 }
 
 /* ---- swaps beside the hash ---- */
