@@ -216,12 +216,12 @@ static const struct kernel *kernels_here[KERNELS_MAX];
 static size_t kernels_here_count;
 
 #ifdef OTPRING_X86
-/* Leaf 7, EBX. The SHA instructions work on SSE registers, whose saving every x86-64 system does. */
+/* Leaf 7, EBX. */
 enum { EBX_AVX2 = 1 << 5, EBX_AVX512F = 1 << 16, EBX_AVX512DQ = 1 << 17, EBX_SHA = 1 << 29 };
 enum { EBX_AVX512BW = 1 << 30 };
 static const unsigned EBX_AVX512VL = 1u << 31;
 /* Leaf 1, ECX. */
-enum { ECX_SSSE3 = 1 << 9, ECX_SSE41 = 1 << 19, ECX_OSXSAVE = 1 << 27, ECX_AVX = 1 << 28 };
+enum { ECX_OSXSAVE = 1 << 27, ECX_AVX = 1 << 28 };
 /* XCR0: which registers the system saves. */
 enum { SAVED_AVX = 0x06, SAVED_AVX512 = 0xe6 };
 
@@ -247,18 +247,20 @@ static struct cpu cpu_look(void)
     __cpuid(1, a, b, c, d);
     unsigned ecx1 = c;
     __cpuid_count(7, 0, a, ebx7, c, d);
-    cpu.sha = (ebx7 & EBX_SHA) && (ecx1 & ECX_SSSE3) && (ecx1 & ECX_SSE41);
     if (!(ecx1 & ECX_OSXSAVE) || !(ecx1 & ECX_AVX)) return cpu;
     uint64_t saved = saved_registers();
+    if ((saved & SAVED_AVX) != SAVED_AVX) return cpu;
     const unsigned wide = EBX_AVX512F | EBX_AVX512DQ | EBX_AVX512BW | EBX_AVX512VL;
-    cpu.avx2 = (saved & SAVED_AVX) == SAVED_AVX && (ebx7 & EBX_AVX2);
+    /* The SHA instructions work on SSE registers; what stands between them is AVX's, with three operands. */
+    cpu.sha = ebx7 & EBX_SHA;
+    cpu.avx2 = ebx7 & EBX_AVX2;
     cpu.avx512 = cpu.avx2 && (saved & SAVED_AVX512) == SAVED_AVX512 && (ebx7 & wide) == wide;
     return cpu;
 }
 
 /* A vector costs the same for one step as for all its lanes. Intel's SHA unit does one step in about a third of the
- * time of sixteen lanes of SHA-1 (Sapphire Rapids); AMD's interleaves streams and did eight in that time
- * (Zen 4, when there were four streams; with three it was not measured again). */
+ * time of sixteen lanes of SHA-1 (Sapphire Rapids); AMD's interleaves four streams and did eight in that
+ * time (Zen 4). */
 static void routes_set(const struct cpu *cpu)
 {
     if (!cpu->sha) return;

@@ -9,11 +9,11 @@
 #include "kernel/lanes.h"
 #include "kernel/sha.h"
 
-#define EACH_STREAM _Pragma("GCC unroll 3") for (int s = 0; s < streams; s++)
+#define EACH_STREAM _Pragma("GCC unroll 4") for (int s = 0; s < streams; s++)
 
-/* Sixteen registers hold the states of three streams, and what their rounds want next. The other message words stand in
- * memory, and so do the states at the beginning, which wait for the sums at the end: left to itself, the compiler puts
- * states of the moment there, which everything waits for. */
+/* Sixteen registers hold the states of four streams, and most of what their rounds want next. The other message words
+ * stand in memory, and so do the states at the beginning, which wait for the sums at the end: left to itself, the
+ * compiler puts states of the moment there, which everything waits for. */
 #define IN_MEMORY(vector) __asm__("" : "+m"(vector))
 
 /* What is known of a block: its constant words, and so much of the message schedule, are folded. */
@@ -24,7 +24,8 @@ enum block_kind {
 };
 
 /* Where there is nothing to ask for between rounds, this list is. */
-static const void *const nothing[2 * SHA_NI_STREAMS] = {nothing, nothing, nothing, nothing, nothing, nothing};
+static const void *const nothing[2 * SHA_NI_STREAMS] = {nothing, nothing, nothing, nothing,
+                                                        nothing, nothing, nothing, nothing};
 
 /* What goes on beside a batch of streams: a swap and two prefetches each, spread over so many groups of rounds. */
 struct spread {
@@ -87,12 +88,13 @@ KERNEL_INLINE __m128i sha1_schedule(const __m128i w0, const __m128i w1, const __
     return _mm_sha1msg2_epu32(mixed, w3);
 }
 
-/* The order of statements is the one that ran fastest (flags.cmake keeps it): the streams' rounds one after the other,
- * then the words that their next rounds want. */
+/* A stream after the other, each through its rounds and the words that its next rounds want: so they ran fastest, and
+ * flags.cmake keeps them in this order. Four streams are bound by the unit, which does four rounds in two cycles on Zen
+ * 3, where one of them takes six. */
 KERNEL_INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_STREAMS], const int streams,
                               const enum block_kind kind, const struct spread *spread)
 {
-    __m128i abcd[SHA_NI_STREAMS], before[SHA_NI_STREAMS], last[SHA_NI_STREAMS], e[SHA_NI_STREAMS];
+    __m128i abcd[SHA_NI_STREAMS], before[SHA_NI_STREAMS], last[SHA_NI_STREAMS];
     EACH_STREAM
     {
         abcd[s] = state->abcd[s];
@@ -108,24 +110,15 @@ KERNEL_INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_ST
         EACH_STREAM
         {
             __m128i words = g >= 3 ? last[s] : w[g][s];
-            e[s] = g == 0 ? _mm_add_epi32(state->e[s], words) : _mm_sha1nexte_epu32(before[s], words);
-        }
-        EACH_STREAM
-        {
+            __m128i e = g == 0 ? _mm_add_epi32(state->e[s], words) : _mm_sha1nexte_epu32(before[s], words);
             before[s] = abcd[s];
-            abcd[s] = sha1_four_rounds(abcd[s], e[s], g);
-        }
-        spread_part(spread, (unsigned)g);
-        if (next < 4 || next == 20) continue;
-        EACH_STREAM
-        {
+            abcd[s] = sha1_four_rounds(abcd[s], e, g);
+            if (next < 4 || next == 20) continue;
             last[s] = sha1_schedule(w[next % 4][s], w[(next + 1) % 4][s], w[(next + 2) % 4][s], last[s], next, kind);
-        }
-        EACH_STREAM
-        {
             w[next % 4][s] = last[s];
             IN_MEMORY(w[next % 4][s]);
         }
+        spread_part(spread, (unsigned)g);
     }
     EACH_STREAM
     {
@@ -208,7 +201,7 @@ KERNEL_INLINE __m128i sha256_schedule(const __m128i w0, const __m128i w1, const 
 KERNEL_INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_NI_STREAMS], const int streams,
                                 const enum block_kind kind, const struct spread *spread)
 {
-    __m128i abef[SHA_NI_STREAMS], cdgh[SHA_NI_STREAMS], last[SHA_NI_STREAMS], words[SHA_NI_STREAMS];
+    __m128i abef[SHA_NI_STREAMS], cdgh[SHA_NI_STREAMS], last[SHA_NI_STREAMS];
     EACH_STREAM
     {
         abef[s] = state->abef[s];
@@ -225,25 +218,15 @@ KERNEL_INLINE void sha256_block(struct sha256_streams *state, __m128i w[4][SHA_N
         const __m128i constants = _mm_loadu_si128((const __m128i *)(const void *)&sha256_constants[4 * g]);
         EACH_STREAM
         {
-            words[s] = _mm_add_epi32(g >= 3 ? last[s] : w[g][s], constants);
-            cdgh[s] = _mm_sha256rnds2_epu32(cdgh[s], abef[s], words[s]);
+            __m128i words = _mm_add_epi32(g >= 3 ? last[s] : w[g][s], constants);
+            cdgh[s] = _mm_sha256rnds2_epu32(cdgh[s], abef[s], words);
+            abef[s] = _mm_sha256rnds2_epu32(abef[s], cdgh[s], _mm_shuffle_epi32(words, 0x0e));
+            if (next < 4 || next == 16) continue;
+            last[s] = sha256_schedule(w[next % 4][s], w[(next + 1) % 4][s], w[(next + 2) % 4][s], last[s], next, kind);
+            w[next % 4][s] = last[s];
+            IN_MEMORY(w[next % 4][s]);
         }
         spread_part(spread, (unsigned)g);
-        if (next >= 4 && next < 16) {
-            EACH_STREAM
-            {
-                last[s] =
-                    sha256_schedule(w[next % 4][s], w[(next + 1) % 4][s], w[(next + 2) % 4][s], last[s], next, kind);
-            }
-        }
-        EACH_STREAM abef[s] = _mm_sha256rnds2_epu32(abef[s], cdgh[s], _mm_shuffle_epi32(words[s], 0x0e));
-        if (next >= 4 && next < 16) {
-            EACH_STREAM
-            {
-                w[next % 4][s] = last[s];
-                IN_MEMORY(w[next % 4][s]);
-            }
-        }
     }
     EACH_STREAM
     {
@@ -314,12 +297,6 @@ KERNEL_INLINE void sha256_batch(const struct kernel_match *match, struct kernel_
     EACH_STREAM give(match, ret_truncated, first + s, sha256_truncate(outer.abef[s], outer.cdgh[s]));
 }
 
-/* How many go three by three: one stream takes nearly as long as two, so four that are left go two by two. */
-static size_t by_three(size_t count)
-{
-    return count % 3 == 1 && count > 1 ? count - 4 : count;
-}
-
 /* ---- whole messages ---- */
 
 KERNEL_INLINE void sha256_hash_out(const struct sha256_streams *state, int s, uint8_t ret_hash[32])
@@ -359,9 +336,10 @@ KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_
 void sha_ni_sha256_many(const struct kernel_messages *messages)
 {
     size_t i = 0;
-    for (; i + 3 <= by_three(messages->count); i += 3) sha256_messages(messages, i, 3);
-    for (; i + 2 <= messages->count; i += 2) sha256_messages(messages, i, 2);
-    if (i < messages->count) sha256_messages(messages, i, 1);
+    for (; i + 4 <= messages->count; i += 4) sha256_messages(messages, i, 4);
+    if (messages->count - i == 3) sha256_messages(messages, i, 3);
+    if (messages->count - i == 2) sha256_messages(messages, i, 2);
+    if (messages->count - i == 1) sha256_messages(messages, i, 1);
 }
 
 /* ---- single blocks, of seeds too: nothing of them is left on the stack ---- */
@@ -409,10 +387,11 @@ void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
     void function(const struct kernel_match *match, uint32_t *ret_truncated)                                           \
     {                                                                                                                  \
         struct kernel_swaps none = {0}, *swaps = match->swaps ? match->swaps : &none;                                  \
-        size_t i = 0, asked = 0, threes = by_three(match->count);                                                      \
-        while (i + 3 <= threes) RUN_STREAMS(batch, 3);                                                                 \
-        while (i + 2 <= match->count) RUN_STREAMS(batch, 2);                                                           \
-        if (i < match->count) RUN_STREAMS(batch, 1);                                                                   \
+        size_t i = 0, asked = 0, rest = match->count % SHA_NI_STREAMS;                                                 \
+        while (i + SHA_NI_STREAMS <= match->count) RUN_STREAMS(batch, 4);                                              \
+        if (rest == 3) RUN_STREAMS(batch, 3);                                                                          \
+        if (rest == 2) RUN_STREAMS(batch, 2);                                                                          \
+        if (rest == 1) RUN_STREAMS(batch, 1);                                                                          \
     }
 
 RUN(sha_ni_sha1, sha1_batch)

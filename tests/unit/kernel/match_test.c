@@ -129,12 +129,11 @@ static void random_codes_fit_on_every_kernel_just_where_the_remainder_is_the_cod
 
 /* ---- loads in bursts ---- */
 
-/* The next group's end: `lanes` further, or as three streams go: by three, then by two or one. */
+/* The next group's end: `lanes` further; four streams are as many as are left, when those are fewer. */
 static size_t group_end(size_t begin, size_t count, size_t lanes)
 {
-    if (lanes != 3) return begin + lanes;
     size_t left = count - begin;
-    return begin + (left == 4 || left == 2 ? 2 : left == 1 ? 1 : 3);
+    return begin + (lanes == 4 && left < 4 ? left : lanes);
 }
 
 static void a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least(void **state)
