@@ -90,3 +90,9 @@ foreach(target unit_admin_enrol_test unit_admin_enrol_guard_test unit_admin_rand
     target_link_libraries(${target} PRIVATE otpring-token_parts)
   endif()
 endforeach()
+# The random acts: their model, their world, and a file for each kind.
+if(TARGET unit_admin_random_acts_test)
+  foreach(part model world people tokens phones checks)
+    target_sources(unit_admin_random_acts_test PRIVATE unit/admin/random_acts_${part}.c)
+  endforeach()
+endif()

@@ -15,16 +15,6 @@
 
 #include <string.h>
 
-static int64_t greatest(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 void pair_window(const struct pair *pair, int64_t floor, int64_t *ret_low, int64_t *ret_high)
 {
     int64_t middle = pair->profile->type == OTP_HOTP ? floor : pair->expected;

@@ -35,11 +35,6 @@ struct outcome {
     uint64_t budget;
 };
 
-static int64_t greatest(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* ---- one token ---- */
 
 /* Brings what is computed up to this floor; the step to be consumed, or -1; *ret_replayed: it fits a step below the

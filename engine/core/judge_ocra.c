@@ -74,16 +74,15 @@ static struct ocra_window window_of(const struct pair *pair, const struct ocra_s
     const struct judge_profile *profile = pair->profile;
     struct ocra_window window = {0};
     if (suite->step_s) {
-        window.time_low = pair->expected - profile->time_behind;
+        window.time_low = greatest(pair->expected - profile->time_behind, 0);
         window.time_high = pair->expected + profile->time_ahead;
-        if (window.time_low < 0) window.time_low = 0;
     }
     if (suite->counter) {
-        window.low = floor - profile->behind > 0 ? floor - profile->behind : 0;
-        window.high = floor + profile->ahead < STEP_GREATEST ? floor + profile->ahead : STEP_GREATEST;
+        window.low = greatest(floor - profile->behind, 0);
+        window.high = least(floor + profile->ahead, STEP_GREATEST);
     } else {
         window.low = window.time_low;
-        window.high = window.time_high < STEP_GREATEST ? window.time_high : STEP_GREATEST;
+        window.high = least(window.time_high, STEP_GREATEST);
     }
     return window;
 }

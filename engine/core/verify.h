@@ -19,6 +19,17 @@ enum {
 
 #define STEP_GREATEST ((int64_t)0xfffffffe) /* the floor after it still fits 32 bits */
 
+/* Bounds of windows of steps. */
+static inline int64_t greatest(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- profiles as judging needs them: a worker's own copy (profiles.c) ---- */
 
 struct judge_profile {

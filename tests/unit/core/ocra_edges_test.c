@@ -5,6 +5,7 @@
 #define PERSONAL "OCRA-1:HOTP-SHA1-6:QN08-PSHA1-S064"
 #define SHORT "OCRA-1:HOTP-SHA1-4:C-QN08"
 #define SLOW "OCRA-1:HOTP-SHA1-6:QN08-T48H"
+#define SLOW_BOTH "OCRA-1:HOTP-SHA1-6:C-QN08-T48H"
 
 enum { HOTP = 1 };
 
@@ -59,6 +60,9 @@ static void an_item_that_says_what_cannot_be_is_malformed(void **unused)
     malformed(state, head_of("ana", &much), &much, OTPRING_REASON_CODE_RANGE);
     /* None of it was held against the account, and the response is still good. */
     assert_int_equal(ask_with(state, &state_client, good, &asked), OTPRING_ACCEPTED);
+    head = good;
+    head.query.source_class = 1;
+    assert_int_equal(ask_with(state, &state_client, head, &asked), OTPRING_REPLAYED);
     state_destroy(state);
 }
 
@@ -118,6 +122,11 @@ static void the_reason_tells_which_part_was_of_another_shape(void **unused)
     assert_int_equal(state->answer.reason, OTPRING_REASON_CHALLENGE);
     assert_int_equal(ask(state, "ana", "12345678", "1234567"), OTPRING_REJECTED);
     assert_int_equal(state->answer.reason, OTPRING_REASON_DIGITS);
+    char longest[OCRA_RESPONSE_SIZE_MAX + 1];
+    memset(longest, '1', sizeof longest - 1);
+    longest[sizeof longest - 1] = 0;
+    assert_int_equal(ask(state, "ana", "12345678", longest), OTPRING_REJECTED);
+    assert_int_equal(state->answer.reason, OTPRING_REASON_DIGITS);
     assert_int_equal(ask(state, "bob", "12345678", "123456"), OTPRING_UNKNOWN);
     state_destroy(state);
 }
@@ -134,6 +143,14 @@ static void codes_and_responses_are_of_their_own_tokens(void **unused)
     assert_int_equal(ask(state, "bob", "12345678", response), OTPRING_REJECTED);
     assert_int_equal(state->answer.reason, OTPRING_REASON_NO_MATCH);
     assert_int_equal(state_verify(state, "acme", "bob", state_code(2, 0)), OTPRING_ACCEPTED);
+    /* Of an account that has one of each: either is active, so what is wrong is rejected. */
+    state_ok(state_add(state, "acme", "cat", HOTP, 3, 0, &ordinal));
+    state_ok(state_add(state, "acme", "cat", profile_of(state, CHALLENGED), 4, 0, &ordinal));
+    response_of(CHALLENGED, 3, 0, 0, "12345678", response);
+    assert_int_equal(ask(state, "cat", "12345678", response), OTPRING_REJECTED);
+    response_of(CHALLENGED, 4, 0, 0, "12345678", response);
+    assert_int_equal(ask(state, "cat", "12345678", response), OTPRING_ACCEPTED);
+    assert_int_equal(state_verify(state, "acme", "cat", state_code(3, 0)), OTPRING_ACCEPTED);
     state_destroy(state);
 }
 
@@ -191,6 +208,23 @@ static void a_counter_goes_to_the_greatest_step_and_no_further(void **unused)
     state_destroy(state);
 }
 
+/* Further behind, a used response is a wrong one. */
+static void a_counter_looks_one_step_behind_its_floor_and_no_further(void **unused)
+{
+    (void)unused;
+    uint32_t ordinal;
+    struct state *state = state_with(31, COUNTED, &ordinal);
+    char first[OCRA_RESPONSE_SIZE_MAX + 1], second[OCRA_RESPONSE_SIZE_MAX + 1];
+    response_of(COUNTED, 1, 0, 0, "12345678", first);
+    response_of(COUNTED, 1, 1, 0, "12345678", second);
+    assert_int_equal(ask(state, "ana", "12345678", first), OTPRING_ACCEPTED);
+    assert_int_equal(ask(state, "ana", "12345678", first), OTPRING_REPLAYED);
+    assert_int_equal(ask(state, "ana", "12345678", second), OTPRING_ACCEPTED);
+    assert_int_equal(ask(state, "ana", "12345678", first), OTPRING_REJECTED);
+    assert_int_equal(ask(state, "ana", "12345678", second), OTPRING_REPLAYED);
+    state_destroy(state);
+}
+
 static void the_first_step_of_time_has_none_before_it(void **unused)
 {
     (void)unused;
@@ -202,6 +236,12 @@ static void the_first_step_of_time_has_none_before_it(void **unused)
     assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_REJECTED);
     response_of(SLOW, 1, 0, 0, "12345678", response);
     assert_int_equal(ask(state, "ana", "12345678", response), OTPRING_ACCEPTED);
+    /* Nor beside a counter, which is what would be used up. */
+    state_ok(state_add(state, "acme", "bob", profile_of(state, SLOW_BOTH), 2, 0, &ordinal));
+    response_of(SLOW_BOTH, 2, 0, UINT64_MAX, "12345678", response);
+    assert_int_equal(ask(state, "bob", "12345678", response), OTPRING_REJECTED);
+    response_of(SLOW_BOTH, 2, 0, 0, "12345678", response);
+    assert_int_equal(ask(state, "bob", "12345678", response), OTPRING_ACCEPTED);
     state_destroy(state);
 }
 
@@ -256,6 +296,7 @@ int main(void)
         cmocka_unit_test(codes_and_responses_are_of_their_own_tokens),
         cmocka_unit_test(a_response_that_fits_two_tokens_is_used_up_for_each),
         cmocka_unit_test(a_counter_goes_to_the_greatest_step_and_no_further),
+        cmocka_unit_test(a_counter_looks_one_step_behind_its_floor_and_no_further),
         cmocka_unit_test(the_first_step_of_time_has_none_before_it),
         cmocka_unit_test(a_recorded_mark_is_kept_whatever_became_of_its_token),
         cmocka_unit_test(more_marks_than_a_block_has_are_in_the_checkpoint),

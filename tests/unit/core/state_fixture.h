@@ -170,7 +170,7 @@ static MAYBE_UNUSED struct state *state_create(uint64_t seed)
     return state_create_at(seed, (int64_t)STATE_WALL_S * 1000);
 }
 
-static void state_destroy(struct state *state)
+static MAYBE_UNUSED void state_destroy(struct state *state)
 {
     if (state->core) state_drop(state);
     store_close(state->store);
