@@ -11,8 +11,10 @@ enum { AHEAD_SIZE = 4 << 20 };
 /* From now on the walk stays where it is in memory. */
 static struct result make_walk(struct journal_reader *reader)
 {
-    TRY(walk_create(reader->os, &reader->folder, &reader->walk));
-    return reader->options.read_ahead ? source_read_ahead(&reader->walk.source, AHEAD_SIZE, AHEAD_SIZE) : result_ok();
+    struct walk *walk = &reader->walk;
+    TRY(walk_create(reader->os, &reader->folder, walk));
+    uint32_t size = walk->largest < AHEAD_SIZE ? (uint32_t)walk->largest : AHEAD_SIZE;
+    return reader->options.read_ahead ? source_read_ahead(&walk->source, size, size) : result_ok();
 }
 
 static struct result seek_oldest(struct journal_reader *reader, uint64_t position)

@@ -10,7 +10,7 @@ struct result walk_create(struct os *os, const struct folder *folder, struct wal
     for (size_t i = 0; i < folder->count; i++)
         if (folder->files[i].size > largest) largest = folder->files[i].size;
     largest = (largest + JOURNAL_BLOCK_ALIGNMENT - 1) / JOURNAL_BLOCK_ALIGNMENT * JOURNAL_BLOCK_ALIGNMENT;
-    struct walk walk = {.os = os, .folder = folder};
+    struct walk walk = {.os = os, .folder = folder, .largest = largest};
     uint32_t window_size = largest < WINDOW_SIZE ? (uint32_t)largest : WINDOW_SIZE;
     TRY(source_create(os, window_size, window_size, &walk.source));
     *ret_walk = walk;

@@ -11,6 +11,7 @@ struct walk {
     const struct folder *folder;
     struct folder_file *file; /* NULL: nothing is left */
     struct source source;
+    uint64_t largest;     /* of the files when the walk was made, in whole blocks of the disk */
     uint64_t offset;      /* of the next block */
     uint64_t position;    /* of the next block */
     uint64_t predecessor; /* what it must name */
