@@ -85,7 +85,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t turn_ns(struct os *os)
+static uint64_t machine_ns(struct os *os)
 {
     (void)os;
     return now_ns();
@@ -180,7 +180,7 @@ static void core_make(struct bench *bench)
     bench->os = os_sim_create(bench->world);
     /* Simulated time stands still in a turn, whose time the worker tries to find out (core/bursts.h). */
     bench->os_functions = *bench->os->functions;
-    bench->os_functions.monotonic_ns = turn_ns;
+    bench->os_functions.monotonic_ns = machine_ns;
     bench->os->functions = &bench->os_functions;
     core->vault = vault_make();
     core->options.kept_size = session_count(bench) * (SLOTS * session_stride((uint16_t)bench->frame) + SESSION_UNIT);
@@ -438,13 +438,18 @@ static double median_total(double rounds[][STAGES + 1], int count, bool without_
     return sorted[count / 2];
 }
 
+/* The way of the turns since the last trial. */
+static const char *way_name(const struct bench *bench)
+{
+    return loads_names[bench->worker->turns->trial.chosen ? CORE_LOADS_IN_BURSTS : CORE_LOADS_SPREAD];
+}
+
 static void print_text(const struct bench *bench, double marked[][STAGES + 1], double rounds[][STAGES + 1], int count)
 {
     printf("%u HOTP tokens (SHA-1, 6 digits), mix %u:%u:%u:%u, turns of %u codes in frames of %u, %u codes a "
            "round, kernel %s, lines %s (%s), %d rounds, one worker\n",
            bench->tokens, bench->mix[0], bench->mix[1], bench->mix[2], bench->mix[3], bench->batch, bench->frame,
-           bench->items, bench->core.kernel->name, loads_names[core_worker_loads(bench->worker)],
-           loads_names[bench->loads], count);
+           bench->items, bench->core.kernel->name, way_name(bench), loads_names[bench->loads], count);
     for (int i = 0; i < STAGES; i++) print_stage(stage_names[i], marked, i, count);
     double all = median_total(rounds, count, false), core = median_total(rounds, count, true);
     printf("  %-18s %7.1f ns  %.2f million/s; without the simulated os %.1f ns, %.2f million/s\n", "all", all,
@@ -461,10 +466,11 @@ static void print_json(const struct bench *bench, double marked[][STAGES + 1], d
 {
     printf(
         "{\"tokens\": %u, \"batch\": %u, \"frame\": %u, \"items\": %u, \"mix\": [%u, %u, %u, %u], \"kernel\": \"%s\", "
-        "\"loads\": \"%s\", \"bytes_a_token\": %.2f, \"allocations\": %llu, \"answered\": %llu, \"accepted\": %llu, "
+        "\"loads\": \"%s\", \"loads_chosen\": \"%s\", \"bytes_a_token\": %.2f, \"allocations\": %llu, \"answered\": "
+        "%llu, \"accepted\": %llu, "
         "\"unexpected\": %llu",
         bench->tokens, bench->batch, bench->frame, bench->items, bench->mix[0], bench->mix[1], bench->mix[2],
-        bench->mix[3], bench->core.kernel->name, loads_names[core_worker_loads(bench->worker)],
+        bench->mix[3], bench->core.kernel->name, loads_names[bench->loads], way_name(bench),
         (double)table_memory_size(bench->core.table) / bench->tokens, (unsigned long long)bench->allocations,
         (unsigned long long)bench->answered, (unsigned long long)bench->accepted,
         (unsigned long long)bench->unexpected);

@@ -1,36 +1,48 @@
 #include "core/bursts.h"
 
-struct bursts bursts_of(enum core_loads loads)
+#include <string.h>
+
+static void trial_begin(struct bursts_trial *trial, uint32_t pause)
 {
-    bool chosen = loads != CORE_LOADS_SPREAD;
-    return (struct bursts){.fixed = loads != CORE_LOADS_TRIED,
-                           .chosen = chosen,
-                           .now = chosen,
-                           .pause = BURSTS_FIRST,
-                           .best = {UINT64_MAX, UINT64_MAX}};
+    trial->pause = pause;
+    trial->tried = 0;
+    memset(trial->quick, 0xff, sizeof trial->quick);
 }
 
-bool bursts_begin(struct bursts *bursts, uint32_t items)
+struct bursts_trial bursts_of(enum core_loads loads)
 {
-    bursts->now = bursts->chosen;
-    if (bursts->fixed || items < BURSTS_ITEMS_MIN) return false;
-    if (bursts->pause > 0) {
-        bursts->pause--;
+    bool chosen = loads != CORE_LOADS_SPREAD;
+    struct bursts_trial trial = {.fixed = loads != CORE_LOADS_TRIED, .chosen = chosen, .way = chosen};
+    trial_begin(&trial, BURSTS_FIRST);
+    return trial;
+}
+
+bool bursts_begin(struct bursts_trial *trial, uint32_t items)
+{
+    trial->way = trial->chosen;
+    if (trial->fixed || items < BURSTS_ITEMS_MIN) return false;
+    if (trial->pause > 0) {
+        trial->pause--;
         return false;
     }
-    bursts->now = bursts->tried & 1;
+    /* In no step with senders that take turns: 0 1 1 0, 1 0 0 1 (Thue and Morse). */
+    trial->way = __builtin_parity(trial->tried);
     return true;
 }
 
-/* The quickest turns are compared: what comes between, an interrupt or another thread, makes turns only slower. */
-void bursts_took(struct bursts *bursts, uint32_t items, uint64_t ns)
+/* Of the quickest, since what comes between, an interrupt or another thread, makes turns only slower; not of the
+ * quickest of all, which may have had less to do. */
+void bursts_took(struct bursts_trial *trial, uint32_t items, uint64_t ns)
 {
-    uint64_t each = ns * 1000 / items, *best = &bursts->best[bursts->now];
-    if (each < *best) *best = each;
-    if (++bursts->tried < BURSTS_TRIAL) return;
-    uint64_t chosen = bursts->best[bursts->chosen], other = bursts->best[!bursts->chosen];
-    if (other < chosen - chosen / BURSTS_GAIN) bursts->chosen = !bursts->chosen;
-    bursts->tried = 0;
-    bursts->pause = BURSTS_PAUSE;
-    bursts->best[0] = bursts->best[1] = UINT64_MAX;
+    uint64_t each = ns * 1000 / items, *quick = trial->quick[trial->way];
+    for (int i = 0; i < BURSTS_QUICK; i++) {
+        uint64_t slower = quick[i] > each ? quick[i] : each;
+        quick[i] = quick[i] < each ? quick[i] : each;
+        each = slower;
+    }
+    if (++trial->tried < BURSTS_TRIAL) return;
+    uint64_t chosen = trial->quick[trial->chosen][BURSTS_QUICK - 1];
+    uint64_t other = trial->quick[!trial->chosen][BURSTS_QUICK - 1];
+    if (other < chosen - chosen / BURSTS_GAIN) trial->chosen = !trial->chosen;
+    trial_begin(trial, BURSTS_PAUSE);
 }

@@ -148,7 +148,7 @@ struct core_hello_answer {
 
 /* How a turn asks memory for lines of the table (kernel.h). */
 enum core_loads {
-    CORE_LOADS_TRIED, /* as it was faster in turns of the worker itself, tried now and then */
+    CORE_LOADS_TRIED, /* as it was faster in turns of the worker itself, tried now and then (bursts.h) */
     CORE_LOADS_IN_BURSTS,
     CORE_LOADS_SPREAD,
 };
@@ -199,8 +199,6 @@ void core_turn(struct core_worker *worker);
 void core_poll(struct core_worker *worker);
 /* True when no turn of this worker is in flight and nothing is waiting. */
 bool core_drained(const struct core_worker *worker);
-/* How it asks memory for lines at present: never CORE_LOADS_TRIED. The worker's own thread. */
-enum core_loads core_worker_loads(const struct core_worker *worker);
 /* The number of frames that wait for other workers' turns, so that the caller keeps its waits short (1 ms). */
 uint32_t core_waiting(const struct core_worker *worker);
 

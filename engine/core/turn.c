@@ -330,15 +330,23 @@ static void frame_judge(struct turn *turn, struct turn_frame *frame, struct judg
         frame_gather(turn, frame, judge, group);
 }
 
+/* Pairs and responses take other work than loads. */
+static bool codes_alone(const struct turn *turn)
+{
+    bool codes = true;
+    for (uint32_t i = 0; i < turn->frame_count; i++) codes &= turn->frames[i].header.kind == OTPRING_WIRE_VERIFY;
+    return codes;
+}
+
 static void frames_judge(struct core_worker *worker, struct turn *turn)
 {
     struct turns *turns = worker->turns;
-    bool measured = bursts_begin(&turns->bursts, turn->answer_count);
+    bool measured = bursts_begin(&turns->trial, turn->answer_count) && codes_alone(turn);
     uint64_t begun_ns = measured ? os_monotonic_ns(worker->os) : 0;
-    turns->group->bursts = turns->bursts.now;
+    turns->group->bursts = turns->trial.way;
     for (uint32_t i = 0; i < turn->frame_count; i++) frame_judge(turn, &turn->frames[i], turns->judge, turns->group);
     while (!group_empty(turns->group)) group_advance(turns->judge, turns->group);
-    if (measured) bursts_took(&turns->bursts, turn->answer_count, os_monotonic_ns(worker->os) - begun_ns);
+    if (measured) bursts_took(&turns->trial, turn->answer_count, os_monotonic_ns(worker->os) - begun_ns);
 }
 
 static void judge_prepare(struct judge *judge, struct core_worker *worker, struct os_time now, int64_t journal_ms,
@@ -427,11 +435,6 @@ void core_poll(struct core_worker *worker)
 bool core_drained(const struct core_worker *worker)
 {
     return !worker->turns->collecting && worker->turns->flying_count == 0;
-}
-
-enum core_loads core_worker_loads(const struct core_worker *worker)
-{
-    return worker->turns->bursts.chosen ? CORE_LOADS_IN_BURSTS : CORE_LOADS_SPREAD;
 }
 
 uint32_t core_waiting(const struct core_worker *worker)

@@ -75,7 +75,7 @@ struct turns {
     struct turn *turns;
     struct otpring_wire_answer *scratch; /* kept answers on their way out */
     struct group *group;
-    struct bursts bursts;
+    struct bursts_trial trial;
     struct judge *judge;
     struct block_mac *block_mac;                  /* of frames, see frame_mac.c */
     uint8_t content_secret[CHECKSUM_SECRET_SIZE]; /* keys the hash of a frame's content; the same in every run */

@@ -178,7 +178,7 @@ static struct result worker_fill(struct core_worker *worker)
     turns->slots_max = turns->items_max * 2 + 64;
     if (turns->slots_max > JOURNAL_SLOTS_MAX) return result_of(BAD_ARGUMENT);
     turns->frames_max = turns->slots_max / 2;
-    turns->bursts = bursts_of(worker->options.loads);
+    turns->trial = bursts_of(worker->options.loads);
     checksum_secret(vault_table_secret(worker->core->vault), turns->content_secret);
     TRY(block_mac_take(worker->core->vault, &turns->block_mac));
     if (!turns_take(turns, worker)) return result_of(NO_MEMORY);

@@ -170,7 +170,7 @@ struct journal_reader_options {
      * looked for. May be NULL. */
     const struct journal_place *place;
     bool follow;     /* at the end: RETRY-class FULL instead of STORE_NOT_FOUND */
-    bool read_ahead; /* for much of it in one go: 10 MiB of windows, and the disk works while blocks are used */
+    bool read_ahead; /* for much of it in one go: up to 10 MiB of windows, and the disk works while blocks are used */
 };
 struct result journal_reader_open(struct os *os, const char *folder, const struct journal_reader_options *options,
                                   struct journal_reader **ret_reader) MUST_USE;

@@ -184,7 +184,8 @@ static const struct kernel avx2 = {
 };
 
 /* The best of both: eight lanes of SHA-256 without rotations and three-input logic lose against the instructions. So do
- * those of SHA-1 on Zen 3: by 1.1, by 1.4 where another thread of the core is busy. On Intel that was not measured. */
+ * those of SHA-1 on Zen 3: by 1.1 and more, by 1.4 where another thread of the core is busy (with three streams). On
+ * Intel that was not measured. */
 static const struct kernel avx2_and_sha_ni = {
     .name = "avx2+sha-ni",
     KERNEL_OF(eight_sha1, instructions_sha256, four_sha512),
@@ -259,8 +260,8 @@ static struct cpu cpu_look(void)
 }
 
 /* A vector costs the same for one step as for all its lanes. Intel's SHA unit does one step in about a third of the
- * time of sixteen lanes of SHA-1 (Sapphire Rapids); AMD's interleaves four streams and did eight in that
- * time (Zen 4). */
+ * time of sixteen lanes of SHA-1 (Sapphire Rapids); AMD's interleaves streams and did eight in that time
+ * (Zen 4; an earlier program of four streams, and not measured again). */
 static void routes_set(const struct cpu *cpu)
 {
     if (!cpu->sha) return;

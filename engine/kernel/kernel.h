@@ -70,7 +70,7 @@ struct kernel_match {
     const void *const *prefetch;
     /* They are asked for in bursts before their group's rounds, else spread evenly through the rounds. Which is faster
      * depends on the machine: a load of a page that the TLB does not hold may keep all behind it from retiring, rounds
-     * too, until the page is found; those of one burst wait together. */
+     * too, until the page is found; those of one burst wait together. The portable kernel has one way. */
     bool bursts;
     struct kernel_swaps *swaps; /* NULL, or what is swapped meanwhile */
 };
@@ -89,7 +89,8 @@ struct kernel_messages {
 struct kernel_stages;
 
 struct kernel {
-    const char *name; /* "portable", "simd128", "sha-ni", "avx2", "avx2+sha-ni", "avx512" */
+    const char
+        *name; /* "portable", "simd128", "sha-ni", "avx2", "avx2+sha-ni", "avx512"; the SHA instructions want AVX too */
     kernel_steps_function *steps[KERNEL_ALGORITHM_COUNT];
     kernel_match_function *match[KERNEL_ALGORITHM_COUNT];
     void (*sha256_many)(const struct kernel_messages *messages); /* as kernel_sha256_many, by this kernel */

@@ -89,8 +89,8 @@ KERNEL_INLINE __m128i sha1_schedule(const __m128i w0, const __m128i w1, const __
 }
 
 /* A stream after the other, each through its rounds and the words that its next rounds want: so they ran fastest, and
- * flags.cmake keeps them in this order. Four streams are bound by the unit, which does four rounds in two cycles on Zen
- * 3, where one of them takes six. */
+ * flags.cmake keeps them in this order. On Zen 3 the unit does four rounds in two cycles and one stream's take six:
+ * three streams just fill it where nothing comes between, and of what does a fourth hides more. */
 KERNEL_INLINE void sha1_block(struct sha1_streams *state, __m128i w[4][SHA_NI_STREAMS], const int streams,
                               const enum block_kind kind, const struct spread *spread)
 {
@@ -297,6 +297,13 @@ KERNEL_INLINE void sha256_batch(const struct kernel_match *match, struct kernel_
     EACH_STREAM give(match, ret_truncated, first + s, sha256_truncate(outer.abef[s], outer.cdgh[s]));
 }
 
+/* How many go four by four: one or two streams take as long as three, so five and six that are left go in two parts. */
+static size_t by_four(size_t count)
+{
+    size_t rest = count % 4, whole = count - rest;
+    return whole > 0 && (rest == 1 || rest == 2) ? whole - 4 : whole;
+}
+
 /* ---- whole messages ---- */
 
 KERNEL_INLINE void sha256_hash_out(const struct sha256_streams *state, int s, uint8_t ret_hash[32])
@@ -336,8 +343,8 @@ KERNEL_INLINE void sha256_messages(const struct kernel_messages *messages, size_
 void sha_ni_sha256_many(const struct kernel_messages *messages)
 {
     size_t i = 0;
-    for (; i + 4 <= messages->count; i += 4) sha256_messages(messages, i, 4);
-    if (messages->count - i == 3) sha256_messages(messages, i, 3);
+    for (; i < by_four(messages->count); i += 4) sha256_messages(messages, i, 4);
+    for (; i + 3 <= messages->count; i += 3) sha256_messages(messages, i, 3);
     if (messages->count - i == 2) sha256_messages(messages, i, 2);
     if (messages->count - i == 1) sha256_messages(messages, i, 1);
 }
@@ -387,11 +394,11 @@ void sha_ni_sha256_compress(uint32_t state[8], const uint32_t message[16])
     void function(const struct kernel_match *match, uint32_t *ret_truncated)                                           \
     {                                                                                                                  \
         struct kernel_swaps none = {0}, *swaps = match->swaps ? match->swaps : &none;                                  \
-        size_t i = 0, asked = 0, rest = match->count % SHA_NI_STREAMS;                                                 \
-        while (i + SHA_NI_STREAMS <= match->count) RUN_STREAMS(batch, 4);                                              \
-        if (rest == 3) RUN_STREAMS(batch, 3);                                                                          \
-        if (rest == 2) RUN_STREAMS(batch, 2);                                                                          \
-        if (rest == 1) RUN_STREAMS(batch, 1);                                                                          \
+        size_t i = 0, asked = 0, fours = by_four(match->count);                                                        \
+        while (i < fours) RUN_STREAMS(batch, 4);                                                                       \
+        while (i + 3 <= match->count) RUN_STREAMS(batch, 3);                                                           \
+        while (i + 2 <= match->count) RUN_STREAMS(batch, 2);                                                           \
+        while (i < match->count) RUN_STREAMS(batch, 1);                                                                \
     }
 
 RUN(sha_ni_sha1, sha1_batch)

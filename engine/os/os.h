@@ -124,7 +124,7 @@ static inline struct os_time os_time(struct os *os)
     return os->functions->time(os);
 }
 
-/* For measuring only. */
+/* For measuring how long something takes; nothing is judged by it. */
 static inline uint64_t os_monotonic_ns(struct os *os)
 {
     return os->functions->monotonic_ns(os);

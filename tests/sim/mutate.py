@@ -25,7 +25,7 @@ RULES = [(r"<=", "<"), (r">=", ">"), (r"==", "!="), (r"!=", "=="), (r"&&", "||")
          (r" \+ ", " - "), (r" - ", " + "), (r"\+\+", "--"), (r"\btrue\b", "false"), (r"\bfalse\b", "true"),
          (r"\bif \((?=[^)])", "if (!"), (r"(?<=[ (])1(?=[ ;,)])", "0"), (r"(?<=[ (])0(?=[ ;,)])", "1")]
 SKIP = re.compile(r"^\s*(/?\*|#|CHECK|TRY\(|for \(|\}|enum|assert)|include|progress\(|secret_wipe|prefetch|PREFETCH")
-QUICK = ("clock", "kept", "throttle", "required", "session", "session_edges", "unknown", "state_acts", "state_change", "turn", "judge", "state_recover", "ocra", "ocra_edges", "state_backup")
+QUICK = ("bursts", "clock", "kept", "throttle", "required", "session", "session_edges", "unknown", "state_acts", "state_change", "turn", "judge", "state_recover", "ocra", "ocra_edges", "state_backup")
 # The lesser or greater of two: which one is taken when they are equal makes no difference.
 CHOSEN = re.compile(r"([^=?:;]+?) [<>]=? ([^?:;]+?) \? (?:\1 : \2|\2 : \1)(?=;)")
 JUDGED = 40

@@ -1,21 +1,19 @@
 /* The two ways to ask memory for lines: which one a worker finds out to be faster, and that turns then go that way. */
 #include "core/bursts.h"
 
-#include <stdlib.h>
-
 #include "core/turn_state.h"
 #include "helpers.h"
 
 enum { ITEMS = 1024 };
 
 /* So many turns that count, each of which takes `ns` by the way it went; gives how many of them were measured. */
-static unsigned turns_go(struct bursts *bursts, unsigned count, const uint64_t ns[2])
+static unsigned turns_go(struct bursts_trial *trial, unsigned count, const uint64_t ns[2])
 {
     unsigned measured = 0;
     for (unsigned i = 0; i < count; i++) {
-        if (!bursts_begin(bursts, ITEMS)) continue;
+        if (!bursts_begin(trial, ITEMS)) continue;
         measured++;
-        bursts_took(bursts, ITEMS, ns[bursts->now]);
+        bursts_took(trial, ITEMS, ns[trial->way]);
     }
     return measured;
 }
@@ -24,17 +22,17 @@ static void the_faster_way_is_taken_after_a_trial_and_again_when_that_changes(vo
 {
     (void)state;
     const uint64_t spread_is_faster[2] = {100000, 150000}, bursts_are_faster[2] = {150000, 100000};
-    struct bursts bursts = bursts_of(CORE_LOADS_TRIED);
-    assert_true(bursts.chosen);
-    assert_int_equal(turns_go(&bursts, BURSTS_FIRST, spread_is_faster), 0);
-    assert_int_equal(turns_go(&bursts, BURSTS_TRIAL, spread_is_faster), BURSTS_TRIAL);
-    assert_false(bursts.chosen);
-    assert_int_equal(turns_go(&bursts, BURSTS_PAUSE, bursts_are_faster), 0);
-    assert_false(bursts.now);
-    assert_int_equal(turns_go(&bursts, BURSTS_TRIAL, bursts_are_faster), BURSTS_TRIAL);
-    assert_true(bursts.chosen);
-    assert_int_equal(turns_go(&bursts, BURSTS_PAUSE, spread_is_faster), 0);
-    assert_int_equal(turns_go(&bursts, 1, spread_is_faster), 1);
+    struct bursts_trial trial = bursts_of(CORE_LOADS_TRIED);
+    assert_true(trial.chosen);
+    assert_int_equal(turns_go(&trial, BURSTS_FIRST, spread_is_faster), 0);
+    assert_int_equal(turns_go(&trial, BURSTS_TRIAL, spread_is_faster), BURSTS_TRIAL);
+    assert_false(trial.chosen);
+    assert_int_equal(turns_go(&trial, BURSTS_PAUSE, bursts_are_faster), 0);
+    assert_false(trial.way);
+    assert_int_equal(turns_go(&trial, BURSTS_TRIAL, bursts_are_faster), BURSTS_TRIAL);
+    assert_true(trial.chosen);
+    assert_int_equal(turns_go(&trial, BURSTS_PAUSE, spread_is_faster), 0);
+    assert_int_equal(turns_go(&trial, 1, spread_is_faster), 1);
 }
 
 static void nearly_as_fast_is_no_reason_to_change_and_neither_is_a_clock_that_stands(void **state)
@@ -43,55 +41,84 @@ static void nearly_as_fast_is_no_reason_to_change_and_neither_is_a_clock_that_st
     const uint64_t ns = 100 * ITEMS, limit = ns - ns / BURSTS_GAIN;
     const uint64_t near_by[][2] = {{limit, ns}, {limit + 1, ns}, {ns, ns}, {0, 0}};
     for (size_t i = 0; i < sizeof near_by / sizeof *near_by; i++) {
-        struct bursts bursts = bursts_of(CORE_LOADS_TRIED);
-        turns_go(&bursts, BURSTS_FIRST + BURSTS_TRIAL, near_by[i]);
-        assert_true(bursts.chosen);
+        struct bursts_trial trial = bursts_of(CORE_LOADS_TRIED);
+        turns_go(&trial, BURSTS_FIRST + BURSTS_TRIAL, near_by[i]);
+        assert_true(trial.chosen);
     }
-    struct bursts bursts = bursts_of(CORE_LOADS_TRIED);
-    turns_go(&bursts, BURSTS_FIRST + BURSTS_TRIAL, (const uint64_t[2]){limit - 1, ns});
-    assert_false(bursts.chosen);
+    struct bursts_trial trial = bursts_of(CORE_LOADS_TRIED);
+    turns_go(&trial, BURSTS_FIRST + BURSTS_TRIAL, (const uint64_t[2]){limit - 1, ns});
+    assert_false(trial.chosen);
 }
 
-static void turns_that_were_disturbed_do_not_count(void **state)
+/* Which way was chosen, where turn i of a trial takes so long. */
+static bool chosen_after(uint64_t (*ns)(unsigned turn, bool way))
+{
+    struct bursts_trial trial = bursts_of(CORE_LOADS_TRIED);
+    turns_go(&trial, BURSTS_FIRST, (const uint64_t[2]){0, 0});
+    for (unsigned i = 0; i < BURSTS_TRIAL; i++) {
+        assert_true(bursts_begin(&trial, ITEMS));
+        bursts_took(&trial, ITEMS, ns(i, trial.way));
+    }
+    return trial.chosen;
+}
+
+static uint64_t mostly_disturbed(unsigned turn, bool way)
+{
+    return (way ? 100000 : 150000) * (turn % 4 == 1 || turn % 4 == 2 ? 9 : 1);
+}
+
+static uint64_t spread_with_three_that_had_nothing_to_do(unsigned turn, bool way)
+{
+    return way ? 100000 : turn < 6 ? 1000 : 150000;
+}
+
+static uint64_t two_senders_in_turn(unsigned turn, bool way)
+{
+    (void)way;
+    return turn & 1 ? 900000 : 100000;
+}
+
+static uint64_t two_senders_the_other_way_round(unsigned turn, bool way)
+{
+    (void)way;
+    return turn & 1 ? 100000 : 900000;
+}
+
+static void neither_disturbed_turns_nor_few_cheap_ones_nor_senders_in_turn_decide(void **state)
 {
     (void)state;
-    struct bursts bursts = bursts_of(CORE_LOADS_TRIED);
-    const uint64_t undisturbed[2] = {150000, 100000};
-    turns_go(&bursts, BURSTS_FIRST, undisturbed);
-    for (unsigned i = 0; i < BURSTS_TRIAL; i++) {
-        assert_true(bursts_begin(&bursts, ITEMS));
-        bool quiet = i / 2 == BURSTS_TRIAL / 4;
-        bursts_took(&bursts, ITEMS, undisturbed[bursts.now] * (quiet ? 1 : bursts.now ? 9 : 2));
-    }
-    assert_true(bursts.chosen);
+    assert_true(chosen_after(mostly_disturbed));
+    assert_true(chosen_after(spread_with_three_that_had_nothing_to_do));
+    assert_true(chosen_after(two_senders_in_turn));
+    assert_true(chosen_after(two_senders_the_other_way_round));
 }
 
 static void turns_are_compared_by_the_item(void **state)
 {
     (void)state;
-    struct bursts bursts = bursts_of(CORE_LOADS_TRIED);
-    turns_go(&bursts, BURSTS_FIRST, (const uint64_t[2]){0, 0});
+    struct bursts_trial trial = bursts_of(CORE_LOADS_TRIED);
+    turns_go(&trial, BURSTS_FIRST, (const uint64_t[2]){0, 0});
     for (unsigned i = 0; i < BURSTS_TRIAL; i++) {
         uint32_t items = i & 1 ? 4096 : 256;
-        assert_true(bursts_begin(&bursts, items));
-        bursts_took(&bursts, items, (uint64_t)items * (bursts.now ? 100 : 150));
+        assert_true(bursts_begin(&trial, items));
+        bursts_took(&trial, items, (uint64_t)items * (trial.way ? 100 : 150));
     }
-    assert_true(bursts.chosen);
+    assert_true(trial.chosen);
 }
 
 static void small_turns_and_a_way_that_was_given_are_not_tried(void **state)
 {
     (void)state;
-    struct bursts bursts = bursts_of(CORE_LOADS_TRIED);
-    for (int i = 0; i < 1000; i++) assert_false(bursts_begin(&bursts, BURSTS_ITEMS_MIN - 1));
-    assert_int_equal(bursts.pause, BURSTS_FIRST);
-    for (int i = 0; i < BURSTS_FIRST; i++) assert_false(bursts_begin(&bursts, BURSTS_ITEMS_MIN));
-    assert_true(bursts_begin(&bursts, BURSTS_ITEMS_MIN));
+    struct bursts_trial trial = bursts_of(CORE_LOADS_TRIED);
+    for (int i = 0; i < 1000; i++) assert_false(bursts_begin(&trial, BURSTS_ITEMS_MIN - 1));
+    assert_int_equal(trial.pause, BURSTS_FIRST);
+    for (int i = 0; i < BURSTS_FIRST; i++) assert_false(bursts_begin(&trial, BURSTS_ITEMS_MIN));
+    assert_true(bursts_begin(&trial, BURSTS_ITEMS_MIN));
     for (int loads = CORE_LOADS_IN_BURSTS; loads <= CORE_LOADS_SPREAD; loads++) {
-        bursts = bursts_of((enum core_loads)loads);
+        trial = bursts_of((enum core_loads)loads);
         for (int i = 0; i < 1000; i++) {
-            assert_false(bursts_begin(&bursts, ITEMS));
-            assert_int_equal(bursts.now, loads == CORE_LOADS_IN_BURSTS);
+            assert_false(bursts_begin(&trial, ITEMS));
+            assert_int_equal(trial.way, loads == CORE_LOADS_IN_BURSTS);
         }
     }
 }
@@ -155,7 +182,7 @@ static void turns_go_the_way_that_the_worker_found_out(void **state)
     struct token token = fixture_token(f, 1, 1, PROFILE_HOTP, 1, 1);
     asked.batch_ns[0] = 1000;
     asked.batch_ns[1] = 2000;
-    assert_int_equal(core_worker_loads(f->workers[0]), CORE_LOADS_IN_BURSTS);
+    assert_true(f->workers[0]->turns->trial.chosen);
     for (int i = 0; i < BURSTS_FIRST; i++) {
         turn_of(f, &token, BURSTS_ITEMS_MIN);
         assert_true(asked.batches[1] > 0);
@@ -163,13 +190,31 @@ static void turns_go_the_way_that_the_worker_found_out(void **state)
     }
     for (int i = 0; i < BURSTS_TRIAL; i++) {
         turn_of(f, &token, BURSTS_ITEMS_MIN);
-        assert_true(asked.batches[i & 1] > 0);
-        assert_int_equal(asked.batches[!(i & 1)], 0);
+        bool way = f->workers[0]->turns->trial.way;
+        assert_true(asked.batches[way] > 0);
+        assert_int_equal(asked.batches[!way], 0);
     }
-    assert_int_equal(core_worker_loads(f->workers[0]), CORE_LOADS_SPREAD);
+    assert_false(f->workers[0]->turns->trial.chosen);
     turn_of(f, &token, BURSTS_ITEMS_MIN);
     assert_true(asked.batches[0] > 0);
     assert_int_equal(asked.batches[1], 0);
+}
+
+/* 256 pairs of adjacent codes search far: their time says nothing of loads. */
+static void a_turn_of_other_things_than_codes_is_none_of_a_trial(void **state)
+{
+    struct fixture *f = *state;
+    struct token token = fixture_token(f, 1, 1, PROFILE_HOTP, 1, 1);
+    static struct otpring_wire_pair pairs[BURSTS_ITEMS_MIN];
+    const struct bursts_trial *trial = &f->workers[0]->turns->trial;
+    for (int i = 0; i < BURSTS_FIRST + 1; i++) turn_of(f, &token, BURSTS_ITEMS_MIN);
+    assert_int_equal(trial->tried, 1);
+    for (int i = 0; i < BURSTS_ITEMS_MIN; i++) pairs[i].query = query_of(f, &token, 0);
+    struct frame frame = frame_of(f, 0, OTPRING_WIRE_RESYNC, pairs, BURSTS_ITEMS_MIN);
+    frame_ask(f, 0, &frame);
+    assert_int_equal(trial->tried, 1);
+    turn_of(f, &token, BURSTS_ITEMS_MIN);
+    assert_int_equal(trial->tried, 2);
 }
 
 int main(void)
@@ -177,10 +222,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_faster_way_is_taken_after_a_trial_and_again_when_that_changes),
         cmocka_unit_test(nearly_as_fast_is_no_reason_to_change_and_neither_is_a_clock_that_stands),
-        cmocka_unit_test(turns_that_were_disturbed_do_not_count),
+        cmocka_unit_test(neither_disturbed_turns_nor_few_cheap_ones_nor_senders_in_turn_decide),
         cmocka_unit_test(turns_are_compared_by_the_item),
         cmocka_unit_test(small_turns_and_a_way_that_was_given_are_not_tried),
         cmocka_unit_test_setup_teardown(turns_go_the_way_that_the_worker_found_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_turn_of_other_things_than_codes_is_none_of_a_trial, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

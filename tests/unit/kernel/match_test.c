@@ -129,11 +129,12 @@ static void random_codes_fit_on_every_kernel_just_where_the_remainder_is_the_cod
 
 /* ---- loads in bursts ---- */
 
-/* The next group's end: `lanes` further; four streams are as many as are left, when those are fewer. */
+/* Groups of as many lanes, the last one filled up; `lanes` 0: streams, which go by four, three and less. */
 static size_t group_end(size_t begin, size_t count, size_t lanes)
 {
     size_t left = count - begin;
-    return begin + (lanes == 4 && left < 4 ? left : lanes);
+    if (lanes > 0) return begin + lanes;
+    return begin + (left == 5 || left == 6 ? 3 : left < 4 ? left : 4);
 }
 
 static void a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least(void **state)
@@ -142,7 +143,7 @@ static void a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least(void *
     for (size_t count = 1; count <= BATCH_MAX; count++) {
         const void **nothing = calloc(2 * count, sizeof *nothing); /* a sanitizer sees who reads beyond */
         const struct kernel_match match = {.count = count, .prefetch = nothing, .bursts = true};
-        for (size_t lanes = 1; lanes <= 16; lanes++) {
+        for (size_t lanes = 0; lanes <= 16; lanes++) {
             size_t asked = 0;
             for (size_t begin = 0, end; begin < count; begin = end) {
                 end = group_end(begin, count, lanes);
@@ -159,6 +160,19 @@ static void a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least(void *
         }
         free(nothing);
     }
+}
+
+static void what_is_asked_for_in_bursts_is_not_asked_for_between_rounds_too(void **state)
+{
+    (void)state;
+    const void *const nothing[2] = {NULL, NULL};
+    struct kernel_match match = {.count = 1, .prefetch = nothing, .bursts = true};
+    size_t asked = 0;
+    assert_null(prefetch_between(&match));
+    match.bursts = false;
+    assert_ptr_equal(prefetch_between(&match), nothing);
+    prefetch_before(&match, 1, &asked);
+    assert_int_equal(asked, 0);
 }
 
 /* ---- swaps beside the hash ---- */
@@ -333,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(swaps_are_done_in_order_by_the_end_of_every_batch),
         cmocka_unit_test(a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least),
+        cmocka_unit_test(what_is_asked_for_in_bursts_is_not_asked_for_between_rounds_too),
         cmocka_unit_test(every_batch_size_finds_the_codes_that_fit_and_writes_nothing_beyond),
         cmocka_unit_test(random_codes_fit_on_every_kernel_just_where_the_remainder_is_the_code),
         cmocka_unit_test(the_comparison_is_right_at_every_edge_of_the_truncated_value),
