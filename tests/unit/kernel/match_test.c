@@ -129,12 +129,12 @@ static void random_codes_fit_on_every_kernel_just_where_the_remainder_is_the_cod
 
 /* ---- loads in bursts ---- */
 
-/* Groups of as many lanes, the last one filled up; `lanes` 0: streams, which go by four, three and less. */
+/* Groups of as many lanes, the last one filled up; `lanes` 0: streams, which go by four, or five and six by three. */
 static size_t group_end(size_t begin, size_t count, size_t lanes)
 {
     size_t left = count - begin;
     if (lanes > 0) return begin + lanes;
-    return begin + (left == 5 || left == 6 ? 3 : left < 4 ? left : 4);
+    return begin + (count == 5 || count == 6 ? (left < 3 ? left : 3) : left < 4 ? left : 4);
 }
 
 static void a_group_is_asked_for_before_it_is_hashed_and_a_burst_at_least(void **state)
