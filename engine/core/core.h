@@ -155,7 +155,7 @@ enum core_loads {
 
 struct core_worker_options {
     struct os *os;
-    uint32_t turn_count; /* turns in flight; 0: 4 */
+    uint32_t turn_count; /* turns in flight; 0: 8 */
     uint32_t items_max;  /* of one turn; 0: as many as a frame may have */
     uint32_t kept_count; /* of journal_writer_options */
     enum core_loads loads;

@@ -13,9 +13,12 @@
 
 enum { ROOM_WAIT_MS = 250, SEALS_WAIT_MS = 2000 };
 
+/* A large frame has a sixteenth of a turn's items and more. */
+enum { TURNS_OF_SMALL_FRAMES = 3, LARGE_PART = 16 };
+
 /* ---- taking ---- */
 
-static struct turn *free_turn(struct turns *turns)
+static struct turn *free_turn(const struct turns *turns)
 {
     for (uint32_t i = 0; i < turns->turn_count; i++) {
         if (turns->turns[i].state == TURN_FREE) return &turns->turns[i];
@@ -23,11 +26,19 @@ static struct turn *free_turn(struct turns *turns)
     return NULL;
 }
 
+/* While a few turns are in flight, small frames gather for the next one, where each would else begin a turn of little,
+ * with a block of its own. Unless they come in such numbers that the last turn was nearly full. */
+static bool may_begin(const struct turns *turns, uint32_t items)
+{
+    bool worth_it = items >= turns->items_max / LARGE_PART || turns->last_items >= turns->items_max / 4 * 3;
+    return (worth_it || turns->flying_count < TURNS_OF_SMALL_FRAMES) && free_turn(turns) != NULL;
+}
+
 static bool has_room(const struct core_worker *worker, uint32_t items, uint32_t slots)
 {
     struct turns *turns = worker->turns;
     const struct turn *turn = turns->collecting;
-    if (!turn) return free_turn(turns) != NULL;
+    if (!turn) return may_begin(turns, items);
     return turn->frame_count < turns->frames_max && turn->answer_count + items <= turns->items_max &&
            turn->slots_wanted + slots <= turns->slots_max;
 }
@@ -422,6 +433,7 @@ void core_turn(struct core_worker *worker)
     turn_judge(worker, turn, now);
     CHECK(turn->slot_count <= turn->block->slot_capacity);
     turn->state = TURN_IN_FLIGHT;
+    turns->last_items = turn->answer_count;
     turns->flying[turns->flying_count++] = turn;
     journal_append(turn->block, turn->slot_count, turn->journal_ms);
 }

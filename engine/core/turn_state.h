@@ -8,7 +8,7 @@
 #include "core/verify.h"
 #include "vault/block_mac.h"
 
-enum { TURN_HELLOS_MAX = 64, SESSION_RECORD_SLOTS = 2 };
+enum { TURNS_DEFAULT = 8, TURN_HELLOS_MAX = 64, SESSION_RECORD_SLOTS = 2 };
 
 /* What a journal block belongs to; first member of a turn and of an act's record. */
 struct block_owner {
@@ -70,6 +70,7 @@ struct turns {
     struct turn *collecting;
     uint64_t room_since_ms; /* boot clock: the journal has had no room since then; 0: it has */
     bool room_of_seals;     /* since then it was for the seals, some of the time at least */
+    uint32_t last_items;    /* of the turn that was judged last */
     uint32_t flying_count;
     struct turn **flying; /* in flight or settled, in order of position */
     struct turn *turns;

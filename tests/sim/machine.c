@@ -134,7 +134,7 @@ static struct result worker_make(struct machine *machine, struct os **ret_os, co
 {
     *ret_os = os_sim_create(machine->world);
     struct core_worker_options options = {.os = *ret_os,
-                                          .turn_count = 3,
+                                          .turn_count = 6,
                                           .items_max = MACHINE_ITEMS_MAX,
                                           .kept_count = MACHINE_KEPT_BLOCKS,
                                           .answered = callbacks->answered,
