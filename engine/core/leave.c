@@ -77,6 +77,7 @@ void turn_settled(struct block_owner *owner, struct result result)
         core_poisoned(worker->core);
         return;
     }
+    depth_settled(&worker->turns->depth, &turn->depth, os_monotonic_ns(worker->os));
     number_records(turn, turn->block->position);
     struct sessions *sessions = worker->core->sessions;
     struct session *hold = NULL;

@@ -14,7 +14,7 @@
 enum { ROOM_WAIT_MS = 250, SEALS_WAIT_MS = 2000 };
 
 /* A large frame has a sixteenth of a turn's items and more. */
-enum { TURNS_OF_SMALL_FRAMES = 3, LARGE_PART = 16 };
+enum { LARGE_PART = 16 };
 
 /* ---- taking ---- */
 
@@ -26,12 +26,13 @@ static struct turn *free_turn(const struct turns *turns)
     return NULL;
 }
 
-/* While a few turns are in flight, small frames gather for the next one, where each would else begin a turn of little,
- * with a block of its own. Unless they come in such numbers that the last turn was nearly full. */
+/* While as many turns are in flight as the disk is good for (depth.h), small frames gather for the next one, where each
+ * would else begin a turn of little, with a block of its own. Unless they come in such numbers that the last turn was
+ * nearly full. */
 static bool may_begin(const struct turns *turns, uint32_t items)
 {
     bool worth_it = items >= turns->items_max / LARGE_PART || turns->last_items >= turns->items_max / 4 * 3;
-    return (worth_it || turns->flying_count < TURNS_OF_SMALL_FRAMES) && free_turn(turns) != NULL;
+    return (worth_it || turns->flying_count < turns->depth.turns) && free_turn(turns) != NULL;
 }
 
 static bool has_room(const struct core_worker *worker, uint32_t items, uint32_t slots)
@@ -434,6 +435,7 @@ void core_turn(struct core_worker *worker)
     CHECK(turn->slot_count <= turn->block->slot_capacity);
     turn->state = TURN_IN_FLIGHT;
     turns->last_items = turn->answer_count;
+    turn->depth = (struct depth_block){.appended_ns = os_monotonic_ns(worker->os), .alone = turns->flying_count == 0};
     turns->flying[turns->flying_count++] = turn;
     journal_append(turn->block, turn->slot_count, turn->journal_ms);
 }

@@ -5,6 +5,7 @@
 
 #include "base/checksum.h"
 #include "core/bursts.h"
+#include "core/depth.h"
 #include "core/verify.h"
 #include "vault/block_mac.h"
 
@@ -50,6 +51,7 @@ struct turn {
     uint32_t slot_count;
     uint64_t number; /* among this worker's begun turns */
     int64_t journal_ms;
+    struct depth_block depth;
     bool others_durable;
     uint32_t others_count;
     uint64_t others[CORE_WORKERS_MAX]; /* begun turns of each worker at the end of judging */
@@ -77,6 +79,7 @@ struct turns {
     struct otpring_wire_answer *scratch; /* kept answers on their way out */
     struct group *group;
     struct bursts_trial trial;
+    struct depth depth;
     struct judge *judge;
     struct block_mac *block_mac;                  /* of frames, see frame_mac.c */
     uint8_t content_secret[CHECKSUM_SECRET_SIZE]; /* keys the hash of a frame's content; the same in every run */

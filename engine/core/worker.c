@@ -179,6 +179,7 @@ static struct result worker_fill(struct core_worker *worker)
     if (turns->slots_max > JOURNAL_SLOTS_MAX) return result_of(BAD_ARGUMENT);
     turns->frames_max = turns->slots_max / 2;
     turns->trial = bursts_of(worker->options.loads);
+    turns->depth = depth_make();
     checksum_secret(vault_table_secret(worker->core->vault), turns->content_secret);
     TRY(block_mac_take(worker->core->vault, &turns->block_mac));
     if (!turns_take(turns, worker)) return result_of(NO_MEMORY);

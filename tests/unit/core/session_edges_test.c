@@ -201,13 +201,13 @@ static void a_client_with_all_its_sessions_is_told_of_the_limit(void **state)
     assert_int_equal(f->answered[0].hello.error, OTPRING_ERROR_LIMIT);
 }
 
-/* Turns that are begun and not through: there is none left for more, whoever asks. */
-static void without_a_free_turn_everything_waits(void **state)
+/* Turns that are begun and not through: none is begun for more that is small, whoever asks. */
+static void behind_enough_turns_everything_small_waits(void **state)
 {
     struct fixture *f = *state;
     struct token token = fixture_token(f, 1, 1, PROFILE_HOTP, 1, 0);
     struct otpring_wire_query query = query_of(f, &token, 1);
-    for (uint16_t turn = 0; turn < 4; turn++) {
+    for (uint16_t turn = 0; turn < DEPTH_TURNS; turn++) {
         struct frame frame = frame_of(f, turn, OTPRING_WIRE_VERIFY, &query, 1);
         assert_int_equal(frame_offer(f, 0, &frame, NULL), CORE_TAKEN);
         core_turn(f->workers[0]);
@@ -346,7 +346,7 @@ int main(void)
         TEST(a_hello_is_answered_for_its_version_and_its_rights),
         TEST(hellos_wait_for_the_next_turn_when_this_one_is_full),
         TEST(a_client_with_all_its_sessions_is_told_of_the_limit),
-        TEST(without_a_free_turn_everything_waits),
+        TEST(behind_enough_turns_everything_small_waits),
         TEST(without_journal_room_hellos_wait_too_and_the_status_says_why),
         TEST(each_of_many_frames_of_a_turn_is_known_again),
         TEST(a_frame_of_more_items_than_a_turn_takes_is_refused),

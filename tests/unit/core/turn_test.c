@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/turn_state.h"
+
 static int setup(void **state)
 {
     *state = fixture_create(2);
@@ -530,11 +532,11 @@ static void turns_in_flight_are_bounded_and_say_full(void **state)
     for (uint16_t i = 0; i < 8; i++) {
         queries[i] = query_of(f, &token, token_code(f, &token, i));
         struct frame frame = verify(f, i, queries + i, 1);
-        assert_int_equal(frame_offer(f, 0, &frame, NULL), i < 3 ? CORE_TAKEN : CORE_FULL);
+        assert_int_equal(frame_offer(f, 0, &frame, NULL), i < DEPTH_TURNS ? CORE_TAKEN : CORE_FULL);
         core_turn(f->workers[0]);
     }
     worker_settle(f, 0);
-    assert_int_equal(f->answered[0].frames, before + 3);
+    assert_int_equal(f->answered[0].frames, before + DEPTH_TURNS);
     f->sequences[5]--;
     struct frame again = verify(f, 5, queries + 5, 1);
     expect(*frame_ask(f, 0, &again), OTPRING_ACCEPTED, 0);
@@ -556,7 +558,7 @@ static void large_frames_begin_turns_that_small_ones_wait_for(void **state)
     for (uint16_t i = 0; i < 7; i++) {
         struct frame less = verify(f, 7, queries, LARGE - 1), large = verify(f, i, queries, LARGE);
         f->sequences[7]--;
-        if (i >= 3) assert_int_equal(frame_offer(f, 0, &less, NULL), CORE_FULL);
+        if (i >= DEPTH_TURNS) assert_int_equal(frame_offer(f, 0, &less, NULL), CORE_FULL);
         assert_int_equal(frame_offer(f, 0, &large, NULL), CORE_TAKEN);
         if (i < 6) core_turn(f->workers[0]);
     }
@@ -574,10 +576,10 @@ static void small_frames_begin_turns_after_one_that_was_nearly_full(void **state
     static struct otpring_wire_query queries[NEARLY_FULL];
     wrong_codes(f, 5, queries, NEARLY_FULL);
     for (uint16_t i = 0; i < 5; i++) {
-        struct frame frame = verify(f, i, queries, i == 3 ? NEARLY_FULL - 1 : NEARLY_FULL),
+        struct frame frame = verify(f, i, queries, i == DEPTH_TURNS ? NEARLY_FULL - 1 : NEARLY_FULL),
                      small = verify(f, 7, queries, 1);
         f->sequences[7]--;
-        if (i == 4) assert_int_equal(frame_offer(f, 0, &small, NULL), CORE_FULL);
+        if (i == DEPTH_TURNS + 1) assert_int_equal(frame_offer(f, 0, &small, NULL), CORE_FULL);
         assert_int_equal(frame_offer(f, 0, &frame, NULL), CORE_TAKEN);
         core_turn(f->workers[0]);
     }
