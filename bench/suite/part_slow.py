@@ -1,4 +1,4 @@
-"""bench/end with 0, 1 and 10 ms added to every sync: on ext4 on a loop device over a file system in memory, whose sync
+"""bench/end with 0, 1, 3 and 10 ms added to every sync: on ext4 on a loop device over a file system in memory, whose sync
 is delayed (end/slow_fs.c). io_uring passes by libc, so the delay must lie beneath the file system."""
 import os
 import subprocess
@@ -13,7 +13,7 @@ def run(options, figures):
         figures.note("slow", "added sync delays were not measured: they need root, FUSE and loop devices")
         return {}
     rows = []
-    for added_ms in (0, 1, 10):
+    for added_ms in (0, 1, 3, 10):
         with daemon.Folder(options, "slow") as folder:
             environment = dict(os.environ, FORGET_FS=str(program), SLOW_SYNC_MS=str(added_ms), DEVICE_DIR=str(folder))
             up = subprocess.run([device, "up", folder, "1500"], env=environment, capture_output=True, text=True, check=False)
@@ -34,7 +34,7 @@ def run(options, figures):
 def slow_point(options, figures, load, added_ms):
     note = "ext4 on a loop device over FUSE, in memory: compare with 0 ms added, not with a real disk"
     row = {"added_ms": added_ms}
-    for batch, connections, flight in ((1, 1, 1), (1, 256, 16), (1024, 16, 4)):
+    for batch, connections, flight in ((1, 1, 1), (1, 256, 16), (16, 16, 16), (1024, 16, 4)):
         results = [load.run(batch=batch, connections=connections, in_flight=flight, seconds=options.seconds, warmup=options.warmup) for _ in range(options.repetitions)]
         name = f"{added_ms} ms added to each sync, batch {batch}, {connections} connections, {flight} in flight"
         row[f"{batch}x{connections}"] = figures.add("slow", name, [r["verifications_per_s"] for r in results], "verifications/s", "higher", note)["median"]

@@ -1,12 +1,10 @@
 #include "core/bursts.h"
 
-#include <string.h>
-
 static void trial_begin(struct bursts_trial *trial, uint32_t pause)
 {
     trial->pause = pause;
     trial->tried = 0;
-    memset(trial->quick, 0xff, sizeof trial->quick);
+    for (int way = 0; way < 2; way++) quick_clear(&trial->took[way]);
 }
 
 struct bursts_trial bursts_of(enum core_loads loads)
@@ -30,19 +28,11 @@ bool bursts_begin(struct bursts_trial *trial, uint32_t items)
     return true;
 }
 
-/* Of the quickest, since what comes between, an interrupt or another thread, makes turns only slower; not of the
- * quickest of all, which may have had less to do. */
 void bursts_took(struct bursts_trial *trial, uint32_t items, uint64_t ns)
 {
-    uint64_t each = ns * 1000 / items, *quick = trial->quick[trial->way];
-    for (int i = 0; i < BURSTS_QUICK; i++) {
-        uint64_t slower = quick[i] > each ? quick[i] : each;
-        quick[i] = quick[i] < each ? quick[i] : each;
-        each = slower;
-    }
+    quick_add(&trial->took[trial->way], ns * 1000 / items);
     if (++trial->tried < BURSTS_TRIAL) return;
-    uint64_t chosen = trial->quick[trial->chosen][BURSTS_QUICK - 1];
-    uint64_t other = trial->quick[!trial->chosen][BURSTS_QUICK - 1];
+    uint64_t chosen = quick_time(&trial->took[trial->chosen]), other = quick_time(&trial->took[!trial->chosen]);
     if (other < chosen - chosen / BURSTS_GAIN) trial->chosen = !trial->chosen;
     trial_begin(trial, BURSTS_PAUSE);
 }

@@ -10,23 +10,23 @@
 #define OTPRING_CORE_BURSTS_H
 
 #include "core/core.h"
+#include "core/quick.h"
 
 enum {
     BURSTS_ITEMS_MIN = 256, /* of a turn that counts */
     BURSTS_FIRST = 16,      /* such turns before the first trial */
     BURSTS_PAUSE = 4096,    /* and between trials */
     BURSTS_TRIAL = 32,      /* turns of a trial, half of them each way */
-    BURSTS_QUICK = 4,       /* the time of the fourth quickest of them stands for a way */
     BURSTS_GAIN = 16,       /* by more than one part of so many the other way must be faster */
 };
 
 struct bursts_trial {
     bool fixed;
-    bool chosen;                     /* bursts, when none is under way */
-    bool way;                        /* of the turn that began */
-    uint32_t pause;                  /* turns until the next trial */
-    uint32_t tried;                  /* turns of the trial under way */
-    uint64_t quick[2][BURSTS_QUICK]; /* the quickest turns each way, picoseconds an item, in order */
+    bool chosen;          /* bursts, when none is under way */
+    bool way;             /* of the turn that began */
+    uint32_t pause;       /* turns until the next trial */
+    uint32_t tried;       /* turns of the trial under way */
+    struct quick took[2]; /* turns each way, picoseconds an item */
 };
 
 struct bursts_trial bursts_of(enum core_loads loads);

@@ -153,9 +153,11 @@ enum core_loads {
     CORE_LOADS_SPREAD,
 };
 
+enum { CORE_TURNS_DEFAULT = 8 };
+
 struct core_worker_options {
     struct os *os;
-    uint32_t turn_count; /* turns in flight; 0: 8 */
+    uint32_t turn_count; /* turns in flight, as far as the journal has places (journal_options.depth_max); 0: 8 */
     uint32_t items_max;  /* of one turn; 0: as many as a frame may have */
     uint32_t kept_count; /* of journal_writer_options */
     enum core_loads loads;
@@ -180,7 +182,7 @@ struct core_frame {
 
 enum core_admit {
     CORE_TAKEN,      /* judged in this worker's next core_turn */
-    CORE_FULL,       /* this turn is full, or no turn is free: offer it again after core_turn / os_step */
+    CORE_FULL,       /* this turn is full, or none may begin yet: offer it again after core_turn, os_step, core_poll */
     CORE_ANSWERED,   /* `answered` was called with the kept answers */
     CORE_JOIN_LATER, /* the same frame is still in flight: offer it again later */
     CORE_ERROR,      /* protocol error, see ret_error; close the connection */

@@ -72,6 +72,7 @@ void turn_settled(struct block_owner *owner, struct result result)
     struct core_worker *worker = turn->worker;
     CHECK(turn->state == TURN_IN_FLIGHT);
     turn->state = TURN_SETTLED;
+    worker->turns->small_in_flight -= turn->small;
     if (result_failed(result)) {
         turn->poisoned = true;
         core_poisoned(worker->core);

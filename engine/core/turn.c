@@ -26,13 +26,18 @@ static struct turn *free_turn(const struct turns *turns)
     return NULL;
 }
 
-/* While as many turns are in flight as the disk is good for (depth.h), small frames gather for the next one, where each
- * would else begin a turn of little, with a block of its own. Unless they come in such numbers that the last turn was
- * nearly full. */
+/* While small frames have as many turns in flight as the disk is good for (depth.h), others gather for the next one,
+ * where each would else begin a turn of little, with a block of its own. Unless they come in such numbers that the last
+ * turn was nearly full. */
+static bool worth_a_turn(const struct turns *turns, uint32_t items)
+{
+    return items >= turns->items_max / LARGE_PART || turns->last_items >= turns->items_max / 4 * 3;
+}
+
 static bool may_begin(const struct turns *turns, uint32_t items)
 {
-    bool worth_it = items >= turns->items_max / LARGE_PART || turns->last_items >= turns->items_max / 4 * 3;
-    return (worth_it || turns->flying_count < turns->depth.turns) && free_turn(turns) != NULL;
+    bool now = worth_a_turn(turns, items) || turns->small_in_flight < turns->depth.turns;
+    return now && free_turn(turns) != NULL;
 }
 
 static bool has_room(const struct core_worker *worker, uint32_t items, uint32_t slots)
@@ -61,7 +66,7 @@ static bool room_is_coming(struct core_worker *worker)
 }
 
 /* The turn being collected, begun with its journal block; NULL: full for now. */
-static struct turn *collect(struct core_worker *worker)
+static struct turn *collect(struct core_worker *worker, uint32_t items)
 {
     struct turns *turns = worker->turns;
     if (turns->collecting) return turns->collecting;
@@ -81,6 +86,7 @@ static struct turn *collect(struct core_worker *worker)
     }
     turn->state = TURN_COLLECTING;
     turn->poisoned = turn->others_durable = false;
+    turn->small = !worth_a_turn(turns, items);
     turn->frame_count = turn->hello_count = turn->answer_count = turn->slots_wanted = turn->slot_count = 0;
     turns->collecting = turn;
     return turn;
@@ -149,7 +155,7 @@ enum core_admit core_frame(struct core_worker *worker, const struct core_frame *
     if (admit == SESSION_KEPT) return give_kept(worker, frame);
     if (admit == SESSION_IN_FLIGHT) return CORE_JOIN_LATER;
     if (admit == SESSION_REFUSED) return CORE_ERROR;
-    struct turn *turn = collect(worker);
+    struct turn *turn = collect(worker, header->count);
     if (!turn) {
         sessions_release(core->sessions, &ticket);
         return CORE_FULL;
@@ -214,7 +220,7 @@ enum core_admit core_hello(struct core_worker *worker, const struct otpring_wire
     os_random(worker->os, &random, sizeof random);
     if (!sessions_open(sessions, client->id, slots, items_max, random, journal_ms, &act))
         return hello_now(worker, owner, OTPRING_ERROR_LIMIT, NULL);
-    struct turn *turn = collect(worker);
+    struct turn *turn = collect(worker, 0);
     if (!turn) {
         sessions_close(sessions, act.id);
         return CORE_FULL;
@@ -435,9 +441,11 @@ void core_turn(struct core_worker *worker)
     CHECK(turn->slot_count <= turn->block->slot_capacity);
     turn->state = TURN_IN_FLIGHT;
     turns->last_items = turn->answer_count;
-    turn->depth = (struct depth_block){.appended_ns = os_monotonic_ns(worker->os), .alone = turns->flying_count == 0};
+    turns->small_in_flight += turn->small;
     turns->flying[turns->flying_count++] = turn;
+    turn->depth.appended_ns = os_monotonic_ns(worker->os);
     journal_append(turn->block, turn->slot_count, turn->journal_ms);
+    turn->depth.alone = journal_durable_through(worker->core->journal) + 1 >= turn->block->position;
 }
 
 void core_poll(struct core_worker *worker)

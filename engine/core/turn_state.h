@@ -9,7 +9,7 @@
 #include "core/verify.h"
 #include "vault/block_mac.h"
 
-enum { TURNS_DEFAULT = 8, TURN_HELLOS_MAX = 64, SESSION_RECORD_SLOTS = 2 };
+enum { TURN_HELLOS_MAX = 64, SESSION_RECORD_SLOTS = 2 };
 
 /* What a journal block belongs to; first member of a turn and of an act's record. */
 struct block_owner {
@@ -51,6 +51,7 @@ struct turn {
     uint32_t slot_count;
     uint64_t number; /* among this worker's begun turns */
     int64_t journal_ms;
+    bool small; /* begun by small frames: one of small_in_flight */
     struct depth_block depth;
     bool others_durable;
     uint32_t others_count;
@@ -70,9 +71,10 @@ struct turns {
     uint32_t waiting;        /* frames that wait for other workers */
     struct block_owner lost; /* of a record whose os died while it was waited for */
     struct turn *collecting;
-    uint64_t room_since_ms; /* boot clock: the journal has had no room since then; 0: it has */
-    bool room_of_seals;     /* since then it was for the seals, some of the time at least */
-    uint32_t last_items;    /* of the turn that was judged last */
+    uint64_t room_since_ms;   /* boot clock: the journal has had no room since then; 0: it has */
+    bool room_of_seals;       /* since then it was for the seals, some of the time at least */
+    uint32_t last_items;      /* of the turn that was judged last */
+    uint32_t small_in_flight; /* turns that small frames began, not durable yet */
     uint32_t flying_count;
     struct turn **flying; /* in flight or settled, in order of position */
     struct turn *turns;

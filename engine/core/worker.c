@@ -171,7 +171,7 @@ static struct result block_mac_take(const struct vault *vault, struct block_mac 
 static struct result worker_fill(struct core_worker *worker)
 {
     struct turns *turns = worker->turns;
-    turns->turn_count = worker->options.turn_count ? worker->options.turn_count : TURNS_DEFAULT;
+    turns->turn_count = worker->options.turn_count ? worker->options.turn_count : CORE_TURNS_DEFAULT;
     /* One largest frame: who came first waits for the last of a turn. With 16,000 single queries came in at 5 to 11 %
      * less, batches at the same rate. */
     turns->items_max = worker->options.items_max ? worker->options.items_max : OTPRING_WIRE_ITEMS_MAX;

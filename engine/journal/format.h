@@ -12,7 +12,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the structs of the format are little-endian as they stand");
 
-enum { SEGMENT_HEADER_SIZE = 4096, SEGMENT_SIZE_MIN = 64 << 10, JOURNAL_DEPTH_LIMIT = 64 };
+enum { SEGMENT_HEADER_SIZE = 4096, SEGMENT_SIZE_MIN = 64 << 10 };
 
 #define SEGMENT_MAGIC 0x314745535250544fULL
 

@@ -32,8 +32,8 @@ struct journal_options {
      * (journal_writer_options.kept_count), and of what the disk has else; 0: 1 MiB. */
     uint64_t busy_bytes;
     uint64_t unsealed_max; /* bytes appended before the seals have hashed them; 0: 256 MiB and all spares */
-    uint32_t depth_max; /* blocks begun or in flight in all: D of the torn-tail rule; 0: 8, at most 64; recorded in each
-                           segment's header */
+    uint32_t depth_max; /* blocks begun or in flight in all: D of the torn-tail rule; 0: 8, at most JOURNAL_DEPTH_LIMIT;
+                           in each segment's header */
     uint32_t writer_count_max; /* 0: 64, the most there may be */
     bool index;                /* closed segments get an index beside them: see index.h */
     uint8_t store_id[16];

@@ -14,6 +14,7 @@ enum {
     JOURNAL_BLOCK_ALIGNMENT = 4096,
     JOURNAL_BLOCK_MAGIC = 0x4252544f, /* "OTRB" */
     JOURNAL_SLOTS_MAX = 16383,        /* of a block: header and slots make 1 MiB */
+    JOURNAL_DEPTH_LIMIT = 64,         /* blocks begun or in flight in all */
     JOURNAL_BLOCK_SIZE_MAX = 1 << 20,
 };
 

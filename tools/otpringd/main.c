@@ -96,6 +96,14 @@ static bool kernel_known(const struct config *config)
     return false;
 }
 
+/* Places for the turns of all workers, and some that acts, seals and checkpoints find free beside them. */
+static uint32_t journal_depth(const struct daemon *daemon)
+{
+    enum { OTHERS = 8 };
+    uint32_t depth = daemon->worker_count * CORE_TURNS_DEFAULT + OTHERS;
+    return depth < JOURNAL_DEPTH_LIMIT ? depth : JOURNAL_DEPTH_LIMIT;
+}
+
 static bool engine_start(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
@@ -105,6 +113,7 @@ static bool engine_start(struct daemon *daemon)
         .folder = config->store,
         .key_path = config->key,
         .core = {.journal = {.segment_size = config->segment_size,
+                             .depth_max = journal_depth(daemon),
                              .keep_size = config->journal_keep,
                              .keep_age_ms = (int64_t)config->journal_keep_days * 24 * 60 * 60 * 1000,
                              .index = true},

@@ -97,7 +97,7 @@ static void journal_make(struct fixture *fixture)
                                       .segment_size = 8 << 20,
                                       .keep_size = (uint64_t)512 << 20,
                                       .spare_count = 2,
-                                      .depth_max = 8,
+                                      .depth_max = 16,
                                       .keys_changed = keys_changed};
     memcpy(options.store_id, vault_store_id(fixture->core.vault), 16);
     assert_ok(

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/turn_state.h"
-
 static int setup(void **state)
 {
     *state = fixture_create(2);
@@ -523,98 +521,12 @@ static void waiting_for_all_turns_sees_those_of_others(void **state)
     assert_int_equal(f->core.progress[0].begun, f->core.progress[0].durable);
 }
 
-static void turns_in_flight_are_bounded_and_say_full(void **state)
-{
-    struct fixture *f = *state;
-    struct token token = fixture_token(f, 7, 1, PROFILE_HOTP, 1, 0);
-    struct otpring_wire_query queries[8];
-    uint32_t before = f->answered[0].frames;
-    for (uint16_t i = 0; i < 8; i++) {
-        queries[i] = query_of(f, &token, token_code(f, &token, i));
-        struct frame frame = verify(f, i, queries + i, 1);
-        assert_int_equal(frame_offer(f, 0, &frame, NULL), i < DEPTH_TURNS ? CORE_TAKEN : CORE_FULL);
-        core_turn(f->workers[0]);
-    }
-    worker_settle(f, 0);
-    assert_int_equal(f->answered[0].frames, before + DEPTH_TURNS);
-    f->sequences[5]--;
-    struct frame again = verify(f, 5, queries + 5, 1);
-    expect(*frame_ask(f, 0, &again), OTPRING_ACCEPTED, 0);
-}
-
-static void wrong_codes(struct fixture *f, unsigned number, struct otpring_wire_query *ret_queries, unsigned count)
-{
-    struct token token = fixture_token(f, 7, number, PROFILE_HOTP, number, 0);
-    for (unsigned i = 0; i < count; i++) ret_queries[i] = query_of(f, &token, 1);
-}
-
-static void large_frames_begin_turns_that_small_ones_wait_for(void **state)
-{
-    enum { LARGE = 256 };
-    struct fixture *f = *state;
-    static struct otpring_wire_query queries[LARGE];
-    wrong_codes(f, 3, queries, LARGE);
-    uint32_t before = f->answered[0].frames;
-    for (uint16_t i = 0; i < 7; i++) {
-        struct frame less = verify(f, 7, queries, LARGE - 1), large = verify(f, i, queries, LARGE);
-        f->sequences[7]--;
-        if (i >= DEPTH_TURNS) assert_int_equal(frame_offer(f, 0, &less, NULL), CORE_FULL);
-        assert_int_equal(frame_offer(f, 0, &large, NULL), CORE_TAKEN);
-        if (i < 6) core_turn(f->workers[0]);
-    }
-    struct frame less = verify(f, 7, queries, LARGE - 1);
-    assert_int_equal(frame_offer(f, 0, &less, NULL), CORE_TAKEN); /* into a turn that a large one began */
-    core_turn(f->workers[0]);
-    worker_settle(f, 0);
-    assert_int_equal(f->answered[0].frames, before + 8);
-}
-
-static void small_frames_begin_turns_after_one_that_was_nearly_full(void **state)
-{
-    enum { NEARLY_FULL = 4096 / 4 * 3 };
-    struct fixture *f = *state;
-    static struct otpring_wire_query queries[NEARLY_FULL];
-    wrong_codes(f, 5, queries, NEARLY_FULL);
-    for (uint16_t i = 0; i < 5; i++) {
-        struct frame frame = verify(f, i, queries, i == DEPTH_TURNS ? NEARLY_FULL - 1 : NEARLY_FULL),
-                     small = verify(f, 7, queries, 1);
-        f->sequences[7]--;
-        if (i == DEPTH_TURNS + 1) assert_int_equal(frame_offer(f, 0, &small, NULL), CORE_FULL);
-        assert_int_equal(frame_offer(f, 0, &frame, NULL), CORE_TAKEN);
-        core_turn(f->workers[0]);
-    }
-    for (uint16_t i = 5; i < 7; i++) {
-        struct frame small = verify(f, i, queries, 1);
-        assert_int_equal(frame_offer(f, 0, &small, NULL), i == 5 ? CORE_TAKEN : CORE_FULL);
-        core_turn(f->workers[0]);
-    }
-    worker_settle(f, 0);
-}
-
-static void all_turns_in_flight_are_full_for_large_frames_too(void **state)
-{
-    enum { LARGE = 256 };
-    struct fixture *f = *state;
-    static struct otpring_wire_query queries[LARGE];
-    wrong_codes(f, 4, queries, LARGE);
-    for (uint16_t i = 0; i < 8; i++) {
-        struct frame large = verify(f, i, queries, LARGE);
-        assert_int_equal(frame_offer(f, 0, &large, NULL), CORE_TAKEN);
-        core_turn(f->workers[0]);
-    }
-    struct frame one_more = verify(f, 0, queries, LARGE);
-    assert_int_equal(frame_offer(f, 0, &one_more, NULL), CORE_FULL);
-    worker_settle(f, 0);
-    assert_int_equal(frame_offer(f, 0, &one_more, NULL), CORE_TAKEN);
-    core_turn(f->workers[0]);
-    worker_settle(f, 0);
-}
-
 static void a_turn_holds_at_most_the_items_it_was_made_for(void **state)
 {
     struct fixture *f = *state;
+    struct token token = fixture_token(f, 7, 2, PROFILE_HOTP, 2, 0);
     static struct otpring_wire_query queries[4096];
-    wrong_codes(f, 2, queries, 4096);
+    for (int i = 0; i < 4096; i++) queries[i] = query_of(f, &token, 1);
     struct frame first = verify(f, 0, queries, 4000), second = verify(f, 1, queries, 97),
                  third = verify(f, 2, queries, 96);
     assert_int_equal(frame_offer(f, 0, &first, NULL), CORE_TAKEN);
@@ -694,10 +606,6 @@ int main(void)
         TEST(one_code_on_two_workers_at_once_is_accepted_once),
         TEST(a_frame_that_rests_on_a_turn_lost_to_poison_is_unavailable),
         TEST(waiting_for_all_turns_sees_those_of_others),
-        TEST(turns_in_flight_are_bounded_and_say_full),
-        TEST(large_frames_begin_turns_that_small_ones_wait_for),
-        TEST(small_frames_begin_turns_after_one_that_was_nearly_full),
-        TEST(all_turns_in_flight_are_full_for_large_frames_too),
         TEST(a_turn_holds_at_most_the_items_it_was_made_for),
         TEST(a_session_goes_on_for_its_own_client_alone),
         TEST(hello_without_a_common_version_is_an_error),
