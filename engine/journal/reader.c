@@ -14,8 +14,7 @@ static struct result make_walk(struct journal_reader *reader)
     struct walk *walk = &reader->walk;
     TRY(walk_create(reader->os, &reader->folder, walk));
     if (!reader->options.read_ahead) return result_ok();
-    /* Short logs are read often, in tests, and memory takes its time too. Files that come later hold no larger block.
-     */
+    /* Short logs are read often, in tests, and memory takes its time. Files that come later hold no larger block. */
     uint64_t size = walk->largest > JOURNAL_BLOCK_SIZE_MAX ? walk->largest : JOURNAL_BLOCK_SIZE_MAX;
     if (size > AHEAD_SIZE) size = AHEAD_SIZE;
     return source_read_ahead(&walk->source, (uint32_t)size, (uint32_t)size);

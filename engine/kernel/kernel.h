@@ -89,8 +89,8 @@ struct kernel_messages {
 struct kernel_stages;
 
 struct kernel {
-    const char
-        *name; /* "portable", "simd128", "sha-ni", "avx2", "avx2+sha-ni", "avx512"; the SHA instructions want AVX too */
+    /* "portable", "simd128", "sha-ni", "avx2", "avx2+sha-ni", "avx512"; the SHA instructions want AVX too. */
+    const char *name;
     kernel_steps_function *steps[KERNEL_ALGORITHM_COUNT];
     kernel_match_function *match[KERNEL_ALGORITHM_COUNT];
     void (*sha256_many)(const struct kernel_messages *messages); /* as kernel_sha256_many, by this kernel */

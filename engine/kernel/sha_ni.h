@@ -1,6 +1,5 @@
-/* Steps with the SHA instructions of x86, on a CPU that has AVX too: up to four streams side by side, since one alone
- * waits for its own results.
- */
+/* Steps with the SHA instructions of x86, on a CPU that has AVX too: up to four streams side by side, since one waits
+ * for its own results. */
 #ifndef OTPRING_KERNEL_SHA_NI_H
 #define OTPRING_KERNEL_SHA_NI_H
 

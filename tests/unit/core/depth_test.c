@@ -106,8 +106,9 @@ static void a_disk_that_works_at_blocks_together_gets_several_but_for_trials_eve
             blocks_go(&loaded, together, 1);
             assert_int_equal(loaded.depth.turns, DEPTH_TURNS);
         }
-        blocks_go(&loaded, together, 1 + DEPTH_SAMPLES);
-        while (loaded.depth.trial == DEPTH_TRIES_TOGETHER) blocks_go(&loaded, together, 1);
+        blocks_go(&loaded, together, 1);
+        assert_int_equal(loaded.depth.trial, DEPTH_TRIES_TOGETHER);
+        blocks_go(&loaded, together, DEPTH_SAMPLES);
         assert_int_equal(loaded.depth.trial, DEPTH_TRIES_ALONE);
         assert_int_equal(loaded.depth.turns, 1);
         trial_go(&loaded, together, 1);
@@ -201,7 +202,7 @@ static void a_trial_without_blocks_that_count_ends_and_changes_nothing(void **st
     }
 }
 
-/* One trial: blocks alone take BLOCK_NS, together so long; one of each half was held up, and others took longer. */
+/* What one trial finds: blocks alone take BLOCK_NS, together so long, and two of each half were held up. */
 static uint32_t found(uint64_t together_ns)
 {
     struct depth depth = depth_make();
