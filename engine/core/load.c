@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "core/ahead.h"
 #include "os/arena.h"
 
 enum { LOAD_ROWS = 4096, LOAD_THREADS_MAX = 64, PREFETCH_ROWS = 16 };
@@ -34,6 +35,7 @@ struct load {
     struct load_batch batches[2];
     struct load_batch *filling;
     struct load_batch *opening; /* offered and not yet entered */
+    struct ahead ahead;
 };
 
 /* ---- opening, any thread ---- */
@@ -167,6 +169,7 @@ static struct result token_load(void *context, struct core *core, const uint8_t 
     /* A removed token has a line only where it is its account's first: the account's budget is there. */
     if (row->state == TOKEN_REMOVED && !row->first) return result_ok();
     if (++batch->count < LOAD_ROWS) return result_ok();
+    if (load->thread_count > 0) ahead_follow(&load->ahead, row->ordinal);
     progress(core);
     return turn_over(load);
 }
@@ -202,11 +205,13 @@ static struct result load_start(struct load *load)
            pthread_create(&load->threads[load->thread_count], NULL, thread_main, load) == 0) {
         load->thread_count++;
     }
+    if (load->thread_count > 0) ahead_begin(&load->ahead, load->core->store);
     return result_ok();
 }
 
 static void load_end(struct load *load)
 {
+    if (load->thread_count > 0) ahead_end(&load->ahead);
     /* After a failure a batch may still be on offer; its slices are let run out. */
     if (load->opening) (void)!result_failed(opened(load, load->opening));
     pthread_mutex_lock(&load->mutex);

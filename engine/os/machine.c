@@ -95,6 +95,13 @@ uint64_t machine_resident_size(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+uint64_t machine_disk_waits(void)
+{
+    struct rusage usage;
+    CHECK(getrusage(RUSAGE_THREAD, &usage) == 0);
+    return (uint64_t)usage.ru_majflt;
+}
+
 void machine_random(void *ret_bytes, size_t size)
 {
     for (uint8_t *at = ret_bytes; size > 0;) {

@@ -19,6 +19,8 @@ struct os_time machine_time(struct machine_clock *clock);
 unsigned machine_cpu_count(void);
 /* Bytes of this process that are in memory; 0: not known. Opens a file of /proc. */
 uint64_t machine_resident_size(void);
+/* How often the calling thread has waited for pages of mapped files to come from the disk. */
+uint64_t machine_disk_waits(void);
 void machine_random(void *ret_bytes, size_t size);
 /* Asks that the calling thread, once it has run for 0.1 ms, gives way at once to one that wakes up, and not only when
  * its slice (3 ms, counted by a tick of 4) has passed: Linux 6.12 and later; elsewhere nothing changes. What finishes a

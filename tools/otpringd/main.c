@@ -15,6 +15,7 @@
 #include "otpringd/daemon.h"
 #include "otpringd/log.h"
 #include "otpringd/options.h"
+#include "otpringd/progress.h"
 #include "otpringd/sandbox.h"
 
 enum { EXIT_FAILED = 1, EXIT_BAD_USE = 2, LOOK_S = 1 };
@@ -67,22 +68,27 @@ static double seconds_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static double opening_s; /* when the opening began */
+static struct progress start_progress;
 
+/* A start with many tokens or a long journal must not look like a hanging one. */
 static void tell_progress(void *context, const char *what, uint64_t done, uint64_t of)
 {
-    (void)context;
-    static time_t said;
-    time_t now = time(NULL);
-    if (now == said) return;
-    bool first = said == 0;
-    said = now;
-    /* A start with a long journal must not look like a hanging one. */
-    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Starting: %s, %llu of %llu", what, (unsigned long long)done,
-               (unsigned long long)of);
-    if (!first)
-        log_line(LOG_LEVEL_INFO, "%s: %llu of %llu, %.0f a second", what, (unsigned long long)done,
-                 (unsigned long long)of, (double)done / (seconds_now() - opening_s));
+    struct progress *progress = context;
+    char text[PROGRESS_TEXT_SIZE];
+    if (!progress_due(progress, what, done, of, seconds_now(), text)) return;
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Starting: %s", text);
+    if (progress->terminal)
+        fprintf(stderr, "\r%s\033[K", text);
+    else
+        log_line(LOG_LEVEL_INFO, "%s", text);
+    progress->drawn = progress->terminal;
+}
+
+/* What is said next begins where the bar stood. */
+static void progress_end(struct progress *progress)
+{
+    if (progress->drawn) fputs("\r\033[K", stderr);
+    progress->drawn = false;
 }
 
 /* A name that is not one is bad use, as a bad value of any other setting. */
@@ -127,11 +133,14 @@ static bool engine_start(struct daemon *daemon)
                  .kernel = kernel,
                  .take_over = config->take_over,
                  .restore_now_ms = config->restore_now_ms,
-                 .progress = tell_progress}};
+                 .progress = tell_progress,
+                 .progress_context = &start_progress}};
     arena_allow_unlocked(config->insecure_memory);
-    opening_s = seconds_now();
+    start_progress.terminal = isatty(STDERR_FILENO) && !getenv("JOURNAL_STREAM");
+    double begun_s = seconds_now();
     struct result result = engine_open(&options, &daemon->engine);
-    daemon->opened_s = seconds_now() - opening_s;
+    daemon->opened_s = seconds_now() - begun_s;
+    progress_end(&start_progress);
     if (!result_failed(result)) return true;
     log_line(LOG_LEVEL_ERROR, "%s: %s", config->store, result_text(result));
     return false;

@@ -3,14 +3,18 @@
 #include "helpers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "os/machine.h"
 
 enum { BUFFERS = 8, BUFFER_SIZE = 1024 };
 
@@ -353,6 +357,32 @@ static void the_clocks_are_the_machines(void **state)
     assert_in_range(now.boot_ms, boot_ms, clock_ms(CLOCK_BOOTTIME));
 }
 
+/* Where the folder's file system keeps files in memory alone there is nothing to wait for. */
+static void a_page_that_comes_from_the_disk_is_a_wait(void **state)
+{
+    enum { SIZE = 1 << 20 };
+    struct fixture *f = *state;
+    int file = open(f->path[0], O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_true(file >= 0);
+    uint8_t *bytes = calloc(1, SIZE);
+    assert_int_equal(write(file, bytes, SIZE), SIZE);
+    assert_int_equal(fsync(file), 0);
+    assert_int_equal(posix_fadvise(file, 0, SIZE, POSIX_FADV_DONTNEED), 0);
+    uint8_t *map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, file, 0);
+    assert_true(map != MAP_FAILED);
+    unsigned char there;
+    assert_int_equal(mincore(map, 1, &there), 0);
+    uint64_t before = machine_disk_waits();
+    bytes[0] = *(volatile uint8_t *)map;
+    uint64_t waits = machine_disk_waits() - before;
+    munmap(map, SIZE);
+    close(file);
+    unlink(f->path[0]);
+    free(bytes);
+    if (there & 1) skip();
+    assert_true(waits > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -370,6 +400,7 @@ int main(void)
         TEST(destroying_another_threads_os_leaves_ones_own_alone),
         cmocka_unit_test_setup_teardown(synced_writes_complete_while_spinning, spinning_setup, teardown),
         TEST(the_clocks_are_the_machines),
+        TEST(a_page_that_comes_from_the_disk_is_a_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
