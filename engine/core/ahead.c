@@ -1,7 +1,6 @@
 #include "core/ahead.h"
 
 #include "base/bytes.h"
-#include "os/machine.h"
 
 /* Not further ahead than memory is sure to keep; false when told to stop. */
 static bool may_go_on(struct ahead *ahead, uint64_t ordinal)
@@ -15,7 +14,7 @@ static bool may_go_on(struct ahead *ahead, uint64_t ordinal)
 
 static void touch(struct ahead *ahead, struct store_txn *txn)
 {
-    uint64_t waits = machine_disk_waits(), ordinal = 0;
+    uint64_t waits = ahead->disk_waits(), ordinal = 0;
     for (unsigned touched = 1; ordinal <= UINT32_MAX; touched++) {
         uint8_t at[4];
         struct store_bytes key, value;
@@ -26,7 +25,7 @@ static void touch(struct ahead *ahead, struct store_txn *txn)
             return; /* the end; or damage, which whoever loads will meet */
         ordinal = (uint64_t)load_be32(key.bytes) + AHEAD_STEP;
         if (touched % AHEAD_LOOK == 0) {
-            uint64_t now = machine_disk_waits();
+            uint64_t now = ahead->disk_waits();
             if (now == waits) ordinal += AHEAD_JUMP;
             waits = now;
         }
@@ -44,9 +43,12 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-void ahead_begin(struct ahead *ahead, struct store *store)
+void ahead_begin(struct ahead *ahead, struct store *store, uint64_t (*disk_waits)(void))
 {
-    *ahead = (struct ahead){.store = store, .mutex = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+    *ahead = (struct ahead){.store = store,
+                            .disk_waits = disk_waits,
+                            .mutex = PTHREAD_MUTEX_INITIALIZER,
+                            .moved = PTHREAD_COND_INITIALIZER};
     ahead->started = pthread_create(&ahead->thread, NULL, thread_main, ahead) == 0;
 }
 

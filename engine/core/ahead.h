@@ -11,6 +11,7 @@
 
 struct ahead {
     struct store *store;
+    uint64_t (*disk_waits)(void);
     pthread_t thread;
     bool started;
     pthread_mutex_t mutex;
@@ -27,8 +28,9 @@ enum {
         1 << 20, /* ordinals ahead: some 300 MB of the store, so that memory still has them when they are read */
 };
 
-/* Where no thread or no transaction can be had, nothing is read ahead. */
-void ahead_begin(struct ahead *ahead, struct store *store);
+/* disk_waits: how often the thread that asks has waited for the disk (machine_disk_waits). Where no thread or no
+ * transaction can be had, nothing is read ahead. */
+void ahead_begin(struct ahead *ahead, struct store *store, uint64_t (*disk_waits)(void));
 /* Whoever loads has come to this ordinal. */
 void ahead_follow(struct ahead *ahead, uint32_t ordinal);
 void ahead_end(struct ahead *ahead);

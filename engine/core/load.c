@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "core/ahead.h"
 #include "os/arena.h"
+#include "os/machine.h"
 
 enum { LOAD_ROWS = 4096, LOAD_THREADS_MAX = 64, PREFETCH_ROWS = 16 };
 
@@ -205,7 +206,7 @@ static struct result load_start(struct load *load)
            pthread_create(&load->threads[load->thread_count], NULL, thread_main, load) == 0) {
         load->thread_count++;
     }
-    if (load->thread_count > 0) ahead_begin(&load->ahead, load->core->store);
+    if (load->thread_count > 0) ahead_begin(&load->ahead, load->core->store, machine_disk_waits);
     return result_ok();
 }
 

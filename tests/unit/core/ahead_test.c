@@ -23,6 +23,17 @@ struct counted {
 
 static struct counted *current;
 
+static uint64_t no_waits(void)
+{
+    return 7;
+}
+
+static uint64_t more_each_time(void)
+{
+    static uint64_t waits;
+    return ++waits;
+}
+
 static struct result counted_begin(struct store *base, bool write, struct store_txn **ret_txn)
 {
     struct counted *store = (struct counted *)base;
@@ -89,22 +100,32 @@ static void a_row_of_each_step_is_touched(void **state)
     struct counted *store = *state;
     struct ahead ahead;
     rows_put(store, 0, 100 * AHEAD_STEP);
-    ahead_begin(&ahead, &store->store);
+    ahead_begin(&ahead, &store->store, no_waits);
     comes_to_an_end(store);
     ahead_end(&ahead);
     assert_int_equal(atomic_load(&store->asked), 100 + 1);
 }
 
-/* The model is in memory, so the disk is never waited for. */
 static void what_is_in_memory_is_passed_over(void **state)
 {
     struct counted *store = *state;
     struct ahead ahead;
     rows_put(store, 0, 3 * AHEAD_LOOK * AHEAD_STEP);
-    ahead_begin(&ahead, &store->store);
+    ahead_begin(&ahead, &store->store, no_waits);
     comes_to_an_end(store);
     ahead_end(&ahead);
     assert_int_equal(atomic_load(&store->asked), AHEAD_LOOK + 1);
+}
+
+static void where_the_disk_is_waited_for_nothing_is_passed_over(void **state)
+{
+    struct counted *store = *state;
+    struct ahead ahead;
+    rows_put(store, 0, 3 * AHEAD_LOOK * AHEAD_STEP);
+    ahead_begin(&ahead, &store->store, more_each_time);
+    comes_to_an_end(store);
+    ahead_end(&ahead);
+    assert_int_equal(atomic_load(&store->asked), 3 * AHEAD_LOOK + 1);
 }
 
 static void it_is_never_too_far_ahead(void **state)
@@ -113,7 +134,7 @@ static void it_is_never_too_far_ahead(void **state)
     struct ahead ahead;
     rows_put(store, 0, 1);
     rows_put(store, AHEAD_MOST + 100, 1);
-    ahead_begin(&ahead, &store->store);
+    ahead_begin(&ahead, &store->store, no_waits);
     while (atomic_load(&store->asked) < 2) usleep(1000);
     ahead_follow(&ahead, 100 + AHEAD_STEP - 1);
     usleep(20000);
@@ -129,7 +150,7 @@ static void it_ends_while_it_waits(void **state)
     struct counted *store = *state;
     struct ahead ahead;
     rows_put(store, AHEAD_MOST, 1);
-    ahead_begin(&ahead, &store->store);
+    ahead_begin(&ahead, &store->store, no_waits);
     while (atomic_load(&store->asked) < 1) usleep(1000);
     ahead_end(&ahead);
     assert_true(atomic_load(&store->ended));
@@ -141,7 +162,7 @@ static void the_last_ordinal_is_the_end(void **state)
     struct counted *store = *state;
     struct ahead ahead;
     rows_put(store, UINT32_MAX - 1, 2);
-    ahead_begin(&ahead, &store->store);
+    ahead_begin(&ahead, &store->store, no_waits);
     ahead_follow(&ahead, UINT32_MAX);
     comes_to_an_end(store);
     ahead_end(&ahead);
@@ -159,7 +180,7 @@ static void a_key_that_is_none_ends_it(void **state)
         OK);
     assert_int_equal(store_commit(store->inner, txn).code, OK);
     rows_put(store, 0x01000000, 1);
-    ahead_begin(&ahead, &store->store);
+    ahead_begin(&ahead, &store->store, no_waits);
     comes_to_an_end(store);
     ahead_end(&ahead);
     assert_int_equal(atomic_load(&store->asked), 1);
@@ -170,7 +191,7 @@ static void without_a_transaction_nothing_is_read(void **state)
     struct counted *store = *state;
     struct ahead ahead;
     store->begin_fails = true;
-    ahead_begin(&ahead, &store->store);
+    ahead_begin(&ahead, &store->store, no_waits);
     ahead_end(&ahead);
     assert_int_equal(atomic_load(&store->asked), 0);
 }
@@ -182,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_row_of_each_step_is_touched),
         TEST(what_is_in_memory_is_passed_over),
+        TEST(where_the_disk_is_waited_for_nothing_is_passed_over),
         TEST(it_is_never_too_far_ahead),
         TEST(it_ends_while_it_waits),
         TEST(the_last_ordinal_is_the_end),

@@ -79,6 +79,10 @@ static void thousands_of_tokens_in_one_act_are_there_after_a_crash(void **unused
     assert_int_equal(table_token_count(core_table(state->core)), ROUNDS * MANY);
     assert_int_equal(state_verify(state, "acme", "u0-7", state_code(8, 300)), OTPRING_ACCEPTED);
     state_stop(state);
+    state->options.load_threads = 1;
+    state_ok(state_open(state));
+    assert_int_equal(table_token_count(core_table(state->core)), ROUNDS * MANY);
+    state_stop(state);
 
     /* A seed far behind that does not open: what is on offer to the threads by then is let run out. */
     struct store_txn *txn;
