@@ -21,7 +21,7 @@
 #include "journal/journal.h"
 #include "os/os_uring.h"
 
-enum { ROUNDS = 5, WAIT_NS = 1000000 };
+enum { ROUNDS = 5, WAIT_NS = 1000000, TIMES_MAX = 1 << 20 };
 
 static const uint32_t block_slots[] = {1, 64, 1024, JOURNAL_SLOTS_MAX};
 static const uint32_t depths[] = {1, 2, 4, 8};
@@ -128,12 +128,21 @@ static int by_value(const void *a, const void *b)
 
 static bool json;
 
-/* depth 0: the plain append. JSON gives every round, so that the suite can say how far they spread. */
-static void print_json(uint32_t slot_count, uint32_t depth, const double rates[ROUNDS])
+static void print_list(const char *name, const double values[ROUNDS], int digits)
 {
-    printf("{\"records\": %u, \"depth\": %u, \"rates\": [", slot_count, depth);
-    for (int i = 0; i < ROUNDS; i++) printf("%s%.0f", i ? ", " : "", rates[i]);
-    puts("]}");
+    printf(", \"%s\": [", name);
+    for (int i = 0; i < ROUNDS; i++) printf("%s%.*f", i ? ", " : "", digits, values[i]);
+    putchar(']');
+}
+
+/* depth 0: the plain append, of which medians_us are the writes' own. JSON gives every round, so that the suite can say
+ * how far they spread. */
+static void print_json(uint32_t slot_count, uint32_t depth, const double rates[ROUNDS], const double *medians_us)
+{
+    printf("{\"records\": %u, \"depth\": %u", slot_count, depth);
+    print_list("rates", rates, 0);
+    if (medians_us) print_list("p50_us", medians_us, 2);
+    puts("}");
     fflush(stdout);
 }
 
@@ -180,7 +189,7 @@ static void measure_journal(const char *folder, uint32_t slot_count, uint32_t de
     os_destroy(os);
     clear_folder(folder);
     if (json) {
-        print_json(slot_count, depth, rates);
+        print_json(slot_count, depth, rates, NULL);
         return;
     }
     printf("%7u %6u", slot_count, depth);
@@ -209,10 +218,11 @@ static void measure_plain(const char *folder, uint32_t slot_count, double second
     }
     op = (struct os_op){.kind = OS_SYNC, .file = (int)file};
     must("sync", os_result(os_run(os, &op)));
-    double rates[ROUNDS];
+    double rates[ROUNDS], medians_us[ROUNDS], *took_us = malloc(TIMES_MAX * sizeof *took_us);
     uint32_t size = format_block_size(slot_count);
+    CHECK(took_us);
     for (int round = 0; round < ROUNDS; round++) {
-        double start = now_s();
+        double start = now_s(), before = start;
         uint64_t count = 0;
         while (now_s() - start < seconds / ROUNDS) {
             op = (struct os_op){.kind = OS_WRITE_DSYNC,
@@ -221,17 +231,24 @@ static void measure_plain(const char *folder, uint32_t slot_count, double second
                                 .size = size,
                                 .offset = count * size % (PLAIN_SIZE - CHUNK) / 4096 * 4096};
             must("write", os_result(os_run(os, &op)));
+            double now = now_s();
+            if (count < TIMES_MAX) took_us[count] = (now - before) * 1e6;
+            before = now;
             count++;
         }
+        size_t times = count < TIMES_MAX ? count : TIMES_MAX;
+        qsort(took_us, times, sizeof took_us[0], by_value);
+        medians_us[round] = took_us[times / 2];
         rates[round] = (double)count * slot_count / (now_s() - start);
     }
     op = (struct os_op){.kind = OS_CLOSE, .file = (int)file};
     (void)os_run(os, &op);
     free(bytes);
+    free(took_us);
     unlink(path);
     os_destroy(os);
     if (json) {
-        print_json(slot_count, 0, rates);
+        print_json(slot_count, 0, rates, medians_us);
         return;
     }
     printf("%7u  plain", slot_count);

@@ -137,7 +137,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=100000)
     parser.add_argument("--companies", type=int, default=100)
     parser.add_argument("--assign", type=int, default=5000, help="users, in as many companies as that takes")
-    parser.add_argument("--folder", type=pathlib.Path, default=os.environ.get("OTPRING_TEST_FOLDER"))
+    parser.add_argument("--folder", type=pathlib.Path, default=os.environ.get("OTPRING_TEST_FOLDER", "/var/tmp"))
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     each = options.tokens // options.companies

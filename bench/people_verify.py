@@ -116,7 +116,7 @@ def main():
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--pace", type=float, default=0)
-    parser.add_argument("--folder", type=pathlib.Path, default=os.environ.get("OTPRING_TEST_FOLDER"))
+    parser.add_argument("--folder", type=pathlib.Path, default=os.environ.get("OTPRING_TEST_FOLDER", "/var/tmp"))
     options = parser.parse_args()
     base = pathlib.Path(tempfile.mkdtemp(prefix="otpring-people-", dir=options.folder))
     store = base / "store"

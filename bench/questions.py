@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Questions to devices through the daemon: how many are asked and answered a second, what an open one takes, and what codes notice of it.
 
-usage: questions.py [--programs FOLDER] [--loads FOLDER] [--devices N] [--seconds S] [--rate APPROVALS] [--codes RATE] [--json FILE]
+usage: questions.py [--programs FOLDER] [--loads FOLDER] [--devices N] [--open N] [--seconds S] [--rate APPROVALS] [--codes RATE] [--json FILE]
 
 Devices are enrolled one after the other first (some 10 a second), half of them ES256, half Ed25519. Then: approvals as fast as they go; codes alone at
 --codes a second; the same codes while --rate approvals a second come in. All of it shares one machine's cores with the programs that make the load,
@@ -105,22 +105,33 @@ def main():
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="otpring-questions-", dir="/var/tmp") as folder:
         bank, keys = Bank(given.programs, folder), f"{folder}/keys"
-        bank.enrol(given.devices, keys)
-        figures = {"cores": os.cpu_count(), "devices": given.devices}
-        fast = subprocess.run(questions(given.loads, bank, keys, given.seconds, 0), capture_output=True, text=True, check=False)
-        figures["approvals"] = json.loads(fast.stdout)
-        rewind(keys)
-        figures["codes_alone"] = codes(given.programs, bank, given.codes, given.seconds)
-        beside = subprocess.Popen(questions(given.loads, bank, keys, given.seconds + 8, given.rate), stdout=subprocess.PIPE, text=True)
-        time.sleep(1)
-        figures["codes_beside"] = codes(given.programs, bank, given.codes, given.seconds)
-        figures["approvals_beside"] = json.loads(beside.communicate()[0])
-        figures["open"] = open_ones(bank, given.open)
-        bank.stop()
+        try:
+            figures = measure(given, bank, keys)
+        finally:
+            bank.stop()
     text = json.dumps(figures, indent=1)
     print(text)
     if given.json:
         given.json.write_text(text + "\n")
+
+
+def measure(given, bank, keys):
+    bank.enrol(given.devices, keys)
+    figures = {"cores": os.cpu_count(), "devices": given.devices}
+    fast = subprocess.run(questions(given.loads, bank, keys, given.seconds, 0), capture_output=True, text=True, check=False)
+    figures["approvals"] = json.loads(fast.stdout)
+    rewind(keys)
+    figures["codes_alone"] = codes(given.programs, bank, given.codes, given.seconds)
+    beside = subprocess.Popen(questions(given.loads, bank, keys, given.seconds + 8, given.rate), stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(1)
+        figures["codes_beside"] = codes(given.programs, bank, given.codes, given.seconds)
+        figures["approvals_beside"] = json.loads(beside.communicate()[0])
+    finally:
+        beside.kill()
+        beside.wait()
+    figures["open"] = open_ones(bank, given.open)
+    return figures
 
 
 def rewind(keys):

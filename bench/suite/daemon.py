@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,11 @@ def cpu_s(pid):
 def resident_bytes(pid):
     fields = pathlib.Path(f"/proc/{pid}/statm").read_text().split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_locks():
+    """Whether this user's processes may lock what the daemon locks; root's may."""
+    return os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY
 
 
 def end(process, seconds=60):
@@ -58,20 +64,31 @@ class Daemon:
         if not running:
             subprocess.run([self.tools / "otpring", "--store", self.store, "init"], check=True, stdout=subprocess.DEVNULL)
             # Each shape of load has sessions of its own, and there is room for so many: they must go soon after.
-            command = [self.tools / "otpringd", "--store", self.store, "--workers", "1", "--session-idle", "5", *extra]
-            self.log = open(folder / "daemon.log", "w", encoding="utf-8")
+            unlocked = () if memory_locks() else ("--insecure-memory",)
+            command = [self.tools / "otpringd", "--store", self.store, "--workers", "1", "--session-idle", "5", *unlocked, *extra]
+            self.log_path = folder / "daemon.log"
+            self.log = open(self.log_path, "w", encoding="utf-8")
             self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
-        self.await_ready()
+        try:
+            self.await_ready()
+        except BaseException:
+            self.close()
+            raise
 
     def await_ready(self):
+        """One that runs already answers now or never."""
         deadline = time.monotonic() + 120
         while True:
             try:
                 self.status()
                 return
-            except (subprocess.CalledProcessError, ValueError):
-                if time.monotonic() > deadline or (self.process and self.process.poll() is not None):
-                    raise SystemExit(f"bench/run: otpringd on {self.store} did not get ready") from None
+            except (subprocess.CalledProcessError, ValueError) as error:
+                if not self.process:
+                    said = getattr(error, "stderr", b"") or b""
+                    raise RuntimeError(f"the daemon of {self.store} does not answer: {said.decode(errors='replace').strip() or error}") from None
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    said = self.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+                    raise RuntimeError(f"otpringd on {self.store} did not get ready: {'; '.join(said) or 'it said nothing'}") from None
                 time.sleep(0.1)
 
     def status(self):
@@ -86,6 +103,9 @@ class Daemon:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         if self.process:
             end(self.process)
             self.log.close()
@@ -116,6 +136,9 @@ class Load:
             raise RuntimeError(f"{result['unexpected']} verdicts were not the expected ones")
         if result["error"] or result["unanswered"]:
             raise RuntimeError(f"the load ended early: {result['error'] or 'not everything was answered'}")
+        # Refusals are quick: a rate or a latency that holds some is none of verification.
+        if result["unavailable"]:
+            raise RuntimeError(f"{result['unavailable']} of {result['answered_in_all']} were answered UNAVAILABLE: a full disk, or a daemon that was stopped?")
         return result
 
     def __enter__(self):

@@ -2,6 +2,10 @@
 import random
 import statistics
 
+# With fewer repetitions on a side, an interval leaves out 1 by chance more often than one in twenty: three against three lie apart one time in ten.
+COMPARED_LEAST = 4
+NEWS = ("faster", "slower", "better", "worse")
+
 
 class Figures:
     """In the order of measuring. A figure's key is part/name; the same key again adds repetitions."""
@@ -13,6 +17,8 @@ class Figures:
     def add(self, part, name, values, unit, better, note=""):
         """better: "higher", "lower", or "" where neither is."""
         values = [float(value) for value in (values if isinstance(values, (list, tuple)) else [values])]
+        if not values:
+            raise ValueError(f"{name}: nothing was measured")
         key = f"{part}/{name}"
         figure = self.by_key.setdefault(key, {"part": part, "name": name, "unit": unit, "better": better, "note": note, "values": []})
         figure["values"].extend(values)
@@ -24,9 +30,13 @@ class Figures:
         figure = self.by_key.get(key)
         return figure["median"] if figure else None
 
-    def note(self, part, text):
-        self.notes.append({"part": part, "text": text})
+    def note(self, part, text, failed=False):
+        self.notes.append({"part": part, "text": text, "failed": failed})
         print(f"  {part}: {text}", flush=True)
+
+    def fail(self, part, text):
+        """The run is no result: it ends with a status that says so."""
+        self.note(part, text, failed=True)
 
 
 def finish(figure):
@@ -73,22 +83,36 @@ def interval(before, after, rounds=2000, seed=1):
     return ratios[int(len(ratios) * 0.025)], ratios[int(len(ratios) * 0.975) - 1]
 
 
-def compare(before, after):
-    """Rows for the figures in both: a word only where the interval leaves out "no change"; else "no difference shown"."""
+def word_of(figure, up):
+    speed = figure["unit"].endswith("/s") or "ns" in figure["unit"] or figure["unit"] in ("us", "s")
+    good = up == (figure["better"] == "higher")
+    return ("faster" if good else "slower") if speed else ("better" if good else "worse")
+
+
+def compare(before, after, others=()):
+    """Rows for the figures in both: a word only where the interval leaves out "no change"; else "no difference shown". Figures of the parts in `others`
+    were measured with options that change their meaning, and get none."""
     rows = []
     for key, new in after.items():
         old = before.get(key)
-        if not old or not new["better"] or not old["median"]:
+        if not old or not new["better"] or (not old["median"] and not new["median"]):
             continue
-        if min(len(old["values"]), len(new["values"])) < 3:
-            rows.append({"key": key, "ratio": new["median"] / old["median"], "low": None, "high": None, "word": "too few repetitions"})
-            continue
-        low, high = interval(old["values"], new["values"])
-        word = "no difference shown"
-        if low > 1 or high < 1:
-            up = low > 1
-            speed = new["unit"].endswith("/s") or "ns" in new["unit"] or new["unit"] in ("us", "s")
-            good = up == (new["better"] == "higher")
-            word = ("faster" if good else "slower") if speed else ("better" if good else "worse")
-        rows.append({"key": key, "ratio": new["median"] / old["median"], "low": low, "high": high, "word": word})
+        row = {"key": key, "old": old["median"], "new": new["median"], "ratio": new["median"] / old["median"] if old["median"] else None, "low": None, "high": None}
+        rows.append(row)
+        if new["part"] in others:
+            row["word"] = "other options"
+        elif not old["median"]:  # what was never there before: allocations
+            row["word"] = word_of(new, True)
+        elif min(len(old["values"]), len(new["values"])) < COMPARED_LEAST:
+            row["word"] = "too few repetitions"
+        else:
+            row["low"], row["high"] = interval(old["values"], new["values"])
+            row["word"] = word_of(new, row["low"] > 1) if row["low"] > 1 or row["high"] < 1 else "no difference shown"
     return rows
+
+
+def change(row):
+    """What the row says, as text."""
+    if row["ratio"] is None:
+        return f"{number(row['old'])} and now {number(row['new'])}"
+    return f"{row['ratio']:.3f}" + (f" ({row['low']:.3f} to {row['high']:.3f})" if row["low"] is not None else "")

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import statistics
 import subprocess
 import threading
 import time
@@ -16,24 +17,24 @@ def in_flight(batch, connections):
     return max(1, min(16, 65536 // (batch * connections)))
 
 
-def run(options, figures):
+def run(options, figures, data):
     if options.store:
         with daemon.Daemon(options, running=options.store) as served:
-            return measure(options, figures, served)
+            measure(options, figures, served, data)
+        return
     with daemon.Folder(options, "end") as folder:
         with daemon.Daemon(options, folder, (*JOURNAL, *capacity(options))) as served:
-            data = measure(options, figures, served)
+            measure(options, figures, served, data)
     apart(options, figures)
-    return data
 
 
 def capacity(options):
     return ("--tokens-max", str(options.accounts * 2)) if options.accounts > 2000000 else ()
 
 
-def measure(options, figures, served):
+def measure(options, figures, served, data):
     first = served.status()
-    data = {"grid": [], "curve": [], "kernel": first["kernel"], "accounts": options.accounts}
+    data.update({"grid": [], "curve": [], "kernel": first["kernel"], "accounts": options.accounts, "own": served.pid is not None})
     # A store that is in use gets no profile of ours: nothing takes one away again.
     reach = () if options.store else daemon.TOTP_REACH
     data["reach"] = "1 back, 2 ahead, 20 far" if reach else "HOTP's default"
@@ -43,25 +44,27 @@ def measure(options, figures, served):
         grid(options, figures, served, load, data)
         latency_curve(options, figures, load, data)
         sustained(options, figures, served, load)
+        if served.pid:
+            figures.add("end", f"daemon's memory, {options.accounts:,} accounts", daemon.resident_bytes(served.pid) / options.accounts, "bytes an account", "lower",
+                        "whole process, buffers and journal blocks included")
     if reach:
         far_reach(options, figures, served)
     last = served.status()
     figures.add("end", "segment rotations in this part", last["journal"]["rotations"] - first["journal"]["rotations"], "rotations", "")
-    if served.pid:
-        figures.add("end", f"daemon's memory, {options.accounts:,} accounts", daemon.resident_bytes(served.pid) / options.accounts, "bytes an account", "lower",
-                    "whole process, buffers and journal blocks included")
-    return data
 
 
 def latency_of_one(options, figures, load):
-    """Each repetition beside a sync of one block without the journal: on a busy machine both take a tick of the clock now and then."""
+    """Each repetition beside syncs of one block without the journal: on a busy machine both take a tick of the clock now and then. Medians both: a
+    mean of syncs would hold each stall whole. A store elsewhere may be on another disk, whose syncs are not measured."""
     results, syncs = [], []
     for _ in range(options.repetitions):
-        with daemon.Folder(options, "sync") as folder:
-            done = subprocess.run([options.build / "bench/journal_bench", "--plain", folder, "0.25"], capture_output=True, text=True, check=True)
-        syncs += [1e6 / rate for rate in json.loads(done.stdout)["rates"] if rate]
+        if not options.store:
+            with daemon.Folder(options, "sync") as folder:
+                done = subprocess.run([options.build / "bench/journal_bench", "--plain", folder, "0.25"], capture_output=True, text=True, check=True)
+            syncs += json.loads(done.stdout)["p50_us"]
         results.append(load.run(batch=1, connections=1, in_flight=1, seconds=options.seconds, warmup=options.warmup))
-    figures.add("end", "one block written with data sync, beside the next", syncs, "us", "lower")
+    if syncs:
+        figures.add("end", "one block written with data sync, p50, beside the next", syncs, "us", "lower")
     for part in ("p50", "p99"):
         figures.add("end", f"one client, one query in flight, {part}", [r["latency_us"][part] for r in results], "us", "lower")
 
@@ -87,22 +90,30 @@ def grid(options, figures, served, load, data):
             closed = [one(served, load, batch=batch, connections=connections, in_flight=flight, seconds=options.seconds, warmup=options.warmup)
                       for _ in range(options.repetitions)]
             rate = figures.add("end", f"closed loop, {shape}", [r["verifications_per_s"] for r in closed], "verifications/s", "higher")["median"]
-            row = {"batch": batch, "connections": connections, "in_flight": flight, "rate": rate,
-                   "latency_us": middle(closed)["latency_us"], "load_cpu_ns": middle(closed)["load_cpu_ns"], "daemon_cpu_ns": middle(closed)["daemon_cpu_ns"]}
+            row = {"batch": batch, "connections": connections, "in_flight": flight, "rate": rate, **medians(closed)}
             if batch in (1, 1024) and row["daemon_cpu_ns"]:
                 figures.add("end", f"daemon's processor time, {shape}", [r["daemon_cpu_ns"] for r in closed], "ns a verification", "lower")
             # Half of what it can do: latency then is the engine's, not the queue's.
             opened = [load.run(batch=batch, connections=connections, in_flight=flight, rate=max(1, int(rate / 2)), seconds=options.seconds, warmup=options.warmup)
                       for _ in range(1 if options.quick else options.repetitions)]
-            row["open_latency_us"], row["open_rate"] = middle(opened)["latency_us"], rate / 2
+            half = medians(opened)
+            row["open_latency_us"], row["open_frames"], row["open_rate"] = half["latency_us"], half["frames"], rate / 2
             if batch in (1, 1024):
                 figures.add("end", f"open loop at half of that rate, p99, {shape}", [r["latency_us"]["p99"] for r in opened], "us", "lower",
                             "from the time when a batch was due")
             data["grid"].append(row)
 
 
-def middle(results):
-    return sorted(results, key=lambda result: result["verifications_per_s"])[len(results) // 2]
+def median_of(results, name):
+    values = [result[name] for result in results if result.get(name) is not None]
+    return statistics.median(values) if values else None
+
+
+def medians(results):
+    """Of the repetitions of one shape, each quantity's own."""
+    latencies = [result["latency_us"] for result in results]
+    return {"latency_us": {name: statistics.median(latency[name] for latency in latencies) for name in latencies[0]},
+            **{name: median_of(results, name) for name in ("load_cpu_ns", "daemon_cpu_ns", "frames")}}
 
 
 def latency_curve(options, figures, load, data):
@@ -110,10 +121,12 @@ def latency_curve(options, figures, load, data):
     batch, connections = 64, 16
     full = load.run(batch=batch, connections=connections, in_flight=64, seconds=options.seconds, warmup=options.warmup)["verifications_per_s"]
     for part in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1):
-        result = load.run(batch=batch, connections=connections, in_flight=64, rate=int(full * part), seconds=options.seconds, warmup=options.warmup)
-        data["curve"].append({"offered": full * part, "reached": result["verifications_per_s"], "part": part, "latency_us": result["latency_us"]})
-    half = next(point for point in data["curve"] if point["part"] == 0.5)
-    figures.add("end", "p99 at half of the saturation rate, batch 64, 16 connections", half["latency_us"]["p99"], "us", "lower")
+        results = [load.run(batch=batch, connections=connections, in_flight=64, rate=int(full * part), seconds=options.seconds, warmup=options.warmup)
+                   for _ in range(options.repetitions if part == 0.5 else 1)]
+        data["curve"].append({"offered": full * part, "reached": median_of(results, "verifications_per_s"), "part": part, "latency_us": medians(results)["latency_us"],
+                              "unsent": max(result.get("unsent") or 0 for result in results)})
+        if part == 0.5:
+            figures.add("end", "p99 at half of the saturation rate, batch 64, 16 connections", [result["latency_us"]["p99"] for result in results], "us", "lower")
     data["curve_shape"] = f"frames of {batch}, {connections} connections"
 
 
@@ -154,9 +167,10 @@ def sustained(options, figures, served, load):
     with SealWatch(served) as watch:
         result = one(served, load, batch=1024, connections=16, in_flight=4, seconds=seconds, warmup=options.warmup)
     rotations = served.status()["journal"]["rotations"] - rotations
+    accepted = result["accepted"] / max(1, sum(result[verdict] for verdict in ("accepted", "rejected", "replayed", "throttled", "resync")))
     figures.add("end", f"sustained for {seconds:g} s, batch 1024, 16 connections", result["verifications_per_s"], "verifications/s", "higher",
-                f"{rotations} segment rotations, {result['accepted'] / max(1, result['accepted'] + result['rejected'] + result['replayed']):.1%} ACCEPTED")
-    figures.add("end", "accepted of those", 100 * result["accepted"] / max(1, result["accepted"] + result["rejected"] + result["replayed"]), "%", "")
+                f"{rotations} segment rotations, {accepted:.1%} ACCEPTED")
+    figures.add("end", "accepted of those", 100 * accepted, "%", "")
     figures.add("end", "load's own processor time, sustained", result["load_cpu_ns"], "ns a verification", "lower")
     if result["daemon_cpu_ns"]:
         figures.add("end", "daemon's processor time, sustained", result["daemon_cpu_ns"], "ns a verification", "lower")

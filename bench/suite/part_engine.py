@@ -8,18 +8,16 @@ FRAMES = (1, 16)  # codes of a frame, in turns of as many as the other figures h
 BYTES_A_TOKEN = 180  # the table's and the bench's own, to see whether a size fits
 
 
-def run(options, figures):
+def run(options, figures, data):
     free = available_bytes()
-    curve = []
-    for size in SIZES:
-        if size > options.tokens_max:
-            continue
+    curve = data["curve"] = []
+    for size in sorted({*(size for size in SIZES if size < options.tokens_max), options.tokens_max}):
         if size * BYTES_A_TOKEN > free * 0.8:
             figures.note("engine", f"{size:,} tokens do not fit into the memory that is free")
             continue
         result = core(options, size, "1:0:0:0")
         if result is None:
-            figures.note("engine", f"core_bench did not end well at {size:,} tokens")
+            figures.fail("engine", f"core_bench did not end well at {size:,} tokens")
             continue
         name = f"a verification, {size:,} tokens"
         figure = figures.add("engine", name, result["ns"], "ns", "lower")
@@ -32,13 +30,14 @@ def run(options, figures):
         result = core(options, middle, mix)
         if result:
             figures.add("engine", f"mix {name}, {middle:,} tokens", result["ns"], "ns", "lower")
+        else:
+            figures.fail("engine", f"core_bench did not end well with the mix {name}")
     for frame in FRAMES:
         result = core(options, middle, "1:0:0:0", frame)
         if result:
             figures.add("engine", f"frames of {frame}, {middle:,} tokens", result["ns"], "ns", "lower")
         else:
-            figures.note("engine", f"core_bench did not end well with frames of {frame}")
-    return {"curve": curve}
+            figures.fail("engine", f"core_bench did not end well with frames of {frame}")
 
 
 def available_bytes():

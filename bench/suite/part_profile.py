@@ -30,28 +30,32 @@ def symbols(root):
     return known
 
 
-def run(options, figures):
+def run(options, figures, data):
     if not shutil.which("perf"):
         figures.note("profile", "perf is not installed")
-        return {}
+        return
     if options.store:
         figures.note("profile", "a daemon that runs elsewhere is not profiled")
-        return {}
+        return
     with daemon.Folder(options, "profile") as folder:
         with daemon.Daemon(options, folder, ("--segment-size", "64M", "--journal-keep", "512M", *part_end.capacity(options))) as served:
             with daemon.Load(options, served.store, min(options.accounts, 1000000), daemon.TOTP_REACH) as load:
                 load.run(batch=1024, connections=16, in_flight=4, seconds=0.5, warmup=0)
-                data = folder / "perf.data"
-                recording = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "--call-graph", "dwarf,8192", "-p", str(served.pid), "-o", data],
-                                             stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-                load.run(batch=1024, connections=16, in_flight=4, seconds=max(2, options.seconds), warmup=options.warmup)
-                daemon.end(recording)
-        script = subprocess.run(["perf", "script", "--no-inline", "-i", data, "-F", "comm,ip,sym,dso"], capture_output=True, text=True, check=False).stdout
+                recorded, said = folder / "perf.data", folder / "perf.said"
+                with open(said, "w", encoding="utf-8") as file:
+                    recording = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "--call-graph", "dwarf,8192", "-p", str(served.pid), "-o", recorded],
+                                                 stderr=file, stdout=subprocess.DEVNULL)
+                try:
+                    load.run(batch=1024, connections=16, in_flight=4, seconds=max(2, options.seconds), warmup=options.warmup)
+                finally:
+                    daemon.end(recording)
+        script = subprocess.run(["perf", "script", "--no-inline", "-i", recorded, "-F", "comm,ip,sym,dso"], capture_output=True, text=True, check=False).stdout
+        why = said.read_text(encoding="utf-8", errors="replace").strip()
     stacks = flame.read(script)
     if not stacks:
-        figures.note("profile", "perf recorded nothing")
-        return {}
-    return summary(figures, stacks, symbols(options.root))
+        figures.note("profile", f"perf recorded nothing: {why or 'it did not say why'}")
+        return
+    data.update(summary(figures, stacks, symbols(options.root)))
 
 
 def summary(figures, stacks, known):

@@ -3,8 +3,7 @@ each over at least 21 rotations, with seals on."""
 import daemon
 
 
-def run(options, figures):
-    rows = {}
+def run(options, figures, data):
     size, rotations_wanted = ("16M", 21) if options.quick else ("64M", 25)
     for kind, keep in (("fresh", "1T"), ("recycled", "4M")):
         with daemon.Folder(options, "segments") as folder, daemon.Daemon(options, folder, ("--segment-size", size, "--journal-keep", keep)) as served:
@@ -14,7 +13,6 @@ def run(options, figures):
                 begin, rates = served.status()["journal"]["rotations"], []
                 while served.status()["journal"]["rotations"] - begin < rotations_wanted and len(rates) < 60:
                     rates.append(load.run(batch=1024, connections=4, in_flight=4, seconds=1, warmup=0)["verifications_per_s"])
-                rows[kind] = {"rotations": served.status()["journal"]["rotations"] - begin, "segment": size}
+                data[kind] = {"rotations": served.status()["journal"]["rotations"] - begin, "segment": size}
                 figures.add("segments", f"{kind} segments of {size}, batch 1024, 4 connections", rates, "verifications/s", "higher",
-                            f"{rows[kind]['rotations']} rotations")
-    return rows
+                            f"{data[kind]['rotations']} rotations")

@@ -6,21 +6,21 @@ import subprocess
 import daemon
 
 
-def run(options, figures):
+def run(options, figures, data):
     device = options.root / "tests/e2e/power_cut_device.sh"
     program = options.build / "bench/slow_fs"
     if os.geteuid() != 0 or not program.exists():
         figures.note("slow", "added sync delays were not measured: they need root, FUSE and loop devices")
-        return {}
-    rows = []
+        return
+    rows = data["rows"] = []
     for added_ms in (0, 1, 3, 10):
         with daemon.Folder(options, "slow") as folder:
             environment = dict(os.environ, FORGET_FS=str(program), SLOW_SYNC_MS=str(added_ms), DEVICE_DIR=str(folder))
-            up = subprocess.run([device, "up", folder, "1500"], env=environment, capture_output=True, text=True, check=False)
-            if up.returncode:
-                figures.note("slow", f"added sync delays were not measured: {up.stdout.strip() or up.stderr.strip()}")
-                return {"rows": rows}
             try:
+                up = subprocess.run([device, "up", folder, "1500"], env=environment, capture_output=True, text=True, check=False)
+                if up.returncode:
+                    figures.note("slow", f"added sync delays were not measured: {up.stdout.strip() or up.stderr.strip()}")
+                    return
                 mount = folder / "mount/bench"
                 mount.mkdir()
                 with daemon.Daemon(options, mount, ("--segment-size", "16M", "--journal-keep", "64M")) as served:
@@ -28,7 +28,6 @@ def run(options, figures):
                         rows.append(slow_point(options, figures, load, added_ms))
             finally:
                 subprocess.run([device, "down"], env=environment, capture_output=True, check=False)
-    return {"rows": rows}
 
 
 def slow_point(options, figures, load, added_ms):

@@ -2,7 +2,9 @@
 import html
 
 import plots
-from figures import number
+from figures import NEWS, change, number
+
+FRAMES_FOR_P999 = 10000  # with fewer, p99.9 is the longest few
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 900px; margin: 2em auto; padding: 0 1em }
@@ -28,7 +30,7 @@ def table(head, rows, classes=""):
 
 
 def figure(svg, caption):
-    picture = svg or '<p class="note">(gnuplot is not installed: no plot)</p>'
+    picture = svg or '<p class="note">(no plot: gnuplot is not installed, or failed)</p>'
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
@@ -64,13 +66,13 @@ def head(page):
     where = "virtual machine" if machine["virtual"] else "machine"
     page.add(f'<p class="note">{esc(machine["date"])} · revision {esc(machine["revision"])} · {esc(machine["processors"])} processors of a {where} '
              f'({esc(machine["processor"])}; {esc(machine["flags"])}), {esc(machine["memory_gib"])} GiB · {esc(machine["distribution"])}, {esc(machine["system"])} · '
-             f'scratch on {esc(machine["file_system"])} · load average before {machine["load_before"]:.2f}</p>')
+             f'scratch on {esc(machine["file_system"])} · {"programs as they were given, the revision is of the suite" if options["build"] == "given" else "programs of that revision"} · load average before {machine["load_before"]:.2f}</p>')
     kind = "a quick run: short repetitions, take it as a trial" if options["quick"] else "a full run"
-    page.add(f"<p>This is {kind}, {options['repetitions']} repetitions of {options['seconds']:g} s unless said otherwise; figures are medians, ranges are the least and "
-             "the greatest. Daemon, load generator and peers share this one machine. Ratios within this page mean something; a single figure depends "
+    page.add(f"<p>This is {kind}, {options['repetitions']} repetitions of {options['seconds']:g} s where daemon, Redis and Node are loaded, of a quarter to a half of "
+             "that for echoes and libraries, of a tenth of a second for the kernel's floor, five of a fifth for the journal's; figures are medians, ranges are the least and the greatest. Daemon, load generator and peers share this one machine. Ratios within this page mean something; a single figure depends "
              "on the machine and on what else it did.</p>")
     for note in page.results["notes"]:
-        page.add(f'<p class="note">Not measured ({esc(note["part"])}): {esc(note["text"])}.</p>')
+        page.add(f'<p class="note{" worse" if note["failed"] else ""}">{"Failed" if note["failed"] else "Not measured"} ({esc(note["part"])}): {esc(note["text"])}.</p>')
 
 
 def summary(page):
@@ -84,13 +86,20 @@ def against(page):
     if rows is None:
         return
     page.add(f"<h2>Against {esc(page.results['against_what'])}</h2>")
-    changed = [row for row in rows if row["word"] not in ("no difference shown", "too few repetitions")]
-    few = sum(row["word"] == "too few repetitions" for row in rows)
+    changed = [row for row in rows if row["word"] in NEWS]
+    few, others = (sum(row["word"] == word for row in rows) for word in ("too few repetitions", "other options"))
+    differs, gone = page.results["against_differs"], page.results["against_gone"]
+    if differs["machine"]:
+        page.add(f'<p class="worse">The earlier run was on another machine ({esc(", ".join(differs["machine"]))}): the ratios say as much of it as of otpring.</p>')
+    if differs["options"]:
+        page.add(f'<p class="worse">Other options than before ({esc(", ".join(differs["options"]))}): {others} figures that depend on them are not compared.</p>')
     page.add(f"<p>{len(rows)} figures are in both; {len(changed)} differ: the 95 % bootstrap interval of the ratio of medians leaves out 1. "
-             f"{few} have too few repetitions to tell. Of so many intervals one in twenty leaves out 1 by chance alone.</p>")
+             f"{few} have too few repetitions to tell. Of so many intervals one in twenty leaves out 1 by chance alone, and repetitions of one run say nothing of how "
+             "the machine differed between two: to know that a change in the program did it, measure old and new in turn.</p>")
     if changed:
-        page.add(table(("figure", "ratio", "95 % interval", ""), [(esc(row["key"]), f"{row['ratio']:.3f}", f"{row['low']:.3f} to {row['high']:.3f}",
-                                                                 f'<span class="{row["word"]}">{row["word"]}</span>') for row in changed]))
+        page.add(table(("figure", "ratio (95 % interval)", ""), [(esc(row["key"]), esc(change(row)), f'<span class="{row["word"]}">{row["word"]}</span>') for row in changed]))
+    if gone:
+        page.add(f'<p class="note">No longer there: {esc("; ".join(gone))}.</p>')
 
 
 def end_to_end(page):
@@ -98,17 +107,18 @@ def end_to_end(page):
     if not part or not part.get("grid"):
         return
     page.add("<h2>End to end: throughput by batch and connections</h2>")
-    page.add(figure(plots.throughput(part["grid"]), f"Closed loop over verify.sock, one verify worker, kernel {esc(part['kernel'])}, {part['accounts']:,} HOTP accounts (reach: {esc(part['reach'])}), "
+    page.add(figure(plots.throughput(part["grid"]), f"Closed loop over verify.sock, {'one verify worker, ' if part['own'] else ''}kernel {esc(part['kernel'])}, {part['accounts']:,} HOTP accounts (reach: {esc(part['reach'])}), "
                     "95 % right, 3 % near, 1 % wrong, 1 % replayed codes; every verdict durable before it is answered and compared with the expected one."))
     rows = []
     for row in part["grid"]:
         cpu = f"{row['daemon_cpu_ns']:.0f}" if row["daemon_cpu_ns"] else "-"
         rows.append((row["batch"], row["connections"], row["in_flight"], number(row["rate"]), us(row["latency_us"]["p50"]), us(row["latency_us"]["p99"]),
-                     us(row["open_latency_us"]["p50"]), us(row["open_latency_us"]["p99"]), us(row["open_latency_us"]["p999"]), cpu, f"{row['load_cpu_ns']:.0f}"))
+                     us(row["open_latency_us"]["p50"]), us(row["open_latency_us"]["p99"]), us(row["open_latency_us"]["p999"]) if (row["open_frames"] or 0) >= FRAMES_FOR_P999 else "-", cpu, f"{row['load_cpu_ns']:.0f}"))
     page.add(table(("batch", "connections", "frames in flight each", "verifications/s", "closed p50", "closed p99", "half rate p50", "p99", "p99.9",
                     "daemon CPU ns", "load CPU ns"), rows))
     page.add('<p class="note">Latencies in us unless marked ms. In a closed loop everything in flight waits in line, and latency is the line\'s. "Half rate" is an open loop at half '
-             "of the closed rate, measured from the time when a batch was due, whether or not it could be sent then. CPU is processor time a verification, user and system.</p>")
+             "of the closed rate, measured from the time when a batch was due, whether or not it could be sent then; each quantity is the median of the repetitions, p99.9 is left out below "
+             f"{FRAMES_FOR_P999:,} frames. CPU is processor time a verification, user and system.</p>")
 
 
 def slow(page):
@@ -132,8 +142,13 @@ def latency(page):
     if not part or not part.get("curve"):
         return
     page.add("<h2>Latency against offered load</h2>")
-    page.add(figure(plots.latency(part["curve"]), f"Open loop, {esc(part['curve_shape'])}; each point is one run. Latency counts from the time when a batch was "
-                    "due. The dashed line is the rate that the closed loop reached; past it the line grows without end, and latency says how long the run was."))
+    page.add(figure(plots.latency(part["curve"]), f"Open loop, {esc(part['curve_shape'])}; each point is one run, but that at half is the median of the repetitions. Latency counts from the time when a batch was "
+                    f"due.{unsent_of(part)} The dashed line is the rate that the closed loop reached; past it the line grows without end, and latency says how long the run was."))
+
+
+def unsent_of(part):
+    late = [f"{point['part']:g}" for point in part["curve"] if point["unsent"]]
+    return f" At {', '.join(late)} of that rate the daemon did not keep up: frames that were due had not been sent when the run ended." if late else ""
 
 
 def floors(page):
@@ -191,7 +206,7 @@ def engine(page):
                     "tokens in random order. No load generator and no socket."))
     stages = list(part["curve"][0]["stages"])
     page.add(table(("tokens", *stages), [(f"{point['tokens']:,}", *(f"{point['stages'][stage]:.0f}" for stage in stages)) for point in part["curve"]]))
-    page.add('<p class="note">ns a verification by stage, medians.</p>')
+    page.add('<p class="note">ns a verification by stage, medians; "all" holds the simulated disk, which the plot leaves out.</p>')
     mixes = [entry for entry in page.figures_of("engine") if entry["name"].startswith(("mix", "frames"))]
     page.add(table(("mix of codes, and codes of a frame", "ns a verification", "range"), [(esc(entry["name"].removeprefix("mix ")), number(entry["median"]), f"{number(entry['low'])} to {number(entry['high'])}") for entry in mixes]))
     memory = [entry for entry in page.figures_of("engine") if entry["name"].startswith(("memory", "allocations"))]
