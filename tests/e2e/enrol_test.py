@@ -527,7 +527,8 @@ def main():
         for i in range(tries):
             code_kept_through_a_crash(bank, 0.016 * i / tries)
         witnessed(store)
-        for bank.deadly in (False, True):
+        # With few tries (under a sanitizer) only with the daemon killed on the way: these take all the steps of the others.
+        for bank.deadly in (False, True) if tries >= 8 else (True,):
             for story in (overlap, lost_phone, returned_token, leaving_with_a_phone, leaving):
                 story(bank)
         bank.deadly = False
