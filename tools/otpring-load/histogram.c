@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "base/check.h"
+
 static uint32_t bucket_of(uint64_t value)
 {
     if (value >> HISTOGRAM_VALUE_BITS) value = (UINT64_C(1) << HISTOGRAM_VALUE_BITS) - 1;
@@ -23,13 +25,34 @@ void histogram_add(struct histogram *histogram, uint64_t value, uint64_t count)
 {
     histogram->counts[bucket_of(value)] += count;
     histogram->total += count;
+    histogram->values++;
     if (value > histogram->max) histogram->max = value;
+}
+
+void histogram_add_spaced(struct histogram *histogram, uint64_t least, uint64_t step, uint64_t values, uint64_t count)
+{
+    CHECK(step > 0);
+    if (!values) return;
+    uint64_t greatest = least + (values - 1) * step;
+    histogram->total += values * count;
+    histogram->values += values;
+    if (greatest > histogram->max) histogram->max = greatest;
+    while (values) {
+        uint32_t bucket = bucket_of(least);
+        bool last = bucket == HISTOGRAM_BUCKET_COUNT - 1;
+        uint64_t inside = last ? values : (greatest_of(bucket) - least) / step + 1;
+        if (inside > values) inside = values;
+        histogram->counts[bucket] += inside * count;
+        least += inside * step;
+        values -= inside;
+    }
 }
 
 void histogram_merge(struct histogram *into, const struct histogram *from)
 {
     for (uint32_t i = 0; i < HISTOGRAM_BUCKET_COUNT; i++) into->counts[i] += from->counts[i];
     into->total += from->total;
+    into->values += from->values;
     if (from->max > into->max) into->max = from->max;
 }
 

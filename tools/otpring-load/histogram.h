@@ -16,10 +16,13 @@ enum {
 struct histogram {
     uint64_t counts[HISTOGRAM_BUCKET_COUNT];
     uint64_t total;
-    uint64_t max; /* exact */
+    uint64_t values; /* how many were added, whatever each counts for */
+    uint64_t max;    /* exact */
 };
 
 void histogram_add(struct histogram *histogram, uint64_t value, uint64_t count);
+/* As many values, `step` apart (1 at least) from the least on, each counting for `count`. Takes no longer for many. */
+void histogram_add_spaced(struct histogram *histogram, uint64_t least, uint64_t step, uint64_t values, uint64_t count);
 void histogram_merge(struct histogram *into, const struct histogram *from);
 /* The greatest value of the bucket in which that part of the counts (0 to 1) is reached, at most the maximum; 0 when
  * empty. */

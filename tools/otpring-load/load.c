@@ -48,6 +48,7 @@ static void merge(struct run_result *into, const struct run_result *from)
     into->cpu_s += from->cpu_s;
     into->unsent += from->unsent;
     into->unanswered += from->unanswered;
+    into->limited |= from->limited;
     for (uint32_t i = 0; i < from->shown_count && into->shown_count < UNEXPECTED_SHOWN; i++) {
         into->shown[into->shown_count++] = from->shown[i];
     }
@@ -171,12 +172,39 @@ static int run_once(struct load *load, FILE *out)
     return status;
 }
 
+/* Found out before the load, not after it. */
+static bool hdr_writable(const struct load_options *options, char ret_error[LOAD_ERROR_SIZE])
+{
+    const char *path = options->hdr_path;
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (path && !file) snprintf(ret_error, LOAD_ERROR_SIZE, "%s: %s", path, strerror(errno));
+    if (file) fclose(file);
+    return !path || file;
+}
+
+static int run_line(struct load *load, char *line, uint32_t number, FILE *out)
+{
+    const struct load_options *whole = load->options;
+    struct load_options options = *whole;
+    char error[LOAD_ERROR_SIZE], message[LOAD_ERROR_SIZE + 40];
+    options.json = true;
+    if (!load_options_line(line, &options, error) || !hdr_writable(&options, error)) {
+        report_print_refused(error, out);
+        snprintf(message, sizeof message, "line %u of the series: %s", number, error);
+        return complain(load, LOAD_USAGE, message);
+    }
+    load->options = &options;
+    int status = run_once(load, out);
+    load->options = whole;
+    return status;
+}
+
 /* Each line's answer is out before the next line is read, so a program can look at the daemon in between. */
 static int run_series(struct load *load, double enrol_s, FILE *out)
 {
     const struct load_options *whole = load->options;
     FILE *lines = strcmp(whole->series_path, "-") == 0 ? stdin : fopen(whole->series_path, "r");
-    char line[1024];
+    char line[LOAD_LINE_SIZE];
     int status = LOAD_DONE;
     if (!lines) {
         fprintf(load->messages, "otpring-load: %s: %s\n", whole->series_path, strerror(errno));
@@ -185,16 +213,8 @@ static int run_series(struct load *load, double enrol_s, FILE *out)
     fprintf(out, "{\"enrolled\": %u, \"seconds\": %.3f, \"company\": \"%s\"}\n", load->accounts.count, enrol_s,
             load->accounts.company);
     fflush(out);
-    while (status == LOAD_DONE && !*load->stop && fgets(line, sizeof line, lines)) {
-        struct load_options options = *whole;
-        options.json = true;
-        if (!load_options_line(line, &options)) {
-            status = complain(load, LOAD_USAGE, "a line of the series is no list of options");
-            break;
-        }
-        load->options = &options;
-        status = run_once(load, out);
-        load->options = whole;
+    for (uint32_t number = 1; status == LOAD_DONE && !*load->stop && fgets(line, sizeof line, lines); number++) {
+        status = run_line(load, line, number, out);
         fflush(out);
     }
     if (lines != stdin) fclose(lines);
@@ -318,16 +338,6 @@ static int remove_only(struct load *load)
     return status;
 }
 
-/* Found out before the load, not after it. */
-static bool hdr_writable(const struct load *load)
-{
-    const char *path = load->options->hdr_path;
-    FILE *file = path ? fopen(path, "w") : NULL;
-    if (path && !file) fprintf(load->messages, "otpring-load: %s: %s\n", path, strerror(errno));
-    if (file) fclose(file);
-    return !path || file;
-}
-
 static int run_anywhere(struct load *load, FILE *out)
 {
     struct scratch scratch;
@@ -364,6 +374,7 @@ int load_run(const struct load_options *options, const volatile sig_atomic_t *st
 {
     struct load load = {.options = options, .stop = stop, .store = options->store, .messages = messages};
     if (options->remove) return remove_only(&load);
-    if (!hdr_writable(&load)) return LOAD_USAGE;
+    char error[LOAD_ERROR_SIZE];
+    if (!hdr_writable(options, error)) return complain(&load, LOAD_USAGE, error);
     return options->from_log ? run_from_log(&load, out) : run_anywhere(&load, out);
 }

@@ -3,6 +3,8 @@
 #include <argp.h>
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,11 @@ static const char summary[] =
     "The accounts are enrolled through DIR/admin.sock under a company name of their own (otpring-load- and random "
     "letters) and removed at the end, also after Ctrl-C; no code of a real user is ever sent. Codes are computed while "
     "the load runs, by the engine's batch kernels; what the load itself costs a verification is printed.\n\n"
+    "In a store some of it stays. Each run takes as many new places for tokens (otpringd --tokens-max) as it has "
+    "accounts, and they are used up for good. A profile that --look-ahead or --resync-window made stays; later runs "
+    "that want the same one use it. And the log fills: some 66 bytes a verification, for which older records go where "
+    "it is kept up to a size. So with a store that is in use: short runs with few accounts. For all others there is "
+    "--scratch.\n\n"
     "Each account belongs to one connection, where order is kept, so the verdict of each item is known beforehand: "
     "right and near "
     "codes (1 to 3 steps ahead, as far as --look-ahead goes) are ACCEPTED, wrong ones REJECTED (or RESYNC, where "
@@ -25,8 +32,9 @@ static const char summary[] =
     "near the throttle (5 free failures by default). "
     "What differs is printed (the first 10) and makes the exit status 1. UNAVAILABLE is counted apart.\n\n"
     "Without --rate the loop is closed: each connection keeps --in-flight batches in flight. With --rate it is open: "
-    "batches are due at fixed times, and latency counts "
-    "from the time when a batch was due, whether or not it could be sent then.\n\n"
+    "batches are due at fixed times, and latency counts from the time when a batch was due, whether or not it could be "
+    "sent then; one that was not sent by the end counts with the time that it had waited. Percentiles are of "
+    "verifications, those of one batch all alike: how many batches were measured is printed too (frames).\n\n"
     "With --from-log it sends what a log recorded: the same requests in the same order at the same times (--speed "
     "10: ten times as fast), by accounts of its own in place of the recorded ones, with codes that are valid now: "
     "right "
@@ -89,7 +97,8 @@ static const struct argp_option argp_options[] = {
     {"rate", KEY_RATE, "R", 0, "Open loop: so many queries a second in all", 3},
     {"mix", KEY_MIX, "MIX", 0, "Shares, as right:95,near:3,wrong:1,replayed:1 (the default)", 4},
     {"seed", KEY_SEED, "N", 0, "Seed of everything random but the company name (default: 1)", 4},
-    {"type", KEY_TYPE, "TYPE", 0, "hotp (default) or totp1: TOTP of one second, one code an account and second", 4},
+    {"type", KEY_TYPE, "TYPE", 0,
+     "hotp (default) or totp1: TOTP of one second, one code an account and second, so --rate is at most --accounts", 4},
     {"algorithm", KEY_ALGORITHM, "NAME", 0, "sha1 (default), sha256 or sha512", 4},
     {"look-ahead", KEY_LOOK_AHEAD, "N", 0,
      "Of the accounts' HOTP profile: how many codes ahead are accepted, 2 to 10 (default: 10)", 4},
@@ -101,7 +110,8 @@ static const struct argp_option argp_options[] = {
      "The accounts' company, otpring-load-...; with --seed it fixes every secret, so a store takes it once", 4},
     {"series", KEY_SERIES, "FILE", 0,
      "Several runs on the same accounts: each line of FILE (- is standard input) has options for one, such as "
-     "--batch 16 --connections 4 --seconds 2; one JSON line is printed for the enrolment and one for each run",
+     "--batch 16 --connections 4 --seconds 2 (also --in-flight, --threads, --warmup, --rate, --mix, --hdr); one JSON "
+     "line is printed for the enrolment and one for each run; a line that is refused, or a run that failed, ends it",
      3},
     {"from-log", KEY_FROM_LOG, "FILE", 0,
      "Send recorded traffic again: a store's folder, a folder of segments, or JSON lines of otpring-log export (- is "
@@ -109,7 +119,8 @@ static const struct argp_option argp_options[] = {
      4},
     {"speed", KEY_SPEED, "X", 0,
      "With --from-log: X times as fast as recorded; 0: as fast as answers come (default: 1)", 4},
-    {"hdr", KEY_HDR, "FILE", 0, "Write the latencies as an HdrHistogram percentile file (microseconds)", 5},
+    {"hdr", KEY_HDR, "FILE", 0,
+     "Write the latencies as an HdrHistogram percentile file (microseconds); of a series: in its lines", 5},
     {"json", KEY_JSON, NULL, 0, "Print the result as one JSON object", 5},
     {"keep", KEY_KEEP, NULL, 0, "Leave the accounts enrolled", 5},
     {"remove", KEY_REMOVE, "COMPANY", 0, "Only remove the accounts that a killed or --keep run left", 5},
@@ -158,12 +169,33 @@ bool load_mix_parse(const char *text, uint32_t ret_mix[LOAD_KIND_COUNT])
     return true;
 }
 
-/* As it is written on the command line. */
+/* What argp hands on. */
+struct parsing {
+    struct load_options *options;
+    bool line; /* of a series, not the command line */
+    char error[LOAD_ERROR_SIZE];
+};
+
+/* As it is written on the command line; NULL: no option. */
 static const char *option_name(int key)
 {
     const struct argp_option *option = argp_options;
-    while (option->key != key) option++;
+    while (option->name && option->key != key) option++;
     return option->name;
+}
+
+static void refuse(struct argp_state *state, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Ends the program, on the command line. Of a line the first error is kept, and the whole line refused. */
+static void refuse(struct argp_state *state, const char *format, ...)
+{
+    struct parsing *parsing = state->input;
+    va_list arguments;
+    if (parsing->error[0]) return;
+    va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start stands above */
+    vsnprintf(parsing->error, sizeof parsing->error, format, arguments);
+    va_end(arguments);
+    if (!parsing->line) argp_error(state, "%s", parsing->error);
 }
 
 static uint64_t number(struct argp_state *state, int key, const char *text, uint64_t least, uint64_t most)
@@ -172,8 +204,8 @@ static uint64_t number(struct argp_state *state, int key, const char *text, uint
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
     if (errno || end == text || *end || *text == '-' || value < least || value > most) {
-        argp_error(state, "--%s: %s is not a number from %llu to %llu", option_name(key), text,
-                   (unsigned long long)least, (unsigned long long)most);
+        refuse(state, "--%s: %s is not a number from %llu to %llu", option_name(key), text, (unsigned long long)least,
+               (unsigned long long)most);
     }
     return value;
 }
@@ -183,7 +215,7 @@ static double quantity(struct argp_state *state, int key, const char *text, doub
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end || !isfinite(value) || value < 0 || value > most) {
-        argp_error(state, "--%s: %s is not a number from 0 to %g", option_name(key), text, most);
+        refuse(state, "--%s: %s is not a number from 0 to %g", option_name(key), text, most);
     }
     return value;
 }
@@ -192,14 +224,14 @@ static void parse_word(struct argp_state *state, int key, char *text, struct loa
 {
     if (key == KEY_TYPE) {
         options->totp = strcmp(text, "totp1") == 0;
-        if (!options->totp && strcmp(text, "hotp") != 0) argp_error(state, "--type is hotp or totp1");
+        if (!options->totp && strcmp(text, "hotp") != 0) refuse(state, "--type is hotp or totp1");
     } else if (key == KEY_ALGORITHM) {
         options->algorithm = text;
         if (strcmp(text, "sha1") != 0 && strcmp(text, "sha256") != 0 && strcmp(text, "sha512") != 0) {
-            argp_error(state, "--algorithm is sha1, sha256 or sha512");
+            refuse(state, "--algorithm is sha1, sha256 or sha512");
         }
     } else if (options->daemon_option_count == LOAD_DAEMON_OPTIONS_MAX) {
-        argp_error(state, "at most %d times --daemon-option", LOAD_DAEMON_OPTIONS_MAX);
+        refuse(state, "at most %d times --daemon-option", LOAD_DAEMON_OPTIONS_MAX);
     } else {
         options->daemon_options[options->daemon_option_count++] = text;
     }
@@ -207,18 +239,23 @@ static void parse_word(struct argp_state *state, int key, char *text, struct loa
 
 static void check_whole(struct argp_state *state, struct load_options *options)
 {
-    if (!options->scratch && !options->store) argp_error(state, "--store DIR or --scratch is needed");
-    if (options->remove && !options->store) argp_error(state, "--remove needs --store DIR");
+    const struct parsing *parsing = state->input;
+    if (!options->scratch && !options->store) refuse(state, "--store DIR or --scratch is needed");
+    if (options->remove && !options->store) refuse(state, "--remove needs --store DIR");
     if (options->from_log) {
-        if (options->unlike_log) argp_error(state, "--from-log says by itself what %s would", options->unlike_log);
+        if (options->unlike_log) refuse(state, "--from-log says by itself what %s would", options->unlike_log);
         return;
     }
-    if (options->speed_given) argp_error(state, "--speed is for --from-log");
-    if (options->own_profile && options->totp)
-        argp_error(state, "--look-ahead and --resync-window are for --type hotp");
-    if (options->accounts < options->connections) argp_error(state, "each connection needs an account of its own");
-    if (options->threads > options->connections) argp_error(state, "each thread needs a connection of its own");
-    if (options->seconds <= 0) argp_error(state, "--seconds must be more than 0");
+    if (options->speed_given) refuse(state, "--speed is for --from-log");
+    if (options->own_profile && options->totp) refuse(state, "--look-ahead and --resync-window are for --type hotp");
+    if (options->accounts < options->connections) refuse(state, "each connection needs an account of its own");
+    if (options->threads > options->connections) refuse(state, "each thread needs a connection of its own");
+    if (!parsing->line && options->series_path && options->hdr_path)
+        refuse(state, "--hdr of a series stands in its lines, a file for each");
+    if (options->seconds <= 0) refuse(state, "--seconds must be more than 0");
+    if (options->totp && options->rate > options->accounts)
+        refuse(state, "--type totp1 takes one code an account and second: --rate is at most %u, as many as --accounts",
+               options->accounts);
 }
 
 /* What a log says by itself. */
@@ -241,9 +278,19 @@ static void note_unlike(int key, struct load_options *options)
         if (unlike[i].key == key) options->unlike_log = unlike[i].name;
 }
 
-static error_t parse(int key, char *text, struct argp_state *state)
+/* What a line of a series may say: all else concerns the accounts, or the whole program. */
+static bool concerns_one_run(int key)
 {
-    struct load_options *options = state->input;
+    static const int keys[] = {KEY_BATCH,  KEY_CONNECTIONS, KEY_IN_FLIGHT, KEY_THREADS, KEY_SECONDS,
+                               KEY_WARMUP, KEY_RATE,        KEY_MIX,       KEY_HDR,     KEY_JSON};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (keys[i] == key) return true;
+    return false;
+}
+
+static error_t take(int key, char *text, struct argp_state *state)
+{
+    struct load_options *options = ((struct parsing *)state->input)->options;
     note_unlike(key, options);
     switch (key) {
     case KEY_FROM_LOG:
@@ -279,7 +326,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         break;
     case KEY_COMPANY:
         if (strncmp(text, COMPANY_PREFIX, sizeof COMPANY_PREFIX - 1) != 0 || strlen(text) > 63 || strpbrk(text, "\"\\"))
-            argp_error(state, "--company begins with " COMPANY_PREFIX ", so that no real one is meant");
+            refuse(state, "--company begins with " COMPANY_PREFIX ", so that no real one is meant");
         options->company = text;
         break;
     case KEY_SERIES:
@@ -297,7 +344,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         break;
     case KEY_MIX:
         if (!load_mix_parse(text, options->mix)) {
-            argp_error(state, "--mix is like right:95,near:3,wrong:1,replayed:1, with some right or near");
+            refuse(state, "--mix is like right:95,near:3,wrong:1,replayed:1, with some right or near");
         }
         break;
     case KEY_LOOK_AHEAD:
@@ -323,7 +370,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_REMOVE:
         if (strncmp(text, ACCOUNTS_COMPANY_PREFIX, strlen(ACCOUNTS_COMPANY_PREFIX)) != 0 ||
             strlen(text) >= COMPANY_SIZE)
-            argp_error(state, "--remove takes a company of " ACCOUNTS_COMPANY_PREFIX "..., no other");
+            refuse(state, "--remove takes a company of " ACCOUNTS_COMPANY_PREFIX "..., no other");
         options->remove = text;
         break;
     case KEY_TYPE:
@@ -332,7 +379,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         parse_word(state, key, text, options);
         break;
     case ARGP_KEY_ARG:
-        argp_error(state, "%s: not an option", text);
+        refuse(state, "%s: not an option", text);
         break;
     case ARGP_KEY_END:
         check_whole(state, options);
@@ -343,14 +390,44 @@ static error_t parse(int key, char *text, struct argp_state *state)
     return 0;
 }
 
-bool load_options_line(char *line, struct load_options *options)
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct parsing *parsing = state->input;
+    if (parsing->line && option_name(key) && !concerns_one_run(key)) {
+        refuse(state, "--%s is for the whole series, not for a line of it", option_name(key));
+    } else if (parsing->line && key == ARGP_KEY_ERROR) {
+        refuse(state, "%s: not an option, or its value is missing or one too many", state->argv[state->next - 1]);
+    } else {
+        error_t error = take(key, text, state);
+        if (error) return error;
+    }
+    return parsing->error[0] ? EINVAL : 0;
+}
+
+/* False: it is too long, or has too many words. */
+static bool cut_line(char *line, char **words, int words_max, int *ret_count)
+{
+    bool whole = strlen(line) < LOAD_LINE_SIZE - 1 || line[LOAD_LINE_SIZE - 2] == '\n';
+    char *word, *rest = line;
+    while ((word = strtok_r(rest, " \t\n", &rest)) && *ret_count < words_max) words[(*ret_count)++] = word;
+    return whole && !word;
+}
+
+bool load_options_line(char *line, struct load_options *options, char ret_error[LOAD_ERROR_SIZE])
 {
     static const struct argp argp = {.options = argp_options, .parser = parse};
     enum { WORDS_MAX = 40 };
-    char *words[WORDS_MAX + 1] = {"otpring-load"}, *rest = line;
+    struct parsing parsing = {.options = options, .line = true};
+    char *words[WORDS_MAX + 1] = {"otpring-load"};
     int count = 1;
-    for (char *word; count < WORDS_MAX && (word = strtok_r(rest, " \t\n", &rest));) words[count++] = word;
-    return argp_parse(&argp, count, words, ARGP_NO_EXIT | ARGP_NO_HELP, NULL, options) == 0;
+    if (!cut_line(line, words, WORDS_MAX, &count)) {
+        snprintf(ret_error, LOAD_ERROR_SIZE, "a line has at most %d bytes and %d words", LOAD_LINE_SIZE - 2,
+                 WORDS_MAX - 1);
+        return false;
+    }
+    if (argp_parse(&argp, count, words, ARGP_NO_EXIT | ARGP_NO_HELP | ARGP_NO_ERRS, NULL, &parsing) == 0) return true;
+    snprintf(ret_error, LOAD_ERROR_SIZE, "%s", parsing.error);
+    return false;
 }
 
 void load_options_parse(int argc, char **argv, struct load_options *ret_options)
@@ -359,5 +436,6 @@ void load_options_parse(int argc, char **argv, struct load_options *ret_options)
     argp_program_version = "otpring-load " OTPRING_VERSION;
     argp_err_exit_status = LOAD_USAGE;
     load_options_default(ret_options);
-    argp_parse(&argp, argc, argv, 0, NULL, ret_options);
+    struct parsing parsing = {.options = ret_options};
+    argp_parse(&argp, argc, argv, 0, NULL, &parsing);
 }

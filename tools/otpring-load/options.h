@@ -11,6 +11,7 @@ enum { LOAD_DONE = 0, LOAD_UNEXPECTED = 1, LOAD_USAGE = 2, LOAD_UNAVAILABLE = 3 
 enum load_kind { LOAD_RIGHT, LOAD_NEAR, LOAD_WRONG, LOAD_REPLAYED, LOAD_KIND_COUNT };
 
 enum { LOAD_DAEMON_OPTIONS_MAX = 32, LOAD_LOOK_AHEAD_MIN = 2, LOAD_LOOK_AHEAD_MAX = 10 };
+enum { LOAD_LINE_SIZE = 1024, LOAD_ERROR_SIZE = LOAD_LINE_SIZE + 256 };
 
 struct load_options {
     const char *store;
@@ -49,8 +50,10 @@ struct load_options {
 void load_options_default(struct load_options *ret_options);
 /* Ends the program with status 2 on a bad command line, as argp does. */
 void load_options_parse(int argc, char **argv, struct load_options *ret_options);
-/* One line of a series: options that hold for this run over those of the command line. False when it is none. */
-bool load_options_line(char *line, struct load_options *options);
+/* One line of a series: options that hold for this run over those of the command line; only such as concern no accounts
+ * and no other run. What options point to stays in the line. False, with ret_error: it is none, and options are not to
+ * be used. */
+bool load_options_line(char *line, struct load_options *options, char ret_error[LOAD_ERROR_SIZE]);
 /* "right:95,near:3": names not given count 0. False when it is none. */
 bool load_mix_parse(const char *text, uint32_t ret_mix[LOAD_KIND_COUNT]);
 

@@ -80,6 +80,7 @@ struct plan {
     uint32_t frames_sent;
     uint32_t frames_answered; /* all frames up to this one have been; kept while in_doubt */
     bool in_doubt;            /* something was UNAVAILABLE */
+    bool passed_over;         /* TOTP: accounts whose second had not come, when it was filled last */
 };
 
 struct plan_jobs *jobs_create(void);

@@ -50,6 +50,7 @@ static uint32_t choose(struct plan *plan, uint32_t count, uint32_t now_s, uint32
     for (uint32_t looked = 0; found < group_max && looked < plan->order_count; looked++) {
         uint32_t place = next_place(plan);
         struct plan_account *state = &plan->states[place];
+        if (state->next > now_s) plan->passed_over = true;
         if (state->next > now_s || plan_settle_doubt(plan, state) == PLAN_RESTING) continue;
         places[found++] = place;
         for (uint32_t i = 0; i < TOTP_WINDOW_COUNT; i++)
@@ -78,6 +79,7 @@ static void note(struct plan_account *state, const struct choice *choice)
 uint32_t totp_fill(struct plan *plan, uint64_t unix_ms, uint32_t count, const struct plan_batch *batch)
 {
     uint32_t places[TOTP_GROUP_MAX], filled = 0;
+    plan->passed_over = false;
     while (filled < count) {
         uint32_t found = choose(plan, count - filled, (uint32_t)(unix_ms / 1000), places);
         if (!found) break;

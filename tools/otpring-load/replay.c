@@ -256,7 +256,9 @@ static void turn(struct loop *loop, uint64_t until_ns)
         struct connection *connection = &loop->connections[i];
         if (connection->link.fd < 0) link_again(&connection->link, loop->now_ns);
         link_send(&connection->link);
-        while (link_receive(&connection->link, take_answers, connection)) loop->now_ns = now_ns();
+        /* What comes now came after codes were made and frames sent. */
+        do loop->now_ns = now_ns();
+        while (link_receive(&connection->link, take_answers, connection));
         if (connection->link.error[0]) fail(loop, "verify.sock", connection->link.error);
         if (connection->link.fd >= 0 && watched < sizeof polled / sizeof *polled)
             polled[watched++] =

@@ -50,8 +50,9 @@ void replay_print(const struct replay *replay, const struct replay_result *resul
                 (double)result->behind_ns / 1e6);
     else
         fprintf(out, ", as fast as the answers came\n");
-    fprintf(out, "latency         p50 %.3f ms, p99 %.3f ms, p99.9 %.3f ms, max %.3f ms\n", milliseconds(result, 0.5),
-            milliseconds(result, 0.99), milliseconds(result, 0.999), (double)result->latency.max / 1e6);
+    fprintf(out, "latency         p50 %.3f ms, p99 %.3f ms, p99.9 %.3f ms, max %.3f ms, of %" PRIu64 " frames\n",
+            milliseconds(result, 0.5), milliseconds(result, 0.99), milliseconds(result, 0.999),
+            (double)result->latency.max / 1e6, result->latency.values);
     print_verdicts(result, out);
     fprintf(out, "as recorded     %" PRIu64 "\n", result->same);
     if (result->by_lock)
@@ -97,13 +98,13 @@ int replay_print_json(const struct replay *replay, const struct replay_result *r
                               "same", (json_int_t)result->same, "speed", replay->options->speed, "seconds",
                               result->seconds, "log_s", result->log_s, "behind_ms", (double)result->behind_ns / 1e6,
                               "latency_us", latency, "verdicts", verdicts_json(result));
-    json_t *rest =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s?}", "by_lock", (json_int_t)result->by_lock,
-                  "not_searched", (json_int_t)result->not_searched, "unexpected", (json_int_t)result->unexpected,
-                  "unavailable", (json_int_t)result->unavailable, "unanswered", (json_int_t)result->unanswered,
-                  "were_unavailable", (json_int_t)traffic->unavailable, "unlike", (json_int_t)not_sent(replay, result),
-                  "damaged", (json_int_t)traffic->damaged, "company", replay->accounts->company, "error",
-                  result->error[0] ? result->error : NULL);
+    json_t *rest = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s?}", "frames",
+                             (json_int_t)result->latency.values, "by_lock", (json_int_t)result->by_lock, "not_searched",
+                             (json_int_t)result->not_searched, "unexpected", (json_int_t)result->unexpected,
+                             "unavailable", (json_int_t)result->unavailable, "unanswered",
+                             (json_int_t)result->unanswered, "were_unavailable", (json_int_t)traffic->unavailable,
+                             "unlike", (json_int_t)not_sent(replay, result), "damaged", (json_int_t)traffic->damaged,
+                             "company", replay->accounts->company, "error", result->error[0] ? result->error : NULL);
     int error = !whole || !rest || json_object_update(whole, rest) || json_dumpf(whole, out, JSON_REAL_PRECISION(9));
     fputc('\n', out);
     json_decref(whole);

@@ -46,8 +46,9 @@ void report_print(const struct report *report, FILE *out)
         fprintf(out, ", look-ahead %u, resync window %u", options->look_ahead, options->resync_window);
     if (options->rate > 0) fprintf(out, ", open loop at %.0f/s", options->rate);
     fprintf(out, "\nverifications/s %.0f\n", rate_of(report));
-    fprintf(out, "latency         p50 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us\n", microseconds(report, 0.5),
-            microseconds(report, 0.99), microseconds(report, 0.999), (double)result->latency.max / 1000);
+    fprintf(out, "latency         p50 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us, of %llu frames\n",
+            microseconds(report, 0.5), microseconds(report, 0.99), microseconds(report, 0.999),
+            (double)result->latency.max / 1000, (unsigned long long)result->latency.values);
     fprintf(out, "verdicts        ");
     for (int i = OTPRING_ACCEPTED; i <= OTPRING_UNAVAILABLE; i++) {
         bool always = i <= OTPRING_REPLAYED || i == OTPRING_UNAVAILABLE;
@@ -61,8 +62,10 @@ void report_print(const struct report *report, FILE *out)
                 result->cpu_s * 1e9 / (double)result->expected);
     }
     fprintf(out, "\nunexpected      %llu\n", (unsigned long long)result->unexpected);
+    if (result->limited) fprintf(out, "limited by the accounts: one code an account and second\n");
     if (result->unsent)
-        fprintf(out, "not sent        %llu due, but the daemon was behind\n", (unsigned long long)result->unsent);
+        fprintf(out, "not sent        %llu due%s\n", (unsigned long long)result->unsent,
+                result->limited ? "" : ", but the daemon was behind");
     if (result->unanswered) fprintf(out, "not answered    %llu\n", (unsigned long long)result->unanswered);
 }
 
@@ -84,8 +87,9 @@ int report_print_json(const struct report *report, FILE *out)
         "unexpected", (json_int_t)result->unexpected);
     double expected = (double)result->expected;
     json_t *cost_part =
-        json_pack("{s:f, s:I, s:s?}", "load_cpu_ns", expected > 0 ? result->cpu_s * 1e9 / expected : 0,
-                  "answered_in_all", (json_int_t)result->answered, "error", result->error[0] ? result->error : NULL);
+        json_pack("{s:f, s:I, s:I, s:b, s:s?}", "load_cpu_ns", expected > 0 ? result->cpu_s * 1e9 / expected : 0,
+                  "answered_in_all", (json_int_t)result->answered, "frames", (json_int_t)result->latency.values,
+                  "limited_by_accounts", (int)result->limited, "error", result->error[0] ? result->error : NULL);
     json_t *load_part =
         json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:s, s:s, s:s, s:s}", "kernel",
                   report->kernel, "own_kernel", report->own_kernel, "accounts", (json_int_t)options->accounts, "batch",
@@ -105,6 +109,19 @@ int report_print_json(const struct report *report, FILE *out)
     json_decref(load_part);
     json_decref(cost_part);
     return error ? -1 : 0;
+}
+
+void report_print_refused(const char *error, FILE *out)
+{
+    char text[LOAD_ERROR_SIZE];
+    snprintf(text, sizeof text, "%s", error);
+    /* Whatever bytes the line had. */
+    for (char *at = text; *at; at++)
+        if (*at < ' ' || *at > '~') *at = '?';
+    json_t *refused = json_pack("{s:s, s:i, s:i}", "error", text, "unexpected", 0, "unanswered", 0);
+    json_dumpf(refused, out, 0);
+    fputc('\n', out);
+    json_decref(refused);
 }
 
 void report_print_unexpected(const struct run_result *result, FILE *out)

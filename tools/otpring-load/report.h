@@ -18,6 +18,8 @@ struct report {
 
 void report_print(const struct report *report, FILE *out);
 int report_print_json(const struct report *report, FILE *out);
+/* Of a line of a series that is not run: one JSON line, with what else a reader looks at first. */
+void report_print_refused(const char *error, FILE *out);
 void report_print_unexpected(const struct run_result *result, FILE *out);
 
 #endif

@@ -53,10 +53,12 @@ struct loop {
     uint64_t measure_ns; /* begin and end of the measured time */
     uint64_t end_ns;
     uint64_t interval_ns; /* open loop: between the frames of one connection */
+    uint64_t ended_ns;    /* when nothing more was sent: end_ns, or before */
     uint64_t now_ns;
     uint64_t look_ns; /* when every connection is looked after, whatever epoll says */
     double cpu_s;     /* this thread's, when the measured time began */
     bool measuring;
+    bool reading; /* answers that are read come after now_ns */
 };
 
 uint64_t run_now_ns(void)
@@ -176,6 +178,7 @@ static void set_times(struct loop *loop)
 static void note_time(struct loop *loop)
 {
     loop->now_ns = run_now_ns();
+    loop->reading = false;
     bool measuring = loop->now_ns >= loop->measure_ns && loop->now_ns < loop->end_ns;
     if (measuring == loop->measuring) return;
     loop->measuring = measuring;
@@ -184,6 +187,11 @@ static void note_time(struct loop *loop)
     } else {
         loop->run->result->cpu_s = thread_cpu_s() - loop->cpu_s;
     }
+}
+
+static bool measured(const struct loop *loop, uint64_t due_ns)
+{
+    return due_ns >= loop->measure_ns && due_ns < loop->end_ns;
 }
 
 static void note_unexpected(struct run_result *result, const struct plan *plan, const struct plan_item *item,
@@ -248,6 +256,7 @@ static void take_answers(void *context, uint32_t slot, const struct otpring_wire
     struct flight *flight = &connection->flights[slot];
     uint32_t counted[OTPRING_UNAVAILABLE + 1], as_expected = count;
     const uint8_t *expected = connection->expected + (size_t)slot * loop->run->options->batch;
+    if (loop->reading) note_time(loop);
     bool foreseen = !connection->plan.in_doubt && all_expected(answers, expected, count);
     if (!foreseen) as_expected = judge_each(connection, slot, answers, count, counted);
     if (loop->now_ns >= loop->measure_ns && loop->now_ns < loop->end_ns) {
@@ -260,12 +269,22 @@ static void take_answers(void *context, uint32_t slot, const struct otpring_wire
         result->expected += as_expected;
     }
     result->answered += count;
-    if (flight->due_ns >= loop->measure_ns && flight->due_ns < loop->end_ns) {
+    if (measured(loop, flight->due_ns)) {
         histogram_add(&result->latency, loop->now_ns > flight->due_ns ? loop->now_ns - flight->due_ns : 0, count);
     }
     flight->number = 0;
     connection->flying--;
     if (connection->plan.in_doubt) note_answered(loop, connection);
+}
+
+/* What a frame lacks is not asked for later. */
+static void note_lack(struct loop *loop, const struct connection *connection, uint64_t due_ns, uint32_t count)
+{
+    struct run_result *result = loop->run->result;
+    uint32_t batch = loop->run->options->batch;
+    if (count == batch || !measured(loop, due_ns)) return;
+    if (connection->plan.passed_over) result->limited = true;
+    if (loop->interval_ns && count) result->unsent += batch - count;
 }
 
 /* False: nothing is to be sent, for want of accounts. */
@@ -283,6 +302,7 @@ static bool make_one(struct loop *loop, struct connection *connection, uint64_t 
                                                     .items = connection->items + first,
                                                     .expected = connection->expected + first,
                                                     .verdicts = flight->expected});
+    note_lack(loop, connection, due_ns, count);
     if (!count) return false;
     flight->number = connection->plan.frames_sent;
     flight->count = count;
@@ -322,6 +342,14 @@ static void expect(const struct connection *connection)
     plan_expect(&connection->plan, connection->made);
 }
 
+/* Reads what has come; the time is taken when the first answer is there, since others' frames were filled after it was
+ * taken last. False: nothing more now. */
+static bool receive(struct loop *loop, struct connection *connection)
+{
+    loop->reading = true;
+    return link_receive(&connection->link, take_answers, connection);
+}
+
 /* Takes what has come, then makes and sends what is due. */
 static void serve(struct loop *loop, struct connection *connection)
 {
@@ -331,7 +359,7 @@ static void serve(struct loop *loop, struct connection *connection)
         link_again(link, loop->now_ns);
         connection->watched_fd = -1;
     }
-    while (link_receive(link, take_answers, connection)) note_time(loop);
+    while (receive(loop, connection)) continue;
     connection->made = 0;
     if (link->fd >= 0) make_due(loop, connection);
     link_send(link);
@@ -381,6 +409,19 @@ static void loop_once(struct loop *loop)
     }
 }
 
+/* Frames that were due and not sent: the longest waits of all, or there would be none. */
+static void count_unsent(struct loop *loop, const struct connection *connection)
+{
+    struct run_result *result = loop->run->result;
+    uint64_t due_ns = connection->next_due_ns, interval_ns = loop->interval_ns, batch = loop->run->options->batch;
+    if (due_ns < loop->measure_ns) due_ns += (loop->measure_ns - due_ns + interval_ns - 1) / interval_ns * interval_ns;
+    if (due_ns >= loop->ended_ns) return;
+    uint64_t frames = (loop->ended_ns - 1 - due_ns) / interval_ns + 1;
+    uint64_t least_ns = loop->ended_ns - due_ns - (frames - 1) * interval_ns;
+    histogram_add_spaced(&result->latency, least_ns, interval_ns, frames, batch);
+    result->unsent += frames * batch;
+}
+
 static void count_rest(struct loop *loop)
 {
     struct run_result *result = loop->run->result;
@@ -389,9 +430,7 @@ static void count_rest(struct loop *loop)
         for (uint32_t slot = 0; slot < loop->run->options->in_flight; slot++) {
             if (connection->flights[slot].number) result->unanswered += connection->flights[slot].count;
         }
-        if (!loop->interval_ns || *loop->run->stop || connection->next_due_ns >= loop->end_ns) continue;
-        uint64_t late = (loop->end_ns - 1 - connection->next_due_ns) / loop->interval_ns + 1;
-        result->unsent += late * loop->run->options->batch;
+        if (loop->interval_ns) count_unsent(loop, connection);
     }
 }
 
@@ -406,6 +445,7 @@ void run_thread(const struct run *run)
         note_time(&loop);
         for (uint32_t i = 0; i < loop.count && !failed(&loop); i++) serve(&loop, &loop.connections[i]);
         while (loop.now_ns < loop.end_ns && !*run->stop && !failed(&loop)) loop_once(&loop);
+        loop.ended_ns = loop.now_ns < loop.end_ns ? loop.now_ns : loop.end_ns;
         uint64_t give_up_ns = run_now_ns() + DRAIN_S * UINT64_C(1000000000);
         while (still_flying(&loop) && loop.now_ns < give_up_ns && !failed(&loop)) loop_once(&loop);
         if (loop.measuring) loop.run->result->cpu_s = thread_cpu_s() - loop.cpu_s;

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "accounts.h"
@@ -26,7 +27,9 @@ struct unexpected {
 };
 
 struct run_result {
-    struct histogram latency;                   /* of frames due in the measured time, counted for each item */
+    /* Of frames due in the measured time, counted for each item. Those that were not sent by its end: how long they had
+     * waited then. */
+    struct histogram latency;
     uint64_t verdicts[OTPRING_UNAVAILABLE + 1]; /* of answers that came in the measured time */
     uint64_t expected;                          /* of those: as expected */
     uint64_t unexpected;                        /* in the whole run, warm-up included */
@@ -34,6 +37,7 @@ struct run_result {
     uint64_t answered;   /* items in the whole run */
     double cpu_s;        /* of the threads, in the measured time */
     uint64_t unanswered; /* items without an answer when the run gave up waiting */
+    bool limited; /* in the measured time some frame lacked items, since accounts had given their second's code */
     struct unexpected shown[UNEXPECTED_SHOWN];
     uint32_t shown_count;
     char error[320]; /* not empty: why the run ended early */

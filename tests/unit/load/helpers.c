@@ -74,7 +74,7 @@ static struct token *find(struct fake_daemon *daemon, const uint8_t account[8])
 static unsigned judge(struct fake_daemon *daemon, const struct otpring_wire_query *query)
 {
     struct token *token = find(daemon, query->account);
-    if (daemon->manner == FAKE_FAST) return OTPRING_ACCEPTED;
+    if (daemon->manner == FAKE_FAST || daemon->manner == FAKE_SLOW) return OTPRING_ACCEPTED;
     if (!token->live) return OTPRING_REJECTED;
     uint64_t first = token->floor ? token->floor - 1 : 0;
     uint32_t past = 0;
@@ -219,6 +219,7 @@ static void *serve(void *context)
     bool going_on = true;
     while (going_on && read_whole(peer->fd, &header, sizeof header)) {
         if (header.size > 32 && !read_whole(peer->fd, body, header.size - 32)) break;
+        if (peer->daemon->manner == FAKE_SLOW && header.kind == OTPRING_WIRE_VERIFY) usleep(FAKE_SLOW_MS * 1000);
         pthread_mutex_lock(&peer->daemon->lock);
         going_on = header.kind == OTPRING_WIRE_HELLO    ? answer_hello(peer, &header, body)
                    : header.kind == OTPRING_WIRE_VERIFY ? answer_verify(peer, &header, body)

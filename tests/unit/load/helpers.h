@@ -18,7 +18,10 @@ enum fake_manner {
     FAKE_OFTEN_UNAVAILABLE, /* every seventh frame is not judged */
     FAKE_CUTS,              /* every fifth connection's frame is judged and the connection cut before the answer */
     FAKE_FAST,              /* everything is ACCEPTED unjudged: for measuring the load itself */
+    FAKE_SLOW,              /* so too, FAKE_SLOW_MS after it was asked, connections side by side */
 };
+
+enum { FAKE_SLOW_MS = 3 };
 
 struct fake_daemon;
 

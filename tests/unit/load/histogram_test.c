@@ -49,6 +49,38 @@ static void a_value_counts_for_as_many_as_it_is_given(void **state)
     free(histogram);
 }
 
+static void values_with_one_distance_count_as_if_each_was_added(void **state)
+{
+    (void)state;
+    struct histogram *all = calloc(2, sizeof *all);
+    srandom(11);
+    for (int round = 0; round < 200; round++) {
+        uint64_t least = (uint64_t)random() >> (random() % 31), step = 1 + ((uint64_t)random() >> (random() % 31)),
+                 values = (uint64_t)random() % 300, count = 1 + (uint64_t)random() % 5;
+        if (round % 10 == 0) least += UINT64_C(1) << (HISTOGRAM_VALUE_BITS - round % 3);
+        histogram_add_spaced(&all[0], least, step, values, count);
+        for (uint64_t i = 0; i < values; i++) histogram_add(&all[1], least + i * step, count);
+        assert_memory_equal(&all[0], &all[1], sizeof all[0]);
+    }
+    assert_true(all[0].values > 1000 && all[0].total > all[0].values);
+    free(all);
+}
+
+/* A load that was asked for a thousand million a second has many to tell of. */
+static void so_many_values_as_no_loop_ends_with_are_added_at_once(void **state)
+{
+    (void)state;
+    const uint64_t values = UINT64_C(1) << 50;
+    struct histogram *histogram = calloc(2, sizeof *histogram);
+    histogram_add_spaced(&histogram[0], 1, 1, values, 4);
+    histogram_add(&histogram[1], 0, 7);
+    histogram_merge(&histogram[0], &histogram[1]);
+    assert_int_equal(histogram[0].max, values);
+    assert_int_equal(histogram[0].values, values + 1);
+    assert_int_equal(histogram[0].total, values * 4 + 7);
+    free(histogram);
+}
+
 static void a_mix_without_right_codes_or_with_unknown_names_is_refused(void **state)
 {
     (void)state;
@@ -70,6 +102,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(percentiles_are_within_one_percent_of_the_sorted_values),
         cmocka_unit_test(a_value_counts_for_as_many_as_it_is_given),
+        cmocka_unit_test(values_with_one_distance_count_as_if_each_was_added),
+        cmocka_unit_test(so_many_values_as_no_loop_ends_with_are_added_at_once),
         cmocka_unit_test(a_mix_without_right_codes_or_with_unknown_names_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,13 @@ static double number(json_t *result, const char *key)
     return json_number_value(value);
 }
 
+/* Sixteen queries each; what is on its way at the borders stands in one count and not in the other. */
+static void frames_are_counted(json_t *result)
+{
+    double measured = number(result, "verifications_per_s") * RUN_S / 16, frames = number(result, "frames");
+    assert_true(frames > measured * 0.8 - 30 && frames < measured * 1.2 + 30);
+}
+
 static void every_verdict_is_foreseen_and_the_accounts_are_gone_afterwards(void **state)
 {
     (void)state;
@@ -77,6 +84,7 @@ static void every_verdict_is_foreseen_and_the_accounts_are_gone_afterwards(void 
     assert_int_equal(number(result, "unavailable"), 0);
     assert_true(number(result, "verifications_per_s") > 100);
     assert_string_equal(json_string_value(json_object_get(result, "kernel")), "fake");
+    frames_are_counted(result);
     json_t *latency = json_object_get(result, "latency_us");
     assert_true(number(latency, "p50") > 0 && number(latency, "p50") <= number(latency, "p99"));
     assert_true(number(latency, "p99") <= number(latency, "p999") && number(latency, "p999") <= number(latency, "max"));
@@ -99,6 +107,7 @@ static void few_accounts_are_used_many_times_in_flight_and_stay_foreseen(void **
     json_t *result = run(&options, &stop, &status, NULL);
     assert_int_equal(status, LOAD_DONE);
     assert_true(number(result, "accepted") > 100);
+    frames_are_counted(result);
     assert_int_equal(fake_daemon_failures_max(daemon), 1);
     json_decref(result);
     fake_daemon_stop(daemon);
@@ -140,6 +149,148 @@ static void unavailable_answers_are_counted_apart_and_the_model_finds_its_way_ag
     assert_true(number(result, "accepted") > 100);
     json_decref(result);
     fake_daemon_stop(daemon);
+}
+
+/* Runs the lines as a series; the lines of its answer, the enrolment's first, to be freed. */
+static char *run_series(struct load_options *options, const char *lines, int *ret_status, char **ret_messages)
+{
+    const volatile sig_atomic_t stop = 0;
+    char path[] = "/tmp/otpring-series-XXXXXX", *out = NULL;
+    size_t out_size, messages_size;
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, lines, strlen(lines)), strlen(lines));
+    close(file);
+    options->series_path = path;
+    assert_true(load_mix_parse("right:1", options->mix));
+    FILE *out_file = open_memstream(&out, &out_size), *messages = open_memstream(ret_messages, &messages_size);
+    *ret_status = load_run(options, &stop, out_file, messages);
+    fclose(out_file);
+    fclose(messages);
+    unlink(path);
+    return out;
+}
+
+/* The next line, as JSON; *text goes on behind it. NULL: none. */
+static json_t *next_line(char **text)
+{
+    char *end = strchr(*text, '\n');
+    if (!end) return NULL;
+    json_t *line = json_loadb(*text, (size_t)(end - *text), 0, NULL);
+    assert_non_null(line);
+    *text = end + 1;
+    return line;
+}
+
+static void a_bad_line_of_a_series_is_answered_with_an_error_and_ends_it(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {{"--batch 0", "--batch: 0 is not a number from 1 to 4096"},
+                                         {"--accounts 7", "--accounts is for the whole series, not for a line of it"},
+                                         {"--connections 501", "each connection needs an account of its own"},
+                                         {"--hdr /nowhere/file", "/nowhere/file: No such file or directory"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct fake_daemon *daemon = fake_daemon_start(FAKE_FAST);
+        struct load_options options = quick(daemon);
+        char lines[256], told[256], *messages;
+        int status;
+        snprintf(lines, sizeof lines, "--seconds 0.1 --warmup 0\n%s\n--seconds 60\n", bad[i][0]);
+        snprintf(told, sizeof told, "line 2 of the series: %s\n", bad[i][1]);
+        char *out = run_series(&options, lines, &status, &messages), *at = out;
+        json_t *enrolled = next_line(&at), *good = next_line(&at), *refused = next_line(&at);
+        assert_int_equal(status, LOAD_USAGE);
+        assert_int_equal(number(enrolled, "enrolled"), 500);
+        assert_true(number(good, "frames") > 0);
+        assert_string_equal(json_string_value(json_object_get(refused, "error")), bad[i][1]);
+        assert_int_equal(number(refused, "unexpected"), 0);
+        assert_null(json_object_get(refused, "verifications_per_s"));
+        assert_null(next_line(&at));
+        assert_non_null(strstr(messages, told));
+        assert_int_equal(fake_daemon_tokens(daemon), 0);
+        json_decref(enrolled);
+        json_decref(good);
+        json_decref(refused);
+        free(out);
+        free(messages);
+        fake_daemon_stop(daemon);
+    }
+}
+
+static void each_line_of_a_series_may_have_a_file_of_percentiles(void **state)
+{
+    (void)state;
+    struct fake_daemon *daemon = fake_daemon_start(FAKE_FAST);
+    struct load_options options = quick(daemon);
+    char lines[512], paths[2][64], *messages;
+    int status;
+    for (int i = 0; i < 2; i++) {
+        strcpy(paths[i], "/tmp/otpring-load-hdr-XXXXXX");
+        int file = mkstemp(paths[i]);
+        assert_true(file >= 0);
+        close(file);
+    }
+    snprintf(lines, sizeof lines, "--seconds 0.3 --hdr %s\n--seconds 0.3 --hdr %s\n", paths[0], paths[1]);
+    free(run_series(&options, lines, &status, &messages));
+    assert_int_equal(status, LOAD_DONE);
+    for (int i = 0; i < 2; i++) {
+        char first[64] = "";
+        FILE *file = fopen(paths[i], "r");
+        assert_non_null(file);
+        assert_non_null(fgets(first, sizeof first, file));
+        assert_non_null(strstr(first, "Percentile"));
+        fclose(file);
+        unlink(paths[i]);
+    }
+    free(messages);
+    fake_daemon_stop(daemon);
+}
+
+static bool limited(json_t *result)
+{
+    json_t *value = json_object_get(result, "limited_by_accounts");
+    assert_true(json_is_boolean(value));
+    return json_is_true(value);
+}
+
+static void accounts_that_have_given_their_codes_are_told_of_and_not_the_daemon(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    static const struct {
+        bool totp;
+        uint32_t accounts;
+        uint32_t connections;
+        uint32_t threads;
+        uint32_t batch;
+        double rate;
+        bool limited;
+    } cases[] = {
+        {false, 64, 4, 1, 16, 0, false}, /* HOTP has codes without end */
+        {true, 64, 4, 1, 16, 0, true},
+        {true, 64, 4, 1, 32, 64, true}, /* each connection has sixteen accounts, and never a full frame */
+        {true, 3, 2, 2, 2, 2, true},    /* the second thread's has one */
+        {true, 2000, 4, 1, 16, 200, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fake_daemon *daemon = fake_daemon_start(FAKE_FAST);
+        struct load_options options = quick(daemon);
+        int status;
+        options.totp = cases[i].totp;
+        options.accounts = cases[i].accounts;
+        options.connections = cases[i].connections;
+        options.threads = cases[i].threads;
+        options.batch = cases[i].batch;
+        options.rate = cases[i].rate;
+        assert_true(load_mix_parse("right:1", options.mix));
+        json_t *result = run(&options, &stop, &status, NULL);
+        assert_int_equal(status, LOAD_DONE);
+        assert_int_equal(limited(result), cases[i].limited);
+        assert_true(number(result, "frames") > 0);
+        /* What frames had no accounts for was due too. */
+        if (cases[i].limited && cases[i].rate > 0) assert_true(number(result, "unsent") >= options.batch / 2);
+        json_decref(result);
+        fake_daemon_stop(daemon);
+    }
 }
 
 /* What was in doubt when a run ended still is when the next one of the series begins. */
@@ -261,6 +412,9 @@ int main(void)
         cmocka_unit_test(few_accounts_are_used_many_times_in_flight_and_stay_foreseen),
         cmocka_unit_test(a_daemon_that_accepts_a_code_twice_is_found_out),
         cmocka_unit_test(unavailable_answers_are_counted_apart_and_the_model_finds_its_way_again),
+        cmocka_unit_test(a_bad_line_of_a_series_is_answered_with_an_error_and_ends_it),
+        cmocka_unit_test(each_line_of_a_series_may_have_a_file_of_percentiles),
+        cmocka_unit_test(accounts_that_have_given_their_codes_are_told_of_and_not_the_daemon),
         cmocka_unit_test(doubt_outlives_a_run_of_a_series),
         cmocka_unit_test(cut_connections_are_taken_up_again_without_a_wrong_verdict),
         cmocka_unit_test(an_open_loop_keeps_its_rate_and_writes_its_percentiles),
