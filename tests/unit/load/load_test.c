@@ -293,6 +293,37 @@ static void accounts_that_have_given_their_codes_are_told_of_and_not_the_daemon(
     }
 }
 
+/* Frames that lack items since their accounts rest, or that lacked some before the measured time, have another cause.
+ */
+static void other_short_frames_are_not_for_want_of_codes(void **state)
+{
+    (void)state;
+    const volatile sig_atomic_t stop = 0;
+    for (int totp = 0; totp < 2; totp++) {
+        struct fake_daemon *daemon = fake_daemon_start(totp ? FAKE_FAST : FAKE_OFTEN_UNAVAILABLE);
+        struct load_options options = quick(daemon);
+        int status;
+        options.accounts = 8;
+        assert_true(load_mix_parse("right:1", options.mix));
+        if (totp) {
+            /* Due after 0 and 2 s, full; and one that is not, of one account, after 1 s. */
+            options.totp = true;
+            options.accounts = 3;
+            options.connections = options.batch = 2;
+            options.rate = 2;
+            options.warmup_s = 1.5;
+            options.seconds = 1;
+        }
+        json_t *result = run(&options, &stop, &status, NULL);
+        assert_int_equal(status, LOAD_DONE);
+        assert_true(number(result, "frames") > 0);
+        assert_false(limited(result));
+        if (totp) assert_int_equal(number(result, "unsent"), 0);
+        json_decref(result);
+        fake_daemon_stop(daemon);
+    }
+}
+
 /* What was in doubt when a run ended still is when the next one of the series begins. */
 static void doubt_outlives_a_run_of_a_series(void **state)
 {
@@ -415,6 +446,7 @@ int main(void)
         cmocka_unit_test(a_bad_line_of_a_series_is_answered_with_an_error_and_ends_it),
         cmocka_unit_test(each_line_of_a_series_may_have_a_file_of_percentiles),
         cmocka_unit_test(accounts_that_have_given_their_codes_are_told_of_and_not_the_daemon),
+        cmocka_unit_test(other_short_frames_are_not_for_want_of_codes),
         cmocka_unit_test(doubt_outlives_a_run_of_a_series),
         cmocka_unit_test(cut_connections_are_taken_up_again_without_a_wrong_verdict),
         cmocka_unit_test(an_open_loop_keeps_its_rate_and_writes_its_percentiles),

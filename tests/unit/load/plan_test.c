@@ -251,6 +251,26 @@ static void after_unavailable_an_account_rests_and_goes_on_with_a_probe(void **s
     world_end(&world);
 }
 
+static void a_plan_says_whether_accounts_wait_for_their_second(void **state)
+{
+    (void)state;
+    struct world world;
+    struct otpring_wire_query queries[3];
+    struct plan_item items[3];
+    uint8_t expected[3];
+    uint32_t told[OTPRING_UNAVAILABLE + 1] = {0};
+    const struct plan_batch batch = {queries, items, expected, told};
+    world_begin(&world, 2 * PLAN_COUNT, "sha1", true, "right:1", LOAD_LOOK_AHEAD_MAX);
+    struct plan *plan = &world.plans[0];
+    assert_int_equal(plan_fill(plan, 1000000500, 3, &batch), 2);
+    assert_true(plan->passed_over);
+    assert_int_equal(plan_fill(plan, 1000000900, 1, &batch), 0);
+    assert_true(plan->passed_over);
+    assert_int_equal(plan_fill(plan, 1000001500, 2, &batch), 2);
+    assert_false(plan->passed_over);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_code_that_two_steps_share_is_not_sent),
         cmocka_unit_test(no_code_is_farther_ahead_than_the_profile_looks),
         cmocka_unit_test(every_totp_verdict_is_the_one_foreseen_and_an_account_waits_for_its_next_second),
+        cmocka_unit_test(a_plan_says_whether_accounts_wait_for_their_second),
         cmocka_unit_test(the_mix_is_the_one_asked_for),
         cmocka_unit_test(after_unavailable_an_account_rests_and_goes_on_with_a_probe),
     };
