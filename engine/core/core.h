@@ -75,7 +75,7 @@ struct core_options {
     uint32_t sessions_per_client;        /* 0: 256 */
     uint64_t marks_max;                  /* used responses of OCRA suites without counter and time; 0: 16,777,216 */
     uint32_t unknown_entries;            /* names throttled without an account; power of two; 0: 1,048,576 */
-    uint32_t resync_candidates_per_turn; /* of far searches, besides one for each query of the turn; 0: 512 */
+    uint32_t resync_candidates_per_turn; /* of far searches but the first, besides one for each query; 0: 512 */
     uint32_t clock_step_limit_ms;        /* wall against boot clock; 0: 2000 */
     uint64_t checkpoint_bytes;           /* journal bytes between checkpoints; 0: 256 MiB, and 64 a token */
     uint32_t checkpoint_blocks;          /* of 4096 tokens, that it writes at a time; 0: 32 */

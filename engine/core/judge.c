@@ -144,11 +144,14 @@ static bool far_search(struct judge *judge, struct group *group, const struct gr
         needed +=
             size_of(ranges[i].before_low, ranges[i].before_high) + size_of(ranges[i].after_low, ranges[i].after_high);
     }
-    if (needed > judge->far_left) {
+    /* The first of a turn is searched whatever it takes: an account of many tokens, or of a long window, would else
+     * never be, however quiet it is. */
+    if (needed > judge->far_left && !judge->far_untouched) {
         choice->not_searched = true;
         return false;
     }
     judge->far_left -= needed;
+    if (needed > 0) judge->far_untouched = false;
     struct pair *found = NULL;
     for (unsigned i = 0; i < item->pair_count; i++) {
         struct pair *pair = &group->pairs[item->pair_first + i];

@@ -377,10 +377,11 @@ static void judge_prepare(struct judge *judge, struct core_worker *worker, struc
     judge->wall_s = now.wall_ms / 1000;
     judge->journal_s = (uint32_t)(journal_ms / 1000);
     judge->policy = atomic_load(&core->policy);
-    /* Far searches never take more of a turn than its own queries do, however many wrong codes come at once. */
+    /* Far searches but the first never take more of a turn than its own queries do, however many wrong codes come at
+     * once. */
     judge->far_left = far + items;
     judge->pair_left = far * 16;
-    judge->pair_untouched = true;
+    judge->far_untouched = judge->pair_untouched = true;
     profile_cache_refresh(judge->profiles, core);
 }
 

@@ -238,7 +238,7 @@ struct judge {
     uint16_t policy;
     int64_t far_left;  /* candidates of far searches that this turn may still compute */
     int64_t pair_left; /* the same for pairs of adjacent codes */
-    bool pair_untouched;
+    bool far_untouched, pair_untouched;
     uint64_t verdicts[OTPRING_VERDICT_COUNT];
     uint64_t stage_ns[4];       /* when measuring: -, finding and first steps, the rest of the windows, judging */
     uint64_t (*clock_ns)(void); /* of a benchmark; NULL: does not measure */
