@@ -83,7 +83,7 @@ def grid(options, figures, served, load, data):
     for batch in batches:
         for connections in options.connections:
             # Each connection walks its own accounts; and a session must not idle between two frames.
-            if options.accounts < batch * connections // 4:
+            if options.accounts < max(batch * connections // 4, connections):
                 continue
             flight = in_flight(batch, connections)
             shape = f"batch {batch}, {connections} connections, {flight} in flight"
