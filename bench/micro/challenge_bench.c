@@ -12,7 +12,7 @@
 #include "shim.h"
 #include "vault/device_key.h"
 
-enum { OPEN = 1000000, START_S = 1800000000, PER_SECOND = 10000 };
+enum { OPEN = 1000000, START_S = 1800000000, PER_SECOND = 1000, WINDOW_S = 600 };
 
 static void must(struct result result)
 {
@@ -151,7 +151,7 @@ static void ask(const struct challenge_entry *entry)
     must(challenge_enter(room, entry, now_s));
 }
 
-/* Asked, answered, and forgotten a second later. */
+/* Asked, answered, and forgotten when neither its answer nor its account's window wants it any more. */
 static void ask_pass(void *argument)
 {
     (void)argument;
@@ -169,10 +169,10 @@ static void ask_pass(void *argument)
 
 static void room_fill(void)
 {
-    const struct challenge_limits limits = {.capacity = OPEN + 4 * PER_SECOND,
+    const struct challenge_limits limits = {.capacity = OPEN + (WINDOW_S + CHALLENGE_KEPT_S + 4) * PER_SECOND,
                                             .life_max_s = CHALLENGE_SPAN_MAX_S,
                                             .cool_down_s = 60,
-                                            .window_s = 600,
+                                            .window_s = WINDOW_S,
                                             .prompts_max = 3};
     must(challenge_room_open(&limits, public_key, &room));
     for (uint32_t i = 0; i < OPEN; i++) {

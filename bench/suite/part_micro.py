@@ -14,7 +14,10 @@ def run(options, figures, data):
         if not path.exists():
             figures.note("micro", f"{program} is not built")
             continue
-        results[program] = benchmark(options, path)
+        try:
+            results[program] = benchmark(options, path)
+        except (subprocess.SubprocessError, ValueError) as error:
+            figures.fail("micro", f"{program} did not end well: {error}")
     for name, values in results.get("path_bench", {}).items():
         if name.startswith("calibration"):
             cycle_ns = sorted(values)[len(values) // 2]

@@ -24,8 +24,8 @@ ALLOWED = (ROOMS["kernel"], STAGES, ROOMS["table"], ROOMS["journal"], ROOMS["ser
 def symbols(root):
     """Which room a function is of, by where it is defined."""
     known = {}
-    # Rooms of the verify path first: should two rooms have a function of one name, theirs is meant.
-    for path in sorted(root.glob("engine/*/*.[ch]"), key=lambda path: (path.parent.name not in ROOMS, str(path))):
+    # Should two rooms have a function of one name, the stages' is meant, which are called through pointers; then the verify path's.
+    for path in sorted(root.glob("engine/*/*.[ch]"), key=lambda path: (not path.name.startswith("stages"), path.parent.name not in ROOMS, str(path))):
         for found in re.finditer(r"^(?:static |inline |MUST_USE )*(?:struct |enum |const |unsigned )*\w+[ *]+(\w+)\([^;]*$", path.read_text(encoding="utf-8"), re.M):
             known.setdefault(found[1], STAGES if path.name.startswith("stages") else ROOMS.get(path.parent.name, path.parent.name))
     return known

@@ -147,7 +147,7 @@ def latency(page):
 
 
 def unsent_of(part):
-    late = [f"{point['part']:g}" for point in part["curve"] if point["unsent"]]
+    late = [f"{point['part']:g}" for point in part["curve"] if point["reached"] < 0.97 * point["offered"]]
     return f" At {', '.join(late)} of that rate the daemon did not keep up: frames that were due had not been sent when the run ended." if late else ""
 
 
