@@ -19,7 +19,8 @@ static const struct argp_option flags[] = {
      "Verify threads run on these processors (such as 2-5), in turn, and the other threads of otpringd on the others, "
      "where there are others (default: wherever the scheduler puts them)",
      2},
-    {"kernel", 'K', "NAME", 0, "Kernel that codes are checked with (default: the best this CPU has; seals take that one always)", 2},
+    {"kernel", 'K', "NAME", 0,
+     "Kernel that codes are checked with (default: the best this CPU has; seals take that one always)", 2},
     {"connections-max", 'n', "N", 0, "Connections of one worker (default: 1024)", 2},
     {"session-idle", 'i', "SECONDS", 0, "A session without frames is forgotten after this (default: 600)", 2},
     {"tokens-max", 't', "N", 0, "Tokens that fit in memory (default: 4M); K and M may follow", 2},
