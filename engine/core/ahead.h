@@ -21,11 +21,11 @@ struct ahead {
 };
 
 enum {
-    AHEAD_STEP = 8,     /* ordinals from one touched row to the next: two or three of them share a page */
+    AHEAD_STEP = 8,     /* ordinals from one touched row to the next, fewer than a page has */
     AHEAD_LOOK = 256,   /* touched rows after which it looks whether the disk was waited for */
     AHEAD_JUMP = 65536, /* ordinals passed over where it was not */
     AHEAD_MOST =
-        1 << 20, /* ordinals ahead: some 300 MB of the store, so that memory still has them when they are read */
+        1 << 20, /* ordinals ahead: some 300 MB of the store, which memory should still have when they are read */
 };
 
 /* disk_waits: how often the thread that asks has waited for the disk (machine_disk_waits). Where no thread or no

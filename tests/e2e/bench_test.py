@@ -70,6 +70,8 @@ def what_cannot_be_is_refused_before_anything_is_measured():
         broken = pathlib.Path(out, "broken.json")
         broken.write_text('{"figures": {}}', encoding="utf-8")
         refused(["--against", broken], "no results of this suite")
+        broken.write_text('{"figures": {}, "machine": {}, "options": null}', encoding="utf-8")
+        refused(["--against", broken], "no results of this suite")
         refused(["--against", f"{out}/none.json"], "no results of this suite")
     refused(["--repetitions", "33"], "--repetitions are 1 to 32")
     refused(["--tokens-max", "5"], "--tokens-max is 1,000")

@@ -95,37 +95,35 @@ static void comes_to_an_end(struct counted *store)
     while (!atomic_load(&store->ended)) usleep(1000);
 }
 
+/* How many rows were asked for by the end, with nobody who loads behind it. */
+static unsigned touched(struct counted *store, uint64_t (*disk_waits)(void))
+{
+    struct ahead ahead;
+    ahead_begin(&ahead, &store->store, disk_waits);
+    comes_to_an_end(store);
+    ahead_end(&ahead);
+    return atomic_load(&store->asked);
+}
+
 static void a_row_of_each_step_is_touched(void **state)
 {
     struct counted *store = *state;
-    struct ahead ahead;
     rows_put(store, 0, 100 * AHEAD_STEP);
-    ahead_begin(&ahead, &store->store, no_waits);
-    comes_to_an_end(store);
-    ahead_end(&ahead);
-    assert_int_equal(atomic_load(&store->asked), 100 + 1);
+    assert_int_equal(touched(store, no_waits), 100 + 1);
 }
 
 static void what_is_in_memory_is_passed_over(void **state)
 {
     struct counted *store = *state;
-    struct ahead ahead;
     rows_put(store, 0, 3 * AHEAD_LOOK * AHEAD_STEP);
-    ahead_begin(&ahead, &store->store, no_waits);
-    comes_to_an_end(store);
-    ahead_end(&ahead);
-    assert_int_equal(atomic_load(&store->asked), AHEAD_LOOK + 1);
+    assert_int_equal(touched(store, no_waits), AHEAD_LOOK + 1);
 }
 
 static void where_the_disk_is_waited_for_nothing_is_passed_over(void **state)
 {
     struct counted *store = *state;
-    struct ahead ahead;
     rows_put(store, 0, 3 * AHEAD_LOOK * AHEAD_STEP);
-    ahead_begin(&ahead, &store->store, more_each_time);
-    comes_to_an_end(store);
-    ahead_end(&ahead);
-    assert_int_equal(atomic_load(&store->asked), 3 * AHEAD_LOOK + 1);
+    assert_int_equal(touched(store, more_each_time), 3 * AHEAD_LOOK + 1);
 }
 
 static void it_is_never_too_far_ahead(void **state)
@@ -172,7 +170,6 @@ static void the_last_ordinal_is_the_end(void **state)
 static void a_key_that_is_none_ends_it(void **state)
 {
     struct counted *store = *state;
-    struct ahead ahead;
     struct store_txn *txn;
     assert_int_equal(store_begin(store->inner, true, &txn).code, OK);
     assert_int_equal(
@@ -180,10 +177,7 @@ static void a_key_that_is_none_ends_it(void **state)
         OK);
     assert_int_equal(store_commit(store->inner, txn).code, OK);
     rows_put(store, 0x01000000, 1);
-    ahead_begin(&ahead, &store->store, no_waits);
-    comes_to_an_end(store);
-    ahead_end(&ahead);
-    assert_int_equal(atomic_load(&store->asked), 1);
+    assert_int_equal(touched(store, no_waits), 1);
 }
 
 static void without_a_transaction_nothing_is_read(void **state)

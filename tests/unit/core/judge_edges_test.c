@@ -142,6 +142,24 @@ static void the_first_pair_of_a_turn_is_searched_for_whatever_it_takes(void **st
     expect(pair_of(f, &tokens[7], 1500), OTPRING_ACCEPTED, 0);
 }
 
+/* Eight tokens of 90 far steps each are more than the 512 and one of a turn of one query. */
+static void the_first_far_code_of_a_turn_is_searched_for_whatever_it_takes(void **state)
+{
+    struct fixture *f = *state;
+    struct token tokens[2][8];
+    struct otpring_wire_query queries[2];
+    for (uint32_t account = 0; account < 2; account++) {
+        for (uint32_t i = 0; i < 8; i++)
+            tokens[account][i] = fixture_token(f, 14, account, PROFILE_HOTP, 80 + 8 * account + i, 0);
+        queries[account] = query_of(f, &tokens[account][7], token_code(f, &tokens[account][7], 60));
+    }
+    expect(ask_one(f, &tokens[0][7], token_code(f, &tokens[0][7], 61)), OTPRING_RESYNC, OTPRING_REASON_FAR);
+    const struct otpring_wire_answer *answers = ask(f, queries, 2);
+    expect(answers[0], OTPRING_RESYNC, OTPRING_REASON_FAR);
+    expect(answers[1], OTPRING_REJECTED, OTPRING_REASON_NOT_SEARCHED);
+    expect(*ask(f, queries + 1, 1), OTPRING_RESYNC, OTPRING_REASON_FAR);
+}
+
 static void a_malformed_pair_is_told_so(void **state)
 {
     struct fixture *f = *state;
@@ -255,6 +273,7 @@ int main(void)
         TEST(a_pair_is_judged_for_what_the_account_has),
         TEST(more_pairs_than_a_turn_may_search_are_put_off),
         TEST(the_first_pair_of_a_turn_is_searched_for_whatever_it_takes),
+        TEST(the_first_far_code_of_a_turn_is_searched_for_whatever_it_takes),
         TEST(a_malformed_pair_is_told_so),
         TEST(no_number_of_digits_but_6_to_8_fits_a_code),
         TEST(a_far_code_of_a_suspended_token_is_not_told_and_of_two_tokens_once),

@@ -480,24 +480,6 @@ static void far_searches_end_with_the_turns_budget(void **state)
     assert_int_equal(ask(f, queries + 3, 1)->verdict, OTPRING_RESYNC);
 }
 
-/* Eight tokens of 90 far steps each are more than the 512 and one of a turn of one query. */
-static void the_first_far_code_of_a_turn_is_searched_for_whatever_it_takes(void **state)
-{
-    struct fixture *f = *state;
-    struct token tokens[2][8];
-    struct otpring_wire_query queries[2];
-    for (uint32_t account = 0; account < 2; account++) {
-        for (uint32_t i = 0; i < 8; i++)
-            tokens[account][i] = fixture_token(f, 14, account, PROFILE_HOTP, 80 + 8 * account + i, 0);
-        queries[account] = query_of(f, &tokens[account][7], token_code(f, &tokens[account][7], 60));
-    }
-    expect(ask_one(f, &tokens[0][7], token_code(f, &tokens[0][7], 61)), OTPRING_RESYNC, OTPRING_REASON_FAR);
-    const struct otpring_wire_answer *answers = ask(f, queries, 2);
-    expect(answers[0], OTPRING_RESYNC, OTPRING_REASON_FAR);
-    expect(answers[1], OTPRING_REJECTED, OTPRING_REASON_NOT_SEARCHED);
-    expect(*ask(f, queries + 1, 1), OTPRING_RESYNC, OTPRING_REASON_FAR);
-}
-
 static void two_adjacent_codes_resynchronise_and_are_both_consumed(void **state)
 {
     struct fixture *f = *state;
@@ -705,7 +687,6 @@ int main(void)
         TEST(a_far_code_below_the_floor_is_rejected),
         TEST(a_locked_account_is_not_searched),
         TEST(far_searches_end_with_the_turns_budget),
-        TEST(the_first_far_code_of_a_turn_is_searched_for_whatever_it_takes),
         TEST(two_adjacent_codes_resynchronise_and_are_both_consumed),
         TEST(a_pair_that_was_used_does_not_resynchronise_again),
         TEST(codes_that_are_not_adjacent_do_not_resynchronise),
