@@ -28,6 +28,10 @@ endforeach()
 if(TARGET unit_qr_qr_test)
   target_link_libraries(unit_qr_qr_test PRIVATE PkgConfig::ZBAR PkgConfig::PNG)
 endif()
+# The same program within valgrind, which looks for jumps and addresses that are made of secrets. Sanitizers do not go with it.
+if(TARGET unit_kernel_secret_test AND NOT OTPRING_SANITIZE)
+  add_test(NAME unit/kernel/secret_memcheck COMMAND valgrind --quiet --log-file=/dev/null $<TARGET_FILE:unit_kernel_secret_test> memcheck)
+endif()
 # Oracles of the kernel and otp tests that we did not write: OpenSSL's HMAC and liboath.
 foreach(source ${unit_tests})
   if(source MATCHES "/unit/kernel/([a-z0-9_]+)\\.c$")

@@ -332,6 +332,13 @@ void kernel_sha256_many(const struct kernel_messages *messages)
     kernels[count - 1]->sha256_many(messages);
 }
 
+uint32_t kernel_truncate(const uint8_t *digest, size_t size)
+{
+    uint32_t words[5];
+    for (int w = 0; w < 5; w++) words[w] = load_be32(digest + 4 * w);
+    return truncate_words(words, digest[size - 1]);
+}
+
 /* Divisions by constants become multiplications, whose time does not depend on the value. */
 uint32_t kernel_digits(uint32_t truncated, unsigned digits)
 {

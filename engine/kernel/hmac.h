@@ -24,10 +24,16 @@ enum {
  * there, and match's codes, digits and ret_fits are not looked at; with NULL the codes are tried. */
 typedef void kernel_run_function(const struct kernel_match *match, uint32_t *ret_truncated);
 
-/* RFC 4226 5.3 over a digest given in bytes: the last byte's low four bits say where the 31 bits begin. */
-static inline uint32_t truncate_digest(const uint8_t *digest, unsigned size)
+/* RFC 4226 5.3: the lowest four bits of a digest's last word say at which byte of its first five words the 31 bits
+ * begin. All five are read whatever they say: a load from there would take longer where it lies across two stores. */
+static inline uint32_t truncate_words(const uint32_t words[5], uint32_t last)
 {
-    return load_be32(digest + (digest[size - 1] & 15)) & 0x7fffffff;
+    uint64_t two = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        uint64_t mask = 0 - (uint64_t)(i == (last >> 2 & 3));
+        two |= ((uint64_t)words[i] << 32 | words[i + 1]) & mask;
+    }
+    return (uint32_t)(two >> (32 - 8 * (last & 3))) & 0x7fffffff;
 }
 
 /* A number y below 2^32 is a multiple of 10^d just when y times the inverse of 5^d modulo 2^32, rotated right by d

@@ -118,6 +118,10 @@ void kernel_hmac(enum kernel_algorithm algorithm, const void *midstates, const u
 /* SHA-256 of each, side by side, with the best kernel that this CPU has. The time depends on count and size alone. */
 void kernel_sha256_many(const struct kernel_messages *messages);
 
+/* RFC 4226 section 5.3 of a digest of 20 bytes or more: 31 bits from where its last byte says. The time depends on
+ * nothing. */
+uint32_t kernel_truncate(const uint8_t *digest, size_t size);
+
 /* value mod 10^digits for digits 6, 7, 8, without a division whose time depends on the value. */
 uint32_t kernel_digits(uint32_t truncated, unsigned digits);
 

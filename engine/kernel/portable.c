@@ -26,9 +26,7 @@ void portable_sha1(const struct kernel_match *match, uint32_t *ret_truncated)
         uint32_t last[16] = {inner[0], inner[1], inner[2], inner[3], inner[4], 0x80000000};
         last[15] = SHA1_OUTER_BITS;
         sha1_compress(outer, last);
-        uint8_t digest[20];
-        for (int w = 0; w < 5; w++) store_be32(digest + 4 * w, outer[w]);
-        give(match, ret_truncated, i, truncate_digest(digest, sizeof digest));
+        give(match, ret_truncated, i, truncate_words(outer, outer[4]));
     }
 }
 
@@ -45,9 +43,7 @@ void portable_sha256(const struct kernel_match *match, uint32_t *ret_truncated)
         uint32_t last[16] = {[8] = 0x80000000, [15] = SHA256_OUTER_BITS};
         memcpy(last, inner, sizeof inner);
         sha256_compress(outer, last);
-        uint8_t digest[32];
-        for (int w = 0; w < 8; w++) store_be32(digest + 4 * w, outer[w]);
-        give(match, ret_truncated, i, truncate_digest(digest, sizeof digest));
+        give(match, ret_truncated, i, truncate_words(outer, outer[7]));
     }
 }
 
@@ -64,9 +60,9 @@ void portable_sha512(const struct kernel_match *match, uint32_t *ret_truncated)
         uint64_t last[16] = {[8] = (uint64_t)1 << 63, [15] = SHA512_OUTER_BITS};
         memcpy(last, inner, sizeof inner);
         sha512_compress(outer, last);
-        uint8_t digest[64];
-        for (int w = 0; w < 8; w++) store_be64(digest + 8 * w, outer[w]);
-        give(match, ret_truncated, i, truncate_digest(digest, sizeof digest));
+        const uint32_t words[5] = {(uint32_t)(outer[0] >> 32), (uint32_t)outer[0], (uint32_t)(outer[1] >> 32),
+                                   (uint32_t)outer[1], (uint32_t)(outer[2] >> 32)};
+        give(match, ret_truncated, i, truncate_words(words, (uint32_t)outer[7]));
     }
 }
 

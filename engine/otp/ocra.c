@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/bytes.h"
-
 static const uint8_t digest_sizes[KERNEL_ALGORITHM_COUNT] = {20, 32, 64};
 
 uint64_t ocra_step(const struct ocra_suite *suite, int64_t unix_s)
@@ -20,17 +18,22 @@ size_t ocra_response_size(const struct ocra_suite *suite)
 /* RFC 4226 section 5.3; of ten digits the first is 0, 1 or 2, since 31 bits have no more. */
 static void digits_write(const uint8_t *digest, size_t size, unsigned digits, char *ret_text)
 {
-    uint32_t value = load_be32(digest + (digest[size - 1] & 15)) & 0x7fffffff;
+    uint32_t value = kernel_truncate(digest, size);
     for (unsigned i = digits; i-- > 0; value /= 10) ret_text[i] = (char)('0' + value % 10);
     ret_text[digits] = 0;
 }
 
+/* Without a table, whose addresses would be made of the digest. */
+static char hexadecimal(unsigned value)
+{
+    return (char)('0' + value + ((value + 6) >> 4) * ('a' - '9' - 1));
+}
+
 static void hexadecimal_write(const uint8_t *digest, size_t size, char *ret_text)
 {
-    static const char alphabet[] = "0123456789abcdef";
     for (size_t i = 0; i < size; i++) {
-        ret_text[2 * i] = alphabet[digest[i] >> 4];
-        ret_text[2 * i + 1] = alphabet[digest[i] & 15];
+        ret_text[2 * i] = hexadecimal(digest[i] >> 4);
+        ret_text[2 * i + 1] = hexadecimal(digest[i] & 15);
     }
     ret_text[2 * size] = 0;
 }

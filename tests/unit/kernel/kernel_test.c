@@ -36,6 +36,75 @@ static void kernels_give_the_values_of_rfc_4226(void **state)
     assert_int_equal(rows, 10);
 }
 
+/* The rows of one algorithm of RFC 6238. */
+struct totp_rows {
+    uint64_t steps[BATCH_MAX];
+    uint32_t codes[BATCH_MAX];
+    size_t count;
+};
+
+static void totp_rows_read(struct totp_rows ret_rows[KERNEL_ALGORITHM_COUNT])
+{
+    static const char *const names[] = {"SHA1", "SHA256", "SHA512"};
+    FILE *file = fopen(TESTS_FOLDER "/vectors/rfc6238_appendix_b.csv", "r");
+    assert_non_null(file);
+    char line[256], name[8];
+    unsigned long long step;
+    unsigned code;
+    while (fgets(line, sizeof line, file))
+        for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++) {
+            if (sscanf(line, "%7[A-Z0-9],%*u,%llx,%u", name, &step, &code) != 3 || strcmp(name, names[a]) != 0)
+                continue;
+            ret_rows[a].steps[ret_rows[a].count] = step;
+            ret_rows[a].codes[ret_rows[a].count++] = code;
+        }
+    fclose(file);
+}
+
+/* Steps, and the code and the one above it tried on them. */
+static void check_totp_rows(const struct kernel *kernel, int a, const struct totp_rows *rows)
+{
+    uint8_t seed[64], digits[BATCH_MAX], fits[BATCH_MAX];
+    _Alignas(8) uint8_t midstates[KERNEL_SHA512_MIDSTATES];
+    const void *pointers[BATCH_MAX];
+    uint32_t truncated[BATCH_MAX], above[BATCH_MAX];
+    for (size_t i = 0; i < sizeof seed; i++) seed[i] = (uint8_t)('0' + (i + 1) % 10);
+    kernel_midstates((enum kernel_algorithm)a, seed, a == KERNEL_SHA1 ? 20 : a == KERNEL_SHA256 ? 32 : 64, midstates);
+    for (size_t i = 0; i < rows->count; i++) {
+        pointers[i] = midstates;
+        digits[i] = 8;
+        above[i] = rows->codes[i] + 1;
+    }
+    kernel->steps[a](pointers, rows->steps, truncated, rows->count);
+    struct kernel_match match = {.count = rows->count,
+                                 .midstates = pointers,
+                                 .counters = rows->steps,
+                                 .codes = rows->codes,
+                                 .digits = digits,
+                                 .ret_fits = fits};
+    kernel->match[a](&match);
+    for (size_t i = 0; i < rows->count; i++) {
+        assert_int_equal(kernel_digits(truncated[i], 8), rows->codes[i]);
+        assert_int_equal(fits[i], 1);
+    }
+    match.codes = above;
+    kernel->match[a](&match);
+    for (size_t i = 0; i < rows->count; i++) assert_int_equal(fits[i], 0);
+}
+
+static void kernels_give_the_values_of_rfc_6238(void **state)
+{
+    (void)state;
+    struct totp_rows rows[KERNEL_ALGORITHM_COUNT] = {0};
+    const struct kernel *const *kernels;
+    size_t kernel_count = kernel_list(&kernels);
+    totp_rows_read(rows);
+    for (int a = 0; a < KERNEL_ALGORITHM_COUNT; a++) {
+        assert_int_equal(rows[a].count, 6);
+        for (size_t k = 0; k < kernel_count; k++) check_totp_rows(kernels[k], a, &rows[a]);
+    }
+}
+
 static void every_batch_size_agrees_with_openssl_and_writes_nothing_beyond(void **state)
 {
     (void)state;
@@ -173,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernels_give_the_values_of_rfc_4226),
+        cmocka_unit_test(kernels_give_the_values_of_rfc_6238),
         cmocka_unit_test(every_batch_size_agrees_with_openssl_and_writes_nothing_beyond),
         cmocka_unit_test(random_batches_of_every_kernel_agree_with_openssl),
         cmocka_unit_test(random_midstates_give_the_same_on_every_kernel),
