@@ -17,6 +17,7 @@ def run(options, figures, data):
     data["echo"] = echo(options, figures)
     ceiling(options, figures)
     journal(options, figures)
+    yielding(options, figures)
     kernel(options, figures)
 
 
@@ -87,6 +88,17 @@ def journal(options, figures):
     for row in map(json.loads, done.stdout.splitlines()):
         how = "one write with data sync at a time, no journal" if row["depth"] == 0 else f"depth {row['depth']}"
         figures.add("floor", f"journal, {row['records']} records a block, {how}", row["rates"], "records/s", "higher")
+
+
+def yielding(options, figures):
+    """A synced write of a worker that looks at its ring after each piece of work, alone and beside a thread that never gives its processor up:
+    where that is the one of the disk's interrupt, the kernel's threads wait there until a tick."""
+    with daemon.Folder(options, "yield") as folder:
+        done = subprocess.run([options.build / "bench/yield_bench", "--json", folder, str(options.seconds / 4)], capture_output=True, text=True, check=True)
+    for row in map(json.loads, done.stdout.splitlines()):
+        how = {"asleep": "asleep meanwhile", "no work": "looking at the ring without a pause"}.get(row["piece"], f"working in pieces of {row['piece']}")
+        beside = "" if row["second_thread"] is None else f", beside a thread that never gives processor {row['second_thread']} up"
+        figures.add("floor", f"one block written with data sync, p50, by a thread {how}{beside}", row["p50_us"], "us", "lower", f"p99 {row['p99_us']} us, {row['writes']} writes")
 
 
 def kernel(options, figures):

@@ -3,6 +3,7 @@ import collections
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import daemon
@@ -42,6 +43,7 @@ def run(options, figures, data):
         with daemon.Daemon(options, folder, ("--segment-size", "64M", "--journal-keep", "512M", *part_end.capacity(options))) as served:
             with daemon.Load(options, served.store, min(options.accounts, 1000000), daemon.TOTP_REACH) as load:
                 load.run(batch=1024, connections=16, in_flight=4, seconds=0.5, warmup=0)
+                system_calls(options, figures, served, load)
                 recorded, said = folder / "perf.data", folder / "perf.said"
                 with open(said, "w", encoding="utf-8") as file:
                     recording = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "--call-graph", "dwarf,8192", "-p", str(served.pid), "-o", recorded],
@@ -57,6 +59,30 @@ def run(options, figures, data):
         figures.note("profile", f"perf recorded nothing: {why or 'it did not say why'}")
         return
     data.update(summary(figures, stacks, symbols(options.root)))
+
+
+def system_calls(options, figures, served, load):
+    """What the verify worker asks of the kernel: as many calls as it has turns and waits, however many frames those take in."""
+    worker = next(thread for thread in os.listdir(f"/proc/{served.pid}/task") if comm_of(served.pid, thread) == "verify")
+    for batch, connections, in_flight in ((1, 256, 16), (16, 16, 16), (1024, 16, 4)):
+        load.run(batch=batch, connections=connections, in_flight=in_flight, seconds=0.2, warmup=0)
+        counting = subprocess.Popen(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-t", worker], stderr=subprocess.PIPE, text=True)
+        turns = served.status()["turns"]
+        result = load.run(batch=batch, connections=connections, in_flight=in_flight, seconds=max(1, options.seconds), warmup=0)
+        turns = served.status()["turns"] - turns
+        counting.send_signal(signal.SIGINT)
+        counted = re.search(r"^(\d+),.*sys_enter", counting.communicate()[1], re.M)
+        if not counted:
+            figures.note("profile", "system calls were not counted: perf may not use tracepoints here (root may)")
+            return
+        shape = f"batch {batch}, {connections} connections, {in_flight} in flight"
+        figures.add("profile", f"system calls of the verify worker, {shape}", int(counted[1]) / turns, "a turn", "lower")
+        figures.add("profile", f"frames, {shape}", result["frames"] / turns, "a turn", "")
+
+
+def comm_of(pid, thread):
+    with open(f"/proc/{pid}/task/{thread}/comm", encoding="utf-8") as file:
+        return file.read().strip()
 
 
 def summary(figures, stacks, known):
