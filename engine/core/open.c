@@ -83,14 +83,14 @@ static struct result state_create(struct core *core)
     return state->block && state->batch.slots && core->profiles ? result_ok() : result_of(NO_MEMORY);
 }
 
-/* Room in the index for the tokens that there are and half as many again; beyond that it grows while serving. */
+/* Room in the index for the tokens that there are: it is at most three eighths full so, and doubles while serving. Room
+ * for half as many again took 107 bytes a token of fifty million, where 85 do. */
 static uint64_t names_expected(const struct core *core)
 {
     uint64_t lines = 0;
     for (int i = 0; i < KERNEL_ALGORITHM_COUNT; i++) lines += core->lines_next[i];
-    uint64_t expected = lines + lines / 2;
-    if (expected < NAMES_EXPECTED_MIN) expected = NAMES_EXPECTED_MIN;
-    return expected < core->options.tokens_max ? expected : core->options.tokens_max;
+    if (lines < NAMES_EXPECTED_MIN) lines = NAMES_EXPECTED_MIN;
+    return lines < core->options.tokens_max ? lines : core->options.tokens_max;
 }
 
 static struct result memory_create(struct core *core)
