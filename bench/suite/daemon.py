@@ -55,14 +55,15 @@ class Folder:
 
 
 class Daemon:
-    """otpringd on a store of its own, or (store given) one that runs already and is left alone."""
+    """otpringd on a store of its own, made where there is none yet, or (store given) one that runs already and is left alone."""
 
     def __init__(self, options, folder=None, extra=(), running=None):
         self.tools = options.build / "tools"
         self.process = None
         self.store = running or folder / "store"
         if not running:
-            subprocess.run([self.tools / "otpring", "--store", self.store, "init"], check=True, stdout=subprocess.DEVNULL)
+            if not self.store.exists():
+                subprocess.run([self.tools / "otpring", "--store", self.store, "init"], check=True, stdout=subprocess.DEVNULL)
             # Each shape of load has sessions of its own, and there is room for so many: they must go soon after.
             unlocked = () if memory_locks() else ("--insecure-memory",)
             command = [self.tools / "otpringd", "--store", self.store, "--workers", "1", "--session-idle", "5", *unlocked, *extra]
@@ -89,7 +90,7 @@ class Daemon:
                 if time.monotonic() > deadline or self.process.poll() is not None:
                     said = self.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
                     raise RuntimeError(f"otpringd on {self.store} did not get ready: {'; '.join(said) or 'it said nothing'}") from None
-                time.sleep(0.1)
+                time.sleep(0.02)
 
     def status(self):
         done = subprocess.run([self.tools / "otpring", "--store", self.store, "status", "--daemon", "--json"], capture_output=True, check=True)
