@@ -16,3 +16,5 @@ def run(options, figures, data):
                 data[kind] = {"rotations": served.status()["journal"]["rotations"] - begin, "segment": size}
                 figures.add("segments", f"{kind} segments of {size}, batch 1024, 4 connections", rates, "verifications/s", "higher",
                             f"{data[kind]['rotations']} rotations")
+                if data[kind]["rotations"] < rotations_wanted:
+                    figures.fail("segments", f"{kind} segments: {data[kind]['rotations']} rotations in {len(rates)} s, {rotations_wanted} were wanted")
