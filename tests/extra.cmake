@@ -28,9 +28,15 @@ endforeach()
 if(TARGET unit_qr_qr_test)
   target_link_libraries(unit_qr_qr_test PRIVATE PkgConfig::ZBAR PkgConfig::PNG)
 endif()
-# The same program within valgrind, which looks for jumps and addresses that are made of secrets. Sanitizers do not go with it.
-if(TARGET unit_kernel_secret_test AND NOT OTPRING_SANITIZE)
-  add_test(NAME unit/kernel/secret_memcheck COMMAND valgrind --quiet --log-file=/dev/null $<TARGET_FILE:unit_kernel_secret_test> memcheck)
+# Valgrind runs the same program, to look for jumps and addresses that are made of secrets. Sanitizers do not go with it.
+if(TARGET unit_kernel_secret_test)
+  find_program(VALGRIND valgrind REQUIRED)
+  find_path(VALGRIND_HEADERS valgrind/memcheck.h REQUIRED)
+  target_link_libraries(unit_kernel_secret_test PRIVATE otpring_otp)
+  set_tests_properties(unit/kernel/secret PROPERTIES COST 20)
+  if(NOT OTPRING_SANITIZE)
+    add_test(NAME unit/kernel/secret_memcheck COMMAND ${VALGRIND} --quiet $<TARGET_FILE:unit_kernel_secret_test> memcheck)
+  endif()
 endif()
 # Oracles of the kernel and otp tests that we did not write: OpenSSL's HMAC and liboath.
 foreach(source ${unit_tests})

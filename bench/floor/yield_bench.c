@@ -4,12 +4,12 @@
  * ring next; and the kernel needs a processor to get that far, since a synced write ends in its threads, on the
  * processor where the disk's interrupt lands. So: one thread works in pieces (of SHA-256), looks at the ring after
  * each, and always has one write of 4 KiB under way; beside it there is none, or one that works without ever giving its
- * processor up. Two threads are each held to a processor, once this way and once the other, so that one of the two ways
- * has the second thread where the interrupt lands. Beside them the same write waited for asleep, and by looking at the
- * ring without a pause.
+ * processor up. Two threads are each held to one of the first two processors that this process may use, once this way
+ * and once the other: where one of those two has the disk's interrupt, one of the ways has the second thread there.
+ * Beside them the same write waited for asleep, and by looking at the ring without a pause.
  *
- * Prints what a write takes from its submission until `done`, p50 and p99, by how long a piece is; SECONDS (default: 1)
- * for each. With --json one object a line. */
+ * Prints what a write takes from its submission until `done`, p50 and p99, by how long a piece is and by the processor
+ * of the second thread; SECONDS (default: 1) for each. With --json one object a line. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #include "kernel/kernel.h"
-#include "os/machine.h"
 #include "os/os_uring.h"
 
 enum { TIMES_MAX = 1 << 17, BLOCKS = 256, MESSAGES = 16, MESSAGE_SIZE = 64, WAIT_NS = 1000000000 };
@@ -57,30 +56,35 @@ static uint64_t hashed(void)
     return hashes[0][0];
 }
 
-/* Held to the n-th processor of those that this process may use. */
-static void hold_to(int n)
+static void hold_to(int cpu)
 {
-    static cpu_set_t all; /* as it was at first */
-    if (CPU_COUNT(&all) == 0 && sched_getaffinity(0, sizeof all, &all)) die("which processors there are is not told");
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &all) || n-- > 0) continue;
-        cpu_set_t one;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        if (sched_setaffinity(0, sizeof one, &one)) die("a thread cannot be held to a processor");
-        return;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    if (sched_setaffinity(0, sizeof one, &one)) die("a thread cannot be held to a processor");
+}
+
+/* The first two processors that this process may use, and how many of them there are. */
+static int first_two(int ret_cpus[2])
+{
+    cpu_set_t all;
+    int count = 0;
+    if (sched_getaffinity(0, sizeof all, &all)) die("which processors there are is not told");
+    for (int cpu = 0; cpu < CPU_SETSIZE && count < 2; cpu++) {
+        if (CPU_ISSET(cpu, &all)) ret_cpus[count++] = cpu;
     }
+    return count;
 }
 
 struct second {
     _Atomic bool stop;
-    int place;
+    int cpu;
 };
 
 static void *work_on(void *context)
 {
     struct second *second = context;
-    hold_to(second->place);
+    hold_to(second->cpu);
     while (!atomic_load_explicit(&second->stop, memory_order_relaxed)) hashed();
     return NULL;
 }
@@ -131,7 +135,7 @@ static int by_time(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* second: where that thread is, or -1. */
+/* second: the processor of that thread, or -1. */
 static void print(const struct writer *writer, int piece_us, int second, bool json)
 {
     size_t count = writer->count < TIMES_MAX ? writer->count : TIMES_MAX;
@@ -155,23 +159,25 @@ static void measure_pieces(struct writer *writer, int second, double seconds, bo
     }
 }
 
-static void measure_beside(struct writer *writer, int place, double seconds, bool json)
+static void measure_beside(struct writer *writer, int own_cpu, int second_cpu, double seconds, bool json)
 {
-    struct second second = {.place = place};
+    struct second second = {.cpu = second_cpu};
     pthread_t thread;
-    hold_to(1 - place);
     if (pthread_create(&thread, NULL, work_on, &second)) die("no second thread");
-    measure_pieces(writer, place, seconds, json);
+    hold_to(own_cpu);
+    measure_pieces(writer, second_cpu, seconds, json);
     atomic_store(&second.stop, true);
     pthread_join(thread, NULL);
 }
 
 static void measure_all(struct writer *writer, double seconds, bool json)
 {
+    int cpus[2], count = first_two(cpus);
     if (!json) printf("%-10s %-14s %7s %10s %10s\n", "a piece", "second thread", "writes", "p50 us", "p99 us");
-    bool two = machine_cpu_count() > 1;
     measure_pieces(writer, -1, seconds, json);
-    for (int place = 0; two && place < 2; place++) measure_beside(writer, place, seconds, json);
+    if (count < 2) return;
+    measure_beside(writer, cpus[1], cpus[0], seconds, json);
+    measure_beside(writer, cpus[0], cpus[1], seconds, json);
 }
 
 static struct writer *writer_make(const char *path)
@@ -181,8 +187,6 @@ static struct writer *writer_make(const char *path)
     if (!writer) die("no memory");
     *writer = (struct writer){.times_ns = calloc(TIMES_MAX, sizeof *writer->times_ns)};
     if (!writer->times_ns || result_failed(os_uring_create(&(struct os_uring_options){0}, &writer->os))) die("no ring");
-    /* Opened without the ring: one that a killed run left is taken again. */
-    unlink(path);
     writer->op = (struct os_op){
         .kind = OS_OPEN, .path = path, .flags = OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT, .offset = 0};
     return writer;
@@ -224,7 +228,6 @@ int main(int count, char **words)
     snprintf(path, sizeof path, "%s/yield_bench.%d", folder, (int)getpid());
     struct writer *writer = writer_make(path);
     file_make(writer);
-    machine_short_slice(); /* as a verify worker does */
     measure_all(writer, seconds, json);
     close(writer->op.file);
     unlink(path);

@@ -131,19 +131,21 @@ def latency_curve(options, figures, load, data):
 
 
 def apart(options, figures):
-    """Half of saturation and the best shape again: left to the scheduler, and with the verify thread held to either of two processors. Where the disk's
-    interrupt lands on one of them, that one is the better place: the kernel's threads, which finish a sync there, find a thread that gives way to them."""
-    cpus = sorted(os.sched_getaffinity(0))[:2]
+    """Half of saturation and the best shape again: left to the scheduler, and with the verify thread held to either of two processors, the load and all else
+    on the others. The disk's interrupt may land on one of the two."""
+    everywhere = os.sched_getaffinity(0)
+    cpus = sorted(everywhere)[:2]
     if len(cpus) < 2:
         return
     accounts, shape, best = min(options.accounts, 100000), {"batch": 64, "connections": 16, "in_flight": 64}, {"batch": 1024, "connections": 16, "in_flight": 4}
-    ways = {"wherever the scheduler wants": (), **{f"--verify-cpus {cpu}": ("--verify-cpus", str(cpu)) for cpu in cpus}}
+    ways = {"wherever the scheduler wants": None, **{f"--verify-cpus {cpu}, all else elsewhere": cpu for cpu in cpus}}
     with contextlib.ExitStack() as stack:
         loads = {}
-        for way, extra in ways.items():
+        for way, cpu in ways.items():
+            held = cpu is not None
             folder = stack.enter_context(daemon.Folder(options, "apart"))
-            served = stack.enter_context(daemon.Daemon(options, folder, (*JOURNAL, *extra)))
-            loads[way] = stack.enter_context(daemon.Load(options, served.store, accounts, daemon.TOTP_REACH))
+            served = stack.enter_context(daemon.Daemon(options, folder, (*JOURNAL, *(("--verify-cpus", str(cpu)) if held else ()))))
+            loads[way] = stack.enter_context(daemon.Load(options, served.store, accounts, daemon.TOTP_REACH, cpus=everywhere - {cpu} if held else None))
         full = loads["wherever the scheduler wants"].run(**shape, seconds=options.seconds, warmup=options.warmup)["verifications_per_s"]
         p99, rates = {way: [] for way in ways}, {way: [] for way in ways}
         for _ in range(options.repetitions):

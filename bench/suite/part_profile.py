@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import daemon
 import flame
@@ -19,6 +20,7 @@ OTHERS = [
     (r"^(avx512|avx2|sha_ni|simd128|portable)_sha256_many", ROOMS["journal"]),  # of the seals
     (r"^(avx512|avx2|sha_ni|simd128|portable)_sha", ROOMS["kernel"]),
     (r"\[k\]$", SYSTEM), (r"^\[libcrypto", ROOMS["vault"]), (r"^\[liburing|^io_uring", ROOMS["os"]), (r"^XXH|^\[libxxhash", ROOMS["journal"]), (r"^\[liblmdb|^mdb_", "store: LMDB")]
+ATTACHED_S = 0.3  # until perf surely counts; an idle worker calls once a second
 ALLOWED = (ROOMS["kernel"], STAGES, ROOMS["table"], ROOMS["journal"], ROOMS["server"], SYSTEM)
 
 
@@ -62,16 +64,20 @@ def run(options, figures, data):
 
 
 def system_calls(options, figures, served, load):
-    """What the verify worker asks of the kernel: as many calls as it has turns and waits, however many frames those take in."""
+    """What the verify worker asks of the kernel, beside how many frames a turn takes in."""
     worker = next(thread for thread in os.listdir(f"/proc/{served.pid}/task") if comm_of(served.pid, thread) == "verify")
     for batch, connections, in_flight in ((1, 256, 16), (16, 16, 16), (1024, 16, 4)):
         load.run(batch=batch, connections=connections, in_flight=in_flight, seconds=0.2, warmup=0)
         counting = subprocess.Popen(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-t", worker], stderr=subprocess.PIPE, text=True)
-        turns = served.status()["turns"]
-        result = load.run(batch=batch, connections=connections, in_flight=in_flight, seconds=max(1, options.seconds), warmup=0)
-        turns = served.status()["turns"] - turns
-        counting.send_signal(signal.SIGINT)
-        counted = re.search(r"^(\d+),.*sys_enter", counting.communicate()[1], re.M)
+        try:
+            time.sleep(ATTACHED_S)
+            turns = served.status()["turns"]
+            result = load.run(batch=batch, connections=connections, in_flight=in_flight, seconds=max(1, options.seconds), warmup=0)
+            turns = served.status()["turns"] - turns
+        finally:
+            counting.send_signal(signal.SIGINT)
+            said = counting.communicate()[1]
+        counted = re.search(r"^(\d+),.*sys_enter", said, re.M)
         if not counted:
             figures.note("profile", "system calls were not counted: perf may not use tracepoints here (root may)")
             return

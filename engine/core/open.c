@@ -83,8 +83,8 @@ static struct result state_create(struct core *core)
     return state->block && state->batch.slots && core->profiles ? result_ok() : result_of(NO_MEMORY);
 }
 
-/* Room in the index for the tokens that there are: it is at most three eighths full so, and doubles while serving. Room
- * for half as many again took 107 bytes a token of fifty million, where 85 do. */
+/* Room in the index for the tokens that there are; it doubles while serving. Its size is a power of two, three eighths
+ * of which may be full: for fifty million tokens that is 1 GiB, and were 2 GiB with room for half as many again. */
 static uint64_t names_expected(const struct core *core)
 {
     uint64_t lines = 0;

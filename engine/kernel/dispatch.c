@@ -336,7 +336,9 @@ uint32_t kernel_truncate(const uint8_t *digest, size_t size)
 {
     uint32_t words[5];
     for (int w = 0; w < 5; w++) words[w] = load_be32(digest + 4 * w);
-    return truncate_words(words, digest[size - 1]);
+    uint32_t truncated = truncate_words(words, digest[size - 1]);
+    explicit_bzero(words, sizeof words);
+    return truncated;
 }
 
 /* Divisions by constants become multiplications, whose time does not depend on the value. */

@@ -25,7 +25,7 @@ enum {
 typedef void kernel_run_function(const struct kernel_match *match, uint32_t *ret_truncated);
 
 /* RFC 4226 5.3: the lowest four bits of a digest's last word say at which byte of its first five words the 31 bits
- * begin. All five are read whatever they say: a load from there would take longer where it lies across two stores. */
+ * begin. All five are read whatever they say: a load from there may take longer where it lies across two stores. */
 static inline uint32_t truncate_words(const uint32_t words[5], uint32_t last)
 {
     uint64_t two = 0;

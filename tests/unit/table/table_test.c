@@ -359,6 +359,32 @@ static void an_account_whose_tokens_come_and_go_stays_right_and_makes_no_long_ru
     table_destroy(table);
 }
 
+/* Three eighths of a power of two: full with just so many, twice as large for one more. */
+static void the_index_has_room_for_as_many_names_as_were_expected(void **state)
+{
+    (void)state;
+    enum { ROOM = (1 << 19) * 3 / 8 };
+    size_t sizes[2];
+    arena_allow_unlocked(true);
+    for (uint64_t more = 0; more < 2; more++) {
+        struct table *table;
+        struct table_options options = {.lines_max = {ROOM + 1, 0, 0}, .names_expected = ROOM + more};
+        assert_code(table_create(&options, &table), OK);
+        size_t empty = table_memory_size(table);
+        for (uint32_t i = 0; i < ROOM; i++) assert_code(token_insert(table, i, KERNEL_SHA1, i, 0), OK);
+        sizes[more] = table_memory_size(table);
+        assert_code(token_insert(table, ROOM, KERNEL_SHA1, ROOM, 0), OK);
+        size_t grown = table_memory_size(table) - sizes[more];
+        if (more == 0)
+            assert_true(grown >= (size_t)8 << 20); /* the index twice as large, beside the one before */
+        else
+            assert_true(grown < (size_t)4 << 20);
+        assert_true(sizes[more] > empty);
+        table_destroy(table);
+    }
+    assert_in_range(sizes[1] - sizes[0], 4u << 20, 6u << 20);
+}
+
 static void another_secret_scatters_the_same_names_otherwise(void **state)
 {
     (void)state;
@@ -464,6 +490,7 @@ int main(void)
         cmocka_unit_test(an_index_that_nobody_walks_any_more_is_freed),
         cmocka_unit_test(midstates_of_a_removed_line_are_wiped_at_the_second_quiesce_and_no_sooner),
         cmocka_unit_test(an_account_whose_tokens_come_and_go_stays_right_and_makes_no_long_run),
+        cmocka_unit_test(the_index_has_room_for_as_many_names_as_were_expected),
         cmocka_unit_test(another_secret_scatters_the_same_names_otherwise),
         cmocka_unit_test(random_inserts_and_removals_agree_with_a_plain_list),
         cmocka_unit_test(a_word_is_raised_and_never_lowered),
