@@ -103,6 +103,26 @@ static void a_store_whose_lines_are_nearly_all_given_out_opens(void **unused)
     state_destroy(state);
 }
 
+/* Index entries of 8 bytes, a power of two, at most three eighths full: 2^18 hold 98,304 names, 2^19 twice as many. */
+static void the_index_is_made_for_the_lines_that_were_given_out(void **unused)
+{
+    (void)unused;
+    static const uint32_t given[] = {1, 150000};
+    size_t sizes[2];
+    for (int i = 0; i < 2; i++) {
+        struct token_row row;
+        uint8_t lines[4 * KERNEL_ALGORITHM_COUNT] = {0};
+        struct state *state = stopped(77, &row);
+        state->options.tokens_max = 250000;
+        store_le32(lines, given[i]);
+        row_put(state, STORE_META, text(META_LINES), bytes_of(lines, sizeof lines));
+        state_ok(state_open(state));
+        sizes[i] = table_memory_size(state->core->table);
+        state_destroy(state);
+    }
+    assert_int_equal(sizes[1] - sizes[0], (8u << 19) - (8u << 18));
+}
+
 static void profiles_gates_and_sessions_are_what_their_keys_say(void **unused)
 {
     (void)unused;
@@ -198,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_sealed_seed_opens_or_the_start_is_refused),
         cmocka_unit_test(a_row_beyond_the_lines_that_were_given_out_counts_as_given),
         cmocka_unit_test(a_store_whose_lines_are_nearly_all_given_out_opens),
+        cmocka_unit_test(the_index_is_made_for_the_lines_that_were_given_out),
         cmocka_unit_test(profiles_gates_and_sessions_are_what_their_keys_say),
         cmocka_unit_test(a_block_of_marks_is_as_long_as_it_says_and_under_a_key_of_marks),
         cmocka_unit_test(an_act_meets_damage_and_says_so),
