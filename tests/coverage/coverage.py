@@ -9,7 +9,7 @@ CHECK, an assertion of our own whose failing side ends the program. Every other 
 or stands in exceptions.txt with the reason why not; the run fails where one is neither, where a line of exceptions.txt
 names a condition that the source no longer has, and where a source is in none of the programs.
 
-    coverage.py [--list]      --list: every branch that is not taken both ways, with its reason or "open"
+    coverage.py [--list]      every branch that is open; --list: every one that is not taken both ways, with its reason or "open"
 """
 import collections
 import concurrent.futures
@@ -174,7 +174,7 @@ def main():
                 continue
             reason = reasons.get(key, "open")
             tally[reason] += 1
-            if "--list" in sys.argv:
+            if "--list" in sys.argv or reason == "open":
                 print(f"{name}:{begin[0]}:{begin[1]} {function} {side}: {condition} | {reason}")
     gone = [key for key in reasons if key not in named]
     for key in gone:
