@@ -180,15 +180,13 @@ static void measure_all(struct writer *writer, double seconds, bool json)
     measure_beside(writer, cpus[0], cpus[1], seconds, json);
 }
 
-static struct writer *writer_make(const char *path)
+static struct writer *writer_make(void)
 {
     struct writer *writer =
         aligned_alloc(OS_BLOCK_SIZE, sizeof *writer + OS_BLOCK_SIZE - sizeof *writer % OS_BLOCK_SIZE);
     if (!writer) die("no memory");
     *writer = (struct writer){.times_ns = calloc(TIMES_MAX, sizeof *writer->times_ns)};
     if (!writer->times_ns || result_failed(os_uring_create(&(struct os_uring_options){0}, &writer->os))) die("no ring");
-    writer->op = (struct os_op){
-        .kind = OS_OPEN, .path = path, .flags = OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT, .offset = 0};
     return writer;
 }
 
@@ -197,11 +195,14 @@ static void opened(struct os_op *op, int64_t result)
     *(int64_t *)op->owner = result;
 }
 
-static void file_make(struct writer *writer)
+static void file_make(struct writer *writer, const char *path)
 {
     int64_t file = INT64_MIN;
-    writer->op.owner = &file;
-    writer->op.done = opened;
+    writer->op = (struct os_op){.kind = OS_OPEN,
+                                .path = path,
+                                .flags = OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT,
+                                .done = opened,
+                                .owner = &file};
     os_submit(writer->os, &writer->op);
     while (file == INT64_MIN) step(writer, WAIT_NS);
     if (file < 0) die("the folder takes no file for direct I/O; a disk file system is needed");
@@ -226,8 +227,8 @@ int main(int count, char **words)
     if (seconds <= 0 || seconds > 60) die("usage: yield_bench [--json] [FOLDER [SECONDS (up to 60)]]");
     char path[4096];
     snprintf(path, sizeof path, "%s/yield_bench.%d", folder, (int)getpid());
-    struct writer *writer = writer_make(path);
-    file_make(writer);
+    struct writer *writer = writer_make();
+    file_make(writer, path);
     measure_all(writer, seconds, json);
     close(writer->op.file);
     unlink(path);

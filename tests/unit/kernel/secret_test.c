@@ -6,7 +6,7 @@
  * undefined, and memcheck counts each jump and each address that is made of them (Langley's ctgrind, 2010).
  *
  * Both are shown code that tells its secrets first, and must notice. What the CPU itself does differently with
- * different values (none of the instructions used here is known to) is seen by neither. */
+ * different values is seen by neither. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -293,7 +293,7 @@ static void step_by_step_every_kernel_goes_the_same_way_whatever_the_secrets_are
 
 /* ---- within valgrind ---- */
 
-static unsigned found;
+static unsigned calls;
 
 static unsigned errors_of(struct work *work)
 {
@@ -321,7 +321,7 @@ static void nothing_undefined_decides(struct work *work)
     if (errors_of(work))
         fail_msg("%s %s, algorithm %d, %zu: a jump or an address depends on secrets", kernel_name(work), work->name,
                  work->algorithm, work->count);
-    found++;
+    calls++;
 }
 
 static void memcheck_sees_no_jump_and_no_address_made_of_secrets(void **state)
@@ -338,7 +338,7 @@ static void memcheck_sees_no_jump_and_no_address_made_of_secrets(void **state)
     each(nothing_undefined_decides);
     const struct kernel *const *kernels;
     size_t kernel_count = kernel_list(&kernels);
-    print_message("counted: %u calls within valgrind, kernels up to %s\n", found, kernels[kernel_count - 1]->name);
+    print_message("counted: %u calls within valgrind, kernels up to %s\n", calls, kernels[kernel_count - 1]->name);
 }
 
 int main(int count, char **words)

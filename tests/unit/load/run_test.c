@@ -15,13 +15,13 @@
 
 static const struct kernel *real;
 static unsigned sleep_ms;
-static volatile sig_atomic_t stop_soon;
+static volatile sig_atomic_t stop;
 static unsigned stop_after; /* so many calls of the kernel; 0: never */
 
 static void slow_steps(const void *const midstates[], const uint64_t counters[], uint32_t ret_truncated[], size_t count)
 {
     if (count) usleep(sleep_ms * 1000);
-    if (stop_after && --stop_after == 0) stop_soon = 1;
+    if (stop_after && --stop_after == 0) stop = 1;
     real->steps[KERNEL_SHA1](midstates, counters, ret_truncated, count);
 }
 
@@ -61,9 +61,11 @@ static void begin(struct world *world, enum fake_manner manner, uint32_t connect
     assert_int_equal(accounts_create(&world->options, &world->accounts), 0);
     snprintf(world->path, sizeof world->path, "%s/verify.sock", fake_daemon_store(world->daemon));
     sleep_ms = kernel_ms;
+    stop = 0;
+    stop_after = 0;
 }
 
-static void run(struct world *world, const volatile sig_atomic_t *stop)
+static void run(struct world *world)
 {
     struct link_kept *kept = calloc(world->options.connections, sizeof *kept);
     pthread_barrier_t ready;
@@ -73,7 +75,7 @@ static void run(struct world *world, const volatile sig_atomic_t *stop)
                              .kernel = &slow_kernel,
                              .path = world->path,
                              .kept = kept,
-                             .stop = stop,
+                             .stop = &stop,
                              .ready = &ready,
                              .start_ns = &world->start_ns,
                              .result = world->result});
@@ -95,13 +97,12 @@ static void end(struct world *world)
 static void an_answer_is_late_until_it_was_read(void **state)
 {
     (void)state;
-    const volatile sig_atomic_t stop = 0;
     struct world world;
     begin(&world, FAKE_FAST, 4, 0);
     /* Far apart: a load that takes no time down waits too long for the next frame, and so counts it after all. */
     world.options.rate = 40;
     read_ms = 3;
-    run(&world, &stop);
+    run(&world);
     read_ms = 0;
     assert_true(world.result->latency.values >= 19);
     assert_true(histogram_at(&world.result->latency, 0) >= 3 * NS_PER_MS);
@@ -112,13 +113,12 @@ static void an_answer_is_late_until_it_was_read(void **state)
 static void what_was_due_and_not_sent_counts_with_the_time_that_it_had_waited(void **state)
 {
     (void)state;
-    const volatile sig_atomic_t stop = 0;
     static const unsigned kernel_ms[] = {3, 20};
     for (size_t i = 0; i < sizeof kernel_ms / sizeof *kernel_ms; i++) {
         struct world world;
         begin(&world, FAKE_FAST, 1, kernel_ms[i]);
         world.options.rate = 1000;
-        run(&world, &stop);
+        run(&world);
         const struct run_result *result = world.result;
         assert_int_equal(result->latency.values, 500);
         assert_int_equal(result->latency.total, 500);
@@ -137,12 +137,11 @@ static void what_was_due_and_not_sent_counts_with_the_time_that_it_had_waited(vo
 static void the_last_frame_before_the_end_has_waited_a_moment_only(void **state)
 {
     (void)state;
-    const volatile sig_atomic_t stop = 0;
     struct world world;
     begin(&world, FAKE_FAST, 1, 1000);
     world.options.rate = 100;
     world.options.warmup_s = 0.104;
-    run(&world, &stop);
+    run(&world);
     /* Due at 110 ms, 120 ms, ... 600 ms: waited for 494, 484, ... 4 ms at the end, 604 ms. */
     assert_int_equal(world.result->unsent, 50);
     assert_int_equal(world.result->latency.values, 50);
@@ -161,7 +160,7 @@ static void of_an_interrupted_run_frames_are_counted_until_it_was_interrupted(vo
     world.options.seconds = 60;
     uint64_t begun_ns = run_now_ns();
     stop_after = 25;
-    run(&world, &stop_soon);
+    run(&world);
     uint64_t took_ms = (run_now_ns() - begun_ns) / NS_PER_MS;
     assert_in_range(world.result->latency.values, 100, took_ms + 1);
     assert_true(world.result->unsent >= 50 && world.result->unsent < world.result->latency.values);
@@ -174,7 +173,6 @@ static void of_recorded_traffic_too(void **state)
 {
     (void)state;
     enum { FRAMES = 40, ACCOUNTS = 20 };
-    const volatile sig_atomic_t stop = 0;
     struct world world;
     struct traffic_item items[FRAMES];
     struct traffic_frame frames[FRAMES];
